@@ -1,0 +1,51 @@
+# Every target creates .venv if it is missing; none reinstalls what is there.
+PYTHON ?= python3
+EPOCHS ?= 5
+ARGS   ?=
+
+BIN   := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install mnist test lint format docs tensorboard bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(READY) ## create .venv with bitspike and everything that the other targets need
+
+mnist: $(READY) ## train the tutorial network on MNIST (EPOCHS=5, ARGS="any other option")
+	@$(BIN)/python -m bitspike.examples.lif_fc_mnist -epochs $(EPOCHS) $(ARGS)
+
+test: $(READY) ## run the whole test suite (ARGS="any pytest option")
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## bring the code into the format that lint checks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+tensorboard: $(READY) ## look at the runs in ./logs
+	$(BIN)/tensorboard --logdir logs
+
+bench: $(READY) ## measure, beside SpikingJelly, and write benchmarks/results
+	$(BIN)/python -m benchmarks
+
+clean: ## remove .venv and everything that was built; runs in ./logs stay
+	rm -rf .venv site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an installation that was interrupted starts over.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bitspike needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv || { echo 'Python cannot create virtual environments: install its venv package (Debian: python3-venv).'; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch -e '.[dev,peer]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps spikingjelly
+	@touch $@

@@ -1,0 +1,23 @@
+"""Spiking neural networks on PyTorch.
+
+The modules follow ``spikingjelly.activation_based``, so that a program moves over by changing
+its import::
+
+    from bitspike import encoding, functional, layer, neuron, surrogate
+
+What training programs need beside a network (`datasets`, `training`) and what looks at one
+(`monitor`, `visualizing`) is imported by name when it is wanted, and not before.
+"""
+
+from bitspike import base, encoding, functional, layer, neuron, surrogate
+from bitspike._version import __version__
+
+__all__ = [
+    "__version__",
+    "base",
+    "encoding",
+    "functional",
+    "layer",
+    "neuron",
+    "surrogate",
+]
