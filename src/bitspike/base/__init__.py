@@ -1,0 +1,23 @@
+"""What every module with a step mode or a state is made of."""
+
+from bitspike.base._memory import (
+    MemoryModule,
+    StateError,
+    extract_memories,
+    load_memories,
+    memories,
+    named_memories,
+)
+from bitspike.base._step import MultiStepModule, SingleStepModule, StepModule
+
+__all__ = [
+    "MemoryModule",
+    "MultiStepModule",
+    "SingleStepModule",
+    "StateError",
+    "StepModule",
+    "extract_memories",
+    "load_memories",
+    "memories",
+    "named_memories",
+]

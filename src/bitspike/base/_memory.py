@@ -1,0 +1,228 @@
+"""`MemoryModule`: the one way in which bitspike's modules hold state."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.base._graph import is_freed, probe
+from bitspike.base._step import StepModule
+
+
+class StateError(RuntimeError):
+    """State of an earlier batch meets an input that it does not fit: a forgotten reset."""
+
+
+class MemoryModule(nn.Module, StepModule):
+    """Base of every module with state.
+
+    A *memory* is registered by name with its reset value, is read and written as an attribute,
+    follows ``.to()``, and is neither parameter nor buffer: it is absent from ``state_dict``.
+    It survives ``copy.deepcopy`` and pickling, cut from the graph.
+
+    Subclasses write `single_step_forward`; `multi_step_forward` is the loop over it unless they
+    have something better.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._memories: dict[str, Any] = {}
+        self._memories_rv: dict[str, Any] = {}
+        self._label: str | None = None
+        self._graph_node: Any = None
+
+    # -- memories ---------------------------------------------------------------------------
+
+    def register_memory(self, name: str, value: Any) -> None:
+        """Adds the memory ``name``; ``value`` is what it holds now and after each reset.
+
+        Raises:
+            ValueError: if the module already has an attribute of that name.
+        """
+        if hasattr(self, name):
+            raise ValueError(f"{self._whoami()} already has an attribute {name!r}")
+        self._memories[name] = value
+        self.set_reset_value(name, value)
+
+    def set_reset_value(self, name: str, value: Any) -> None:
+        """Changes what the memory ``name`` holds after a reset (not what it holds now)."""
+        if name not in self._memories:
+            raise KeyError(f"{self._whoami()} has no memory {name!r}; call register_memory first")
+        self._memories_rv[name] = copy.deepcopy(value)
+
+    def get_reset_value(self, name: str) -> Any:
+        """What the memory ``name`` holds after a reset."""
+        return self._memories_rv[name]
+
+    def reset(self) -> None:
+        """Puts every memory back to its reset value."""
+        for name, value in self._memories_rv.items():
+            self._memories[name] = copy.deepcopy(value)
+        self._graph_node = None
+
+    def detach(self) -> None:
+        """Cuts every memory from the graph, for truncated backpropagation through time."""
+        for name, value in self._memories.items():
+            if isinstance(value, Tensor):
+                self._memories[name] = value.detach()
+        self._graph_node = None
+
+    def memories(self) -> Iterator[Any]:
+        """The values of this module's own memories."""
+        yield from self._memories.values()
+
+    def named_memories(self) -> Iterator[tuple[str, Any]]:
+        """Names and values of this module's own memories."""
+        yield from self._memories.items()
+
+    def memory_like(self, name: str, x: Tensor) -> Tensor:
+        """The memory ``name`` as a tensor shaped like ``x``, one time step of the input.
+
+        At the first input after a reset it is made, filled with its value; later it must fit.
+
+        Raises:
+            StateError: if the memory has another shape or device than ``x``, or hangs on a graph
+                that backward has freed.
+        """
+        value = self._memories[name]
+        if not isinstance(value, Tensor):
+            dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+            value = torch.full(x.shape, float(value), dtype=dtype, device=x.device)
+            self._memories[name] = value
+            return value
+        cure = "Call functional.reset_net(net) after each batch."
+        if value.shape != x.shape or value.device != x.device:
+            raise StateError(
+                f"{self._whoami()}: the state {name!r} of an earlier input has shape "
+                f"{tuple(value.shape)} on {value.device}, but this input has shape "
+                f"{tuple(x.shape)} on {x.device}. {cure}"
+            )
+        if value.grad_fn is not None and is_freed(self._graph_node):
+            raise StateError(
+                f"{self._whoami()}: the state {name!r} belongs to an earlier batch whose graph "
+                f"backward() has already freed. {cure} To carry the state on without its "
+                "history (truncated BPTT), call functional.detach_net(net) instead."
+            )
+        return value
+
+    def watch(self, x: Tensor) -> Tensor:
+        """Returns ``x``, remembered as the root of the graph that the state hangs on from now."""
+        y, node = probe(x)
+        if node is not None:
+            self._graph_node = node
+        return y
+
+    # -- forward ----------------------------------------------------------------------------
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """One time step or a whole sequence, as `step_mode` says."""
+        if self.step_mode == "s":
+            return self.single_step_forward(*args, **kwargs)
+        return self.multi_step_forward(*args, **kwargs)
+
+    def single_step_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """One time step, ``[B, ...]``."""
+        raise NotImplementedError(f"{type(self).__name__} does not define single_step_forward")
+
+    def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """A whole sequence, ``[T, B, ...]``: single steps in a loop, stacked."""
+        return torch.stack([self.single_step_forward(x, *args, **kwargs) for x in x_seq])
+
+    # -- what nn.Module must know -----------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        memories = self.__dict__.get("_memories")
+        if memories is not None and name in memories:
+            return memories[name]
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        memories = self.__dict__.get("_memories")
+        if memories is not None and name in memories:
+            memories[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._memories:
+            del self._memories[name]
+            del self._memories_rv[name]
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._memories]  # type: ignore[no-untyped-call]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Memories without their graph: only leaf tensors can be copied or pickled."""
+        state = self.__dict__.copy()
+        state["_memories"] = {
+            name: value.detach() if isinstance(value, Tensor) else value
+            for name, value in self._memories.items()
+        }
+        state["_graph_node"] = None
+        return state
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for store in (self._memories, self._memories_rv):
+            for name, value in store.items():
+                if isinstance(value, Tensor):
+                    store[name] = fn(value)
+        return self
+
+    def _replicate_for_data_parallel(self) -> Self:
+        replica: Self = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
+        replica._memories = self._memories.copy()
+        return replica
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"step_mode={self.step_mode!r}"
+
+    def _whoami(self) -> str:
+        kind = type(self).__name__
+        return f"{kind} '{self._label}'" if self._label else kind
+
+
+def memories(module: nn.Module) -> Iterator[Any]:
+    """The values of all memories in ``module`` and below."""
+    for _, value in named_memories(module):
+        yield value
+
+
+def named_memories(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Qualified names and values of all memories in ``module`` and below."""
+    for name, child in module.named_modules(prefix=prefix):
+        if isinstance(child, MemoryModule):
+            for memory, value in child.named_memories():
+                yield (f"{name}.{memory}" if name else memory), value
+
+
+def extract_memories(module: nn.Module) -> list[Any]:
+    """All memories in ``module`` and below, in the order of `memories`.
+
+    Tensors come with their graph, and a later step does not change them: modules put a new
+    tensor into a memory and never write into the old one.
+    """
+    return list(memories(module))
+
+
+def load_memories(module: nn.Module, memory_list: list[Any]) -> None:
+    """Puts back what `extract_memories` returned.
+
+    Raises:
+        ValueError: if the number of memories differs.
+    """
+    slots = [
+        (child, name)
+        for child in module.modules()
+        if isinstance(child, MemoryModule)
+        for name, _ in child.named_memories()
+    ]
+    if len(slots) != len(memory_list):
+        raise ValueError(f"the module has {len(slots)} memories, but {len(memory_list)} were given")
+    for (child, name), value in zip(slots, memory_list, strict=True):
+        setattr(child, name, value)

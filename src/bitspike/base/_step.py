@@ -1,0 +1,52 @@
+"""Step modes: does a module take one time step or a whole sequence?"""
+
+
+class StepModule:
+    """Mixin of every module that distinguishes single-step and multi-step input.
+
+    In single-step mode (``'s'``, the default) one call is one time step and tensors are
+    ``[B, ...]``. In multi-step mode (``'m'``) one call is a whole sequence and tensors are
+    ``[T, B, ...]``, time first.
+    """
+
+    _step_mode: str = "s"
+
+    def supported_step_mode(self) -> tuple[str, ...]:
+        """The step modes this module can work in."""
+        return ("s", "m")
+
+    @property
+    def step_mode(self) -> str:
+        """The current step mode, ``'s'`` or ``'m'``.
+
+        Raises:
+            ValueError: on assignment of a mode that the module does not support.
+        """
+        return self._step_mode
+
+    @step_mode.setter
+    def step_mode(self, value: str) -> None:
+        if value not in self.supported_step_mode():
+            choices = " or ".join(repr(mode) for mode in self.supported_step_mode())
+            raise ValueError(
+                f"{type(self).__name__}: step_mode must be {choices}, but got {value!r}"
+            )
+        self._step_mode = value
+
+
+class SingleStepModule(StepModule):
+    """A module that takes one time step a call, ``[B, ...]``, and nothing else."""
+
+    def supported_step_mode(self) -> tuple[str, ...]:
+        """Single-step only."""
+        return ("s",)
+
+
+class MultiStepModule(StepModule):
+    """A module that takes whole sequences, ``[T, B, ...]``, and nothing else."""
+
+    _step_mode = "m"
+
+    def supported_step_mode(self) -> tuple[str, ...]:
+        """Multi-step only."""
+        return ("m",)

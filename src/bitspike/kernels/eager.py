@@ -1,0 +1,50 @@
+"""The reference engine: one PyTorch operation after the other, differentiated by autograd."""
+
+import torch
+from torch import Tensor
+
+from bitspike.dynamics import hard_reset, soft_reset
+from bitspike.kernels._neuron import Neuron
+
+
+def step(x: Tensor, v: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
+    """One time step.
+
+    Args:
+        x: input ``[B, ...]``.
+        v: membrane potential after the last step, ``[B, ...]``.
+        neuron: the equations.
+
+    Returns:
+        Spikes and the membrane potential after the reset, both ``[B, ...]``.
+    """
+    h = neuron.charge.h(v, x, neuron.p, neuron.v_rest)
+    s = neuron.surrogate(h - neuron.v_threshold)
+    s_reset = s.detach() if neuron.detach_reset else s
+    if neuron.v_reset is None:
+        return s, soft_reset(h, s_reset, neuron.v_threshold)
+    return s, hard_reset(h, s_reset, neuron.v_reset)
+
+
+def scan(
+    x_seq: Tensor, v: Tensor, neuron: Neuron, store_v_seq: bool = False
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A whole sequence.
+
+    Args:
+        x_seq: input ``[T, B, ...]``.
+        v: membrane potential before the first step, ``[B, ...]``.
+        neuron: the equations.
+        store_v_seq: True records the membrane potential after each step's reset.
+
+    Returns:
+        Spikes ``[T, B, ...]``, the last membrane potential ``[B, ...]``, and the recorded
+        potentials ``[T, B, ...]`` or None.
+    """
+    spikes, potentials = [], []
+    for x in x_seq.unbind(0):
+        s, v = step(x, v, neuron)
+        spikes.append(s)
+        if store_v_seq:
+            potentials.append(v)
+    return torch.stack(spikes), v, torch.stack(potentials) if store_v_seq else None

@@ -1,0 +1,73 @@
+"""The stateless layers: each is torch's own behind `Stepwise`."""
+
+from torch import nn
+
+from bitspike.layer._stepwise import Stepwise
+
+# Stepwise writes the docstrings.
+
+
+class Linear(Stepwise, nn.Linear): ...
+
+
+class Conv1d(Stepwise, nn.Conv1d): ...
+
+
+class Conv2d(Stepwise, nn.Conv2d): ...
+
+
+class Conv3d(Stepwise, nn.Conv3d): ...
+
+
+class ConvTranspose1d(Stepwise, nn.ConvTranspose1d): ...
+
+
+class ConvTranspose2d(Stepwise, nn.ConvTranspose2d): ...
+
+
+class ConvTranspose3d(Stepwise, nn.ConvTranspose3d): ...
+
+
+class BatchNorm1d(Stepwise, nn.BatchNorm1d): ...
+
+
+class BatchNorm2d(Stepwise, nn.BatchNorm2d): ...
+
+
+class BatchNorm3d(Stepwise, nn.BatchNorm3d): ...
+
+
+class GroupNorm(Stepwise, nn.GroupNorm): ...
+
+
+class MaxPool1d(Stepwise, nn.MaxPool1d): ...
+
+
+class MaxPool2d(Stepwise, nn.MaxPool2d): ...
+
+
+class MaxPool3d(Stepwise, nn.MaxPool3d): ...
+
+
+class AvgPool1d(Stepwise, nn.AvgPool1d): ...
+
+
+class AvgPool2d(Stepwise, nn.AvgPool2d): ...
+
+
+class AvgPool3d(Stepwise, nn.AvgPool3d): ...
+
+
+class AdaptiveAvgPool1d(Stepwise, nn.AdaptiveAvgPool1d): ...
+
+
+class AdaptiveAvgPool2d(Stepwise, nn.AdaptiveAvgPool2d): ...
+
+
+class AdaptiveAvgPool3d(Stepwise, nn.AdaptiveAvgPool3d): ...
+
+
+class Flatten(Stepwise, nn.Flatten): ...
+
+
+class Upsample(Stepwise, nn.Upsample): ...

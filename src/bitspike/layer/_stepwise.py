@@ -1,0 +1,54 @@
+"""The mechanism that gives a stateless torch layer its two step modes."""
+
+import inspect
+from typing import Any
+
+from torch import Tensor
+
+from bitspike.base import StepModule
+from bitspike.functional import seq_to_ann_forward
+
+
+class Stepwise(StepModule):
+    """Mixin to put before a stateless ``torch.nn`` class: ``class Conv2d(Stepwise, nn.Conv2d)``.
+
+    Adds the keyword argument ``step_mode``. In single-step mode the layer is torch's own; in
+    multi-step mode its input ``[T, B, ...]`` goes through it as one batch of ``T * B``.
+
+    Raises:
+        ValueError: for another ``step_mode`` than ``'s'`` and ``'m'``, or, in multi-step mode,
+            for an input with fewer than two dimensions.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if Stepwise not in cls.__bases__:  # a user's subclass describes itself
+            return
+        torch_class = next(base for base in cls.__mro__ if not issubclass(base, StepModule))
+        signature = inspect.signature(torch_class)
+        step_mode = inspect.Parameter(
+            "step_mode", inspect.Parameter.KEYWORD_ONLY, default="s", annotation=str
+        )
+        named = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+        cls.__signature__ = signature.replace(parameters=[*named, step_mode])  # type: ignore[attr-defined]
+        cls.__doc__ = cls.__doc__ or (
+            f"``torch.nn.{torch_class.__name__}`` in both step modes.\n\n"
+            "Input and output are torch's in single-step mode, the same with a leading time axis "
+            "``[T, B, ...]`` in multi-step mode."
+        )
+
+    def __init__(self, *args: Any, step_mode: str = "s", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.step_mode = step_mode
+
+    def forward(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
+        stateless = super().forward  # type: ignore[misc]
+        if self.step_mode == "s":
+            return stateless(input, *args, **kwargs)
+        return seq_to_ann_forward(input, lambda x: stateless(x, *args, **kwargs))
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        inner: str = super().extra_repr()  # type: ignore[misc]
+        return ", ".join(part for part in (inner, f"step_mode={self.step_mode!r}") if part)

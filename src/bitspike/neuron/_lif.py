@@ -1,0 +1,53 @@
+"""The leaky integrate-and-fire neuron."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from bitspike import dynamics, kernels
+from bitspike.neuron import _check
+from bitspike.neuron._base import BaseNode
+
+
+class LIFNode(BaseNode):
+    """Leaky integrate and fire.
+
+    Charge, with ``r = v_reset`` (0 under soft reset)::
+
+        H[t] = V[t-1] + (X[t] - (V[t-1] - r)) / tau     decay_input=True
+        H[t] = V[t-1] - (V[t-1] - r) / tau + X[t]       decay_input=False
+
+    Fire, reset and the other arguments: see `BaseNode`.
+
+    Args:
+        tau: membrane time constant in time steps, greater than 1.
+        decay_input: whether the input is divided by tau as well.
+
+    Paper: Gerstner, Kistler, Naud and Paninski, "Neuronal Dynamics", 2014, chapter 1.3.
+    """
+
+    def __init__(
+        self,
+        tau: float = 2.0,
+        decay_input: bool = True,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        detach_reset: bool = False,
+        step_mode: str = "s",
+        store_v_seq: bool = False,
+    ) -> None:
+        super().__init__(
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+        )
+        self.tau = _check.tau(self, "tau", tau)
+        self.decay_input = bool(decay_input)
+
+    def equations(self) -> kernels.Neuron:
+        """The neuron's equations with the parameters that it has now."""
+        charge = dynamics.LEAK_DECAY_INPUT if self.decay_input else dynamics.LEAK
+        return self._equations(charge, self.tau)
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"
