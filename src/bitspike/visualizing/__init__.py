@@ -1,0 +1,34 @@
+"""Pictures of spikes, membrane potentials, feature maps and accuracies.
+
+The five functions that SpikingJelly also has keep its names, parameters, defaults and return
+values: ``(figure, axes)``, and ``(figure, voltage axes, spike axes)`` for
+:func:`plot_one_neuron_v_s`. :func:`plot_accuracy` and :func:`plot_input` return the figure.
+
+Every picture is an ordinary pyplot figure: ``plt.show()`` and ``plt.savefig()`` work after the
+call, and a notebook displays it. On a machine without a screen pyplot draws into memory by
+itself. Pyplot keeps a figure alive until it is closed; :func:`save` writes it and closes it.
+No global setting of matplotlib (``rcParams``, backend) is changed.
+
+Matplotlib is imported by the first call, not by the import of this package:
+``pip install "bitspike[plot]"``.
+"""
+
+from bitspike.visualizing._accuracy import plot_accuracy
+from bitspike.visualizing._bar3d import plot_2d_bar_in_3d
+from bitspike.visualizing._feature_map import plot_2d_feature_map
+from bitspike.visualizing._heatmap import plot_2d_heatmap
+from bitspike.visualizing._input import plot_input
+from bitspike.visualizing._neuron import plot_one_neuron_v_s
+from bitspike.visualizing._save import save
+from bitspike.visualizing._spikes import plot_1d_spikes
+
+__all__ = [
+    "plot_1d_spikes",
+    "plot_2d_bar_in_3d",
+    "plot_2d_feature_map",
+    "plot_2d_heatmap",
+    "plot_accuracy",
+    "plot_input",
+    "plot_one_neuron_v_s",
+    "save",
+]

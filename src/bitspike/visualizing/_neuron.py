@@ -1,0 +1,126 @@
+"""Membrane potential and spikes of one neuron."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bitspike.visualizing._arrays import (
+    Array,
+    ArrayLike,
+    check_spikes,
+    check_values,
+    shape_text,
+    to_float,
+)
+from bitspike.visualizing._figure import (
+    ACCENT,
+    CALM,
+    INK,
+    font_size,
+    label,
+    new_figure,
+    open_spines,
+    set_ticks,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_one_neuron_v_s(
+    v: ArrayLike,
+    s: ArrayLike,
+    v_threshold: float = 1.0,
+    v_reset: float | None = 0.0,
+    title: str = "$V[t]$ and $S[t]$ of the neuron",
+    figsize: tuple[float, float] = (12, 8),
+    dpi: int = 200,
+) -> "tuple[Figure, Axes, Axes]":
+    """Draw the membrane potential of one neuron above its spikes.
+
+    Args:
+        v: ``[T]`` membrane potentials, or a list of T one-element tensors.
+        s: ``[T]`` spikes, 0 or 1 (or bool), or a list of T one-element tensors.
+        v_threshold: Threshold, drawn as a line.
+        v_reset: Reset potential, drawn as a line; ``None`` (soft reset) draws none.
+        title: Title.
+        figsize: Width and height in inches.
+        dpi: Dots per inch.
+
+    Returns:
+        Figure, axes of the potential, axes of the spikes.
+
+    Raises:
+        ValueError: ``v`` or ``s`` is not ``[T]``, empty or not finite, their lengths differ,
+            ``s`` holds another value than 0 and 1, or a level is not finite.
+        ImportError: Matplotlib is not installed.
+    """
+    potential = _one_train(v, "v")
+    spikes = _one_train(s, "s")
+    check_spikes(spikes, "plot_one_neuron_v_s", "s")
+    if potential.size != spikes.size:
+        raise ValueError(
+            f"plot_one_neuron_v_s: v and s must have the same number of steps, "
+            f"got {shape_text(potential.shape)} and {shape_text(spikes.shape)}"
+        )
+    for name, level in (("v_threshold", v_threshold), ("v_reset", v_reset)):
+        if level is not None and not np.isfinite(level):
+            raise ValueError(f"plot_one_neuron_v_s: {name} must be finite, got {level}")
+    levels = [(v_threshold, r"$V_\mathrm{threshold}$", ACCENT)]
+    if v_reset is not None:
+        levels.append((v_reset, r"$V_\mathrm{reset}$", CALM))
+
+    figure = new_figure(figsize, dpi)
+    grid = figure.add_gridspec(2, 1, height_ratios=[5, 1])
+    top = figure.add_subplot(grid[0])
+    bottom = figure.add_subplot(grid[1], sharex=top)
+    _draw_potential(top, potential, levels)
+    label(top, title, ylabel="voltage")
+    steps = np.flatnonzero(spikes)
+    bottom.vlines(steps, 0, 1, colors=ACCENT, linewidths=0.1 * font_size(bottom))
+    label(bottom, xlabel="simulating step", ylabel="spike")
+    for axes in (top, bottom):
+        open_spines(axes)
+        set_ticks(axes, int_x=True, int_y=False)
+    top.tick_params(labelbottom=False)
+    bottom.set_xlim(-0.5, potential.size - 0.5)
+    bottom.set_ylim(0, 1.05)
+    bottom.set_yticks([])
+    figure.align_ylabels([top, bottom])
+    return figure, top, bottom
+
+
+def _one_train(x: ArrayLike, name: str) -> Array:
+    function = "plot_one_neuron_v_s"
+    array = to_float(x, function, name)
+    if isinstance(x, (list, tuple)) and array.size == len(x):
+        array = array.reshape(-1)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{function}: {name} must have shape [T], got {shape_text(array.shape)}; "
+            f"pick one neuron, for example {name}[:, 0]"
+        )
+    check_values(array, function, name)
+    return array
+
+
+def _draw_potential(axes: "Axes", potential: Array, levels: list[tuple[float, str, str]]) -> None:
+    size = font_size(axes)
+    highest = max(value for value, _, _ in levels)
+    for value, text, color in levels:
+        axes.axhline(value, label=text, color=color, linestyle="--", linewidth=0.07 * size)
+        axes.annotate(
+            text,
+            (1, value),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0.4 * size, 0),
+            textcoords="offset points",
+            va="bottom" if value == highest else "top",
+            color=color,
+            fontsize=1.05 * size,
+            annotation_clip=False,
+        )
+    marker = "o" if potential.size == 1 else ""
+    axes.plot(np.arange(potential.size), potential, color=INK, linewidth=0.1 * size, marker=marker)
+    axes.margins(y=0.08)
