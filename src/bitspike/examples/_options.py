@@ -1,0 +1,192 @@
+"""The tutorial program's command line: what it takes, and what it refuses before it starts."""
+
+import argparse
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+DATASETS = ("mnist", "fashion-mnist")
+
+
+class OptionError(ValueError):
+    """An option has a value that the program cannot work with."""
+
+
+def _option(default: Any, text: str, **argument: Any) -> Any:
+    return field(default=default, metadata={"help": text, "argument": argument})
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options with their defaults. See ``-h`` for what they mean."""
+
+    T: int = _option(100, "time steps an image is shown for", type=int)
+    device: str = _option("", "where to compute (default: best of cuda:0, mps, cpu)")
+    b: int = _option(64, "batch size", type=int)
+    epochs: int = _option(100, "train until this epoch", type=int)
+    j: int = _option(4, "threads that prepare batches ahead; 0: none", type=int)
+    data_dir: str = _option("", "folder of the data set (default: a cache folder of yours)")
+    out_dir: str = _option("./logs", "folder of the runs; this run makes a folder of its own in it")
+    resume: str = _option("", "go on from this checkpoint, to the bit", metavar="PATH")
+    amp: bool = _option(
+        False, "mixed precision: float16 on CUDA, bfloat16 on the CPU", action="store_true"
+    )
+    opt: str = _option("adam", "optimizer", choices=("sgd", "adam"))
+    momentum: float = _option(0.9, "momentum of SGD", type=float)
+    lr: float = _option(1e-3, "learning rate", type=float)
+    tau: float = _option(2.0, "membrane time constant of the LIF neurons, time steps", type=float)
+    seed: int = _option(0, "seed: same seed, same machine, same result, bit for bit", type=int)
+    dataset: str = _option("mnist", "what to learn", choices=DATASETS)
+    limit: int = _option(0, "train on the first N images only; 0: on all", type=int, metavar="N")
+    predict: str = _option("", "classify -image with this checkpoint", metavar="CHECKPOINT")
+    image: str = _option(
+        "", "picture file, or number of a test image, for -predict", metavar="FILE_OR_INDEX"
+    )
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder."""
+        parts = [f"T{self.T}", f"b{self.b}", self.opt, f"lr{self.lr}"]
+        if self.amp:
+            parts.append("amp")
+        if self.dataset != "mnist":
+            parts.append(self.dataset)
+        return "_".join(parts)
+
+    def trajectory(self) -> dict[str, Any]:
+        """The options that decide what is learned: a resumed run cannot change them."""
+        return {name: value for name, value in asdict(self).items() if name in _TRAJECTORY}
+
+    def as_text(self) -> str:
+        """One option a line, for ``args.txt``."""
+        return "".join(f"{name}: {value}\n" for name, value in asdict(self).items())
+
+
+_TRAJECTORY = frozenset(
+    ("T", "b", "amp", "opt", "momentum", "lr", "tau", "seed", "dataset", "limit")
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def parse(argv: Sequence[str], prog: str, description: str) -> tuple[Options, frozenset[str]]:
+    """The options in ``argv``, and the names of those that were given.
+
+    Exits with code 2 and one line on standard error if ``argv`` cannot be understood.
+    """
+    parser = _Parser(
+        prog=prog,
+        description=description,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
+    )
+    for one in fields(Options):
+        name = one.name.replace("_", "-")
+        text = one.metadata["help"]
+        if one.default != "" and one.default is not False:
+            text += f" (default: {one.default})"
+        argument = dict(one.metadata["argument"])
+        if argument.get("type") in (int, float):
+            argument.setdefault("metavar", "N" if argument["type"] is int else "X")
+        parser.add_argument(f"-{name}", f"--{name}", dest=one.name, help=text, **argument)
+    given = vars(parser.parse_args(argv))
+    return Options(**given), frozenset(given)
+
+
+def check(options: Options, given: frozenset[str]) -> None:
+    """Refuses values that the program cannot work with.
+
+    Raises:
+        OptionError: naming the option, its value and what it may be.
+    """
+    for name, low in (("T", 1), ("b", 1), ("epochs", 0), ("j", 0), ("limit", 0)):
+        value = getattr(options, name)
+        if value < low:
+            raise OptionError(f"-{name} must be at least {low}, but is {value}")
+    if not (math.isfinite(options.lr) and options.lr > 0):
+        raise OptionError(f"-lr must be positive and finite, but is {options.lr}")
+    if not (math.isfinite(options.tau) and options.tau > 1):
+        raise OptionError(f"-tau is in time steps and must be > 1, but is {options.tau}")
+    if not 0 <= options.momentum < 1:
+        raise OptionError(f"-momentum must lie in [0, 1), but is {options.momentum}")
+    if not 0 <= options.seed < 2**32:
+        raise OptionError(f"-seed must lie in [0, 2**32), but is {options.seed}")
+    if bool(options.predict) != bool(options.image):
+        raise OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
+    if options.predict and options.resume:
+        raise OptionError("-predict and -resume do not go together")
+    for name in ("resume", "predict", "image", "data_dir", "out_dir", "device"):
+        if name in given and not getattr(options, name).strip():
+            raise OptionError(f"-{name.replace('_', '-')} is empty")
+
+
+def choose_device(options: Options) -> torch.device:
+    """The device that was asked for, or the best one there is.
+
+    Raises:
+        OptionError: if it is unknown, not there, or cannot do what the options want.
+    """
+    device = _device(options.device)
+    if options.amp and device.type not in ("cuda", "cpu"):
+        raise OptionError(f"-amp works on cuda and cpu, not on {device.type}")
+    return device
+
+
+def _device(name: str) -> torch.device:
+    if not name:
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise OptionError(f"-device {name!r} is unknown; try cpu, cuda:0 or mps") from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise OptionError(f"-device {name}: this machine has {count} usable CUDA devices")
+    elif device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise OptionError("-device mps is not available on this machine")
+    elif device.type != "cpu":
+        raise OptionError(f"-device {name!r} is not supported; try cpu, cuda:0 or mps")
+    return device
+
+
+def check_writable(folder: Path) -> None:
+    """Refuses a folder that cannot be made or written, without making it.
+
+    Raises:
+        OptionError: naming what stands in the way.
+    """
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise OptionError(f"-out-dir {folder}: {existing} is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise OptionError(f"-out-dir {folder}: no permission to write in {existing}")
+
+
+def adopt(options: Options, given: frozenset[str], saved: dict[str, Any]) -> Options:
+    """``options`` with what a checkpoint says decides the trajectory.
+
+    Raises:
+        OptionError: if an option that was given on the command line says something else.
+    """
+    for name, value in saved.items():
+        if name in given and getattr(options, name) != value:
+            raise OptionError(
+                f"-{name} {getattr(options, name)} differs from the checkpoint's {value}; it "
+                f"cannot be changed any more: leave -{name} out, or start a new run"
+            )
+    return replace(options, **saved)

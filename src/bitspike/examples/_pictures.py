@@ -1,0 +1,116 @@
+"""The tutorial program's pictures, arrays and TensorBoard entries."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from bitspike import visualizing
+from bitspike._files import atomic
+from bitspike.examples._options import OptionError
+from bitspike.training import EpochMetrics
+
+mpl.use("Agg")  # the program only writes files: never open a window
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network did with one image.
+
+    Attributes:
+        image: ``[28, 28]`` in [0, 1].
+        input_spikes: ``[T, 784]``.
+        v_seq: membrane potentials of the output layer after each step, ``[T, 10]``.
+        s_seq: its spikes, ``[T, 10]``.
+    """
+
+    image: Tensor
+    input_spikes: Tensor
+    v_seq: Tensor
+    s_seq: Tensor
+
+    @property
+    def firing_rate(self) -> Tensor:
+        """Firing rates of the output layer, ``[1, 10]``."""
+        return self.s_seq.mean(0, keepdim=True)
+
+    @property
+    def predicted(self) -> int:
+        """The class of the neuron that fired most."""
+        return int(self.firing_rate.argmax())
+
+
+def log_epoch(writer: SummaryWriter, row: EpochMetrics) -> None:
+    """Writes one epoch's figures, by number of the epoch."""
+    for name, value in asdict(row).items():
+        if name != "epoch":
+            writer.add_scalar(name, value, row.epoch)
+    writer.flush()
+
+
+def save_answer(folder: Path, answer: Answer) -> dict[str, Path]:
+    """Draws membrane potentials and spikes of the output layer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    voltage, _ = visualizing.plot_2d_heatmap(
+        answer.v_seq,
+        title="Membrane potentials of the output layer",
+        xlabel="simulating step",
+        ylabel="neuron index",
+        x_max=len(answer.v_seq),
+    )
+    spikes, _ = visualizing.plot_1d_spikes(
+        answer.s_seq,
+        title="Spikes of the output layer",
+        xlabel="simulating step",
+        ylabel="neuron index",
+    )
+    paths = {"voltage": folder / "voltage.png", "spikes": folder / "spikes.png"}
+    visualizing.save(voltage, paths["voltage"])
+    visualizing.save(spikes, paths["spikes"])
+    return paths
+
+
+def save_all(
+    folder: Path, answer: Answer, history: Sequence[EpochMetrics], writer: SummaryWriter
+) -> None:
+    """Writes the arrays and all pictures of a run, and the pictures to TensorBoard as well."""
+    for name, array in (("v_t_array", answer.v_seq), ("s_t_array", answer.s_seq)):
+        with atomic(folder / f"{name}.npy") as temporary:
+            np.save(temporary, array.numpy())
+    paths = save_answer(folder, answer)
+    paths["input"] = folder / "input.png"
+    visualizing.save(visualizing.plot_input(answer.image, answer.input_spikes), paths["input"])
+    if history:
+        paths["accuracy"] = folder / "accuracy.png"
+        train, test = [row.train_acc for row in history], [row.test_acc for row in history]
+        visualizing.save(visualizing.plot_accuracy(train, test), paths["accuracy"])
+    for name, path in paths.items():
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        writer.add_image(name, pixels, len(history), dataformats="HWC")
+
+
+def read(path: str) -> Tensor:
+    """A picture file as ``[1, 1, 28, 28]`` in [0, 1], bright strokes on a dark ground.
+
+    Raises:
+        OptionError: if there is no such file, or it is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            gray = picture.convert("L").resize((28, 28), Image.Resampling.LANCZOS)
+    except FileNotFoundError as error:
+        raise OptionError(f"-image {path}: no such file, and not the number of an image") from error
+    except (UnidentifiedImageError, OSError) as error:
+        raise OptionError(f"-image {path} cannot be read as a picture: {error}") from error
+    image = torch.from_numpy(np.array(gray)).float().div_(255)
+    border = torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
+    if border.mean() > 0.5:
+        image = 1 - image  # dark ink on bright paper
+    return image.reshape(1, 1, 28, 28)

@@ -1,0 +1,131 @@
+"""Metrics of rate-coded classification, kept on the device and read once an epoch."""
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor
+
+from bitspike._files import atomic
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One row of ``metrics.csv``: losses, accuracies and firing of one epoch.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        train_loss: mean loss over the epoch's training images.
+        train_acc: share of right answers among them, in [0, 1].
+        test_loss: mean loss over the test images after the epoch.
+        test_acc: share of right answers among them.
+        firing_rate: mean output spikes a neuron a step on the test images.
+        dead: share of output neurons that never fired on the test images.
+        saturated: share of output neurons that fired in at least 95 % of all steps.
+        train_images_per_s: training speed; the only entries that differ from run to run
+            are this and ``seconds``.
+        seconds: wall-clock time of the epoch, evaluation included.
+    """
+
+    epoch: int
+    train_loss: float
+    train_acc: float
+    test_loss: float
+    test_acc: float
+    firing_rate: float
+    dead: float
+    saturated: float
+    train_images_per_s: float
+    seconds: float
+
+
+class RateMeter:
+    """Sums over batches: loss, right answers, and the firing rate of every output neuron.
+
+    Args:
+        device: where the rates come from; nothing is copied off it before a property is read.
+    """
+
+    _SATURATED = 0.95
+
+    def __init__(self, device: torch.device) -> None:
+        # float64 makes a sum independent of its partition up to rounding; MPS has none.
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self._loss = torch.zeros((), dtype=dtype, device=device)
+        self._right = torch.zeros((), dtype=torch.int64, device=device)
+        self._rate: Tensor | None = None
+        self.images = 0
+
+    @torch.no_grad()
+    def add(self, rate: Tensor, loss: Tensor, label: Tensor) -> None:
+        """Counts one batch.
+
+        Args:
+            rate: firing rates of the output neurons, ``[B, N]``.
+            loss: the batch's mean loss, a scalar.
+            label: class of each image, ``[B]``.
+        """
+        B = label.shape[0]
+        self._loss += loss * B
+        self._right += (rate.argmax(1) == label).sum()
+        total = rate.to(self._loss.dtype).sum(0)
+        self._rate = total if self._rate is None else self._rate + total
+        self.images += B
+
+    @property
+    def loss(self) -> float:
+        """Mean loss an image."""
+        return float(self._loss) / self.images
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers in [0, 1]."""
+        return int(self._right) / self.images
+
+    @property
+    def neuron_rate(self) -> Tensor:
+        """Mean firing rate of each output neuron, ``[N]``."""
+        if self._rate is None:
+            raise ValueError("RateMeter: no batch has been added yet")
+        return self._rate / self.images
+
+    @property
+    def firing_rate(self) -> float:
+        """Mean firing rate over all output neurons."""
+        return float(self.neuron_rate.mean())
+
+    @property
+    def dead(self) -> float:
+        """Share of output neurons that never fired."""
+        return float((self.neuron_rate == 0).double().mean())
+
+    @property
+    def saturated(self) -> float:
+        """Share of output neurons that fired in at least 95 % of all steps."""
+        return float((self.neuron_rate >= self._SATURATED).double().mean())
+
+    def state_dict(self) -> dict[str, Tensor | int | None]:
+        """The sums, for a checkpoint in the middle of an epoch."""
+        return {
+            "loss": self._loss.clone(),
+            "right": self._right.clone(),
+            "rate": self._rate,
+            "images": self.images,
+        }
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Puts back what `state_dict` returned."""
+        self._loss.copy_(state["loss"])
+        self._right.copy_(state["right"])
+        self._rate = None if state["rate"] is None else state["rate"].to(self._loss.device)
+        self.images = int(state["images"])
+
+
+def write_csv(path: str | os.PathLike[str], rows: Sequence[EpochMetrics]) -> None:
+    """Writes all rows at once, so that no row can be missing or double after a resume."""
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(EpochMetrics)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)

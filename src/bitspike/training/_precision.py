@@ -1,0 +1,45 @@
+"""One policy of mixed precision for training and evaluation alike."""
+
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Precision:
+    """Full precision, or torch's automatic mixed precision.
+
+    With ``amp`` matrix products run in float16 on CUDA, with a `torch.amp.GradScaler`, and in
+    bfloat16 on the CPU, which needs none. Neurons keep their membrane in float32 either way.
+
+    Args:
+        device: where the network is.
+        amp: whether to use mixed precision.
+
+    Raises:
+        ValueError: if ``amp`` is asked for on a device without it.
+    """
+
+    _DTYPES: ClassVar = {"cuda": torch.float16, "cpu": torch.bfloat16}
+
+    def __init__(self, device: torch.device, amp: bool) -> None:
+        if amp and device.type not in self._DTYPES:
+            raise ValueError(
+                f"mixed precision is there on {' and '.join(self._DTYPES)}, not on {device.type}"
+            )
+        self.amp = amp
+        self._device = device
+        self.scaler = torch.amp.GradScaler(device.type, enabled=amp and device.type == "cuda")
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The context in which the network is called."""
+        dtype = self._DTYPES.get(self._device.type)
+        return torch.autocast(self._device.type, dtype=dtype, enabled=self.amp)
+
+    def update(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Backward and one step of the optimizer; gradients are cleared before."""
+        optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(optimizer)
+        self.scaler.update()
