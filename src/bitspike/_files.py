@@ -1,7 +1,7 @@
 """Write files so that a reader, or a kill, never meets a half of one."""
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,22 +19,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: if the folder of ``path`` does not exist or cannot be written.
     """
     path = Path(path)
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent
-    )
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.tmp{path.suffix}")
     try:
-        os.fchmod(descriptor, 0o666 & ~_umask())
-        os.close(descriptor)
+        # Opened by os.open, so that the file gets the permissions of any other new file.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

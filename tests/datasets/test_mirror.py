@@ -1,0 +1,113 @@
+"""Mirrors, with a server of our own."""
+
+import gzip
+import socket
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from bitspike.datasets import _mirror
+from bitspike.datasets._mirror import Mirror
+from bitspike.datasets._screen import Screen
+from bitspike.datasets._sources import SourceError
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Keep what pytest shows short."""
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for scheme in ("http", "https", "all"):
+        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
+        monkeypatch.delenv(f"{scheme.upper()}_PROXY", raising=False)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_files_are_fetched_and_unpacked(
+    served: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    terminal: bool,
+) -> None:
+    folder, url = served
+    contents = {"some": b"x" * 500_000, "other": b"y"}
+    for name, content in contents.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    assert dict(Mirror(url).fetch(list(contents), Screen())) == contents
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert ("some" in said.err) is terminal
+    assert terminal or said.err == ""
+
+
+def test_absent_file(served: tuple[Path, str]) -> None:
+    with pytest.raises(SourceError, match=r"some\.gz: 404"):
+        list(Mirror(served[1]).fetch(["some"], Screen()))
+
+
+def test_page_instead_of_a_file(served: tuple[Path, str]) -> None:
+    (served[0] / "some.gz").write_bytes(b"<html>please log in</html>")
+    with pytest.raises(SourceError, match="damaged gzip data"):
+        list(Mirror(served[1]).fetch(["some"], Screen()))
+
+
+def test_unknown_host_is_noticed_soon() -> None:
+    start = time.monotonic()
+    with pytest.raises(SourceError, match=r"host\.invalid"):
+        list(Mirror("https://host.invalid/").fetch(["some"], Screen()))
+    assert time.monotonic() - start < 2 * _mirror._PATIENCE
+
+
+def test_refused_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(SourceError, match=r"no connection to 127\.0\.0\.1 \(Connection refused"):
+        list(Mirror(f"http://127.0.0.1:{port}/").fetch(["some"], Screen()))
+
+
+def test_look_up_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*_: object, **__: object) -> socket.socket:
+        time.sleep(1)
+        raise OSError("too late")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(_mirror, "_PATIENCE", 0.05)
+    with pytest.raises(SourceError, match=r"host\.invalid does not answer within 0\.05 s"):
+        list(Mirror("https://host.invalid/").fetch(["some"], Screen()))
+
+
+def test_server_that_stays_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_mirror, "_SILENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(SourceError, match=r"some\.gz: .*[Rr]ead timed out"):
+            list(Mirror(url).fetch(["some"], Screen()))
+
+
+def test_a_proxy_is_left_to_find_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    with pytest.raises(SourceError, match=r"some\.gz: .*[Pp]roxy"):
+        list(Mirror("http://host.invalid/").fetch(["some"], Screen()))
