@@ -58,7 +58,7 @@ def _check_probabilities(x: Tensor) -> None:
         raise ValueError(f"PoissonEncoder: the input must be real, but is {x.dtype}")
     if x.numel() == 0:
         return
-    once = x
+    once = x.detach()
     for dim, stride in enumerate(x.stride()):
         if stride == 0:  # an expanded view repeats itself along this axis
             once = once.narrow(dim, 0, 1)

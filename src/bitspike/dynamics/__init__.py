@@ -8,15 +8,16 @@ the spike, ``v`` after it.
 from bitspike.dynamics._charge import Charge
 from bitspike.dynamics._integrate import INTEGRATE
 from bitspike.dynamics._leak import LEAK, LEAK_DECAY_INPUT, LEAK_RATE, LEAK_RATE_DECAY_INPUT
-from bitspike.dynamics._reset import hard_reset, soft_reset
+from bitspike.dynamics._reset import HARD, SOFT, Reset
 
 __all__ = [
+    "HARD",
     "INTEGRATE",
     "LEAK",
     "LEAK_DECAY_INPUT",
     "LEAK_RATE",
     "LEAK_RATE_DECAY_INPUT",
+    "SOFT",
     "Charge",
-    "hard_reset",
-    "soft_reset",
+    "Reset",
 ]

@@ -16,6 +16,7 @@ class Charge:
     one without a leak ignores it) and the potential ``v_rest`` that the membrane leaks to.
     """
 
+    name: str
     h: Equation
     dh_dv: Equation
     dh_dx: Equation

@@ -17,4 +17,4 @@ def _zero(v: Any, x: Any, p: Any, v_rest: Any) -> Any:  # noqa: ARG001
     return 0.0
 
 
-INTEGRATE = Charge(h=_h, dh_dv=_one, dh_dx=_one, dh_dp=_zero)
+INTEGRATE = Charge("integrate", h=_h, dh_dv=_one, dh_dx=_one, dh_dp=_zero)

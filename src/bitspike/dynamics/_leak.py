@@ -27,7 +27,9 @@ def _dp_tau_decay(v: Any, x: Any, p: Any, v_rest: Any) -> Any:
     return -(x - (v - v_rest)) / (p * p)
 
 
-LEAK_DECAY_INPUT = Charge(h=_h_tau_decay, dh_dv=_dv_tau, dh_dx=_dx_tau_decay, dh_dp=_dp_tau_decay)
+LEAK_DECAY_INPUT = Charge(
+    "leak_decay_input", h=_h_tau_decay, dh_dv=_dv_tau, dh_dx=_dx_tau_decay, dh_dp=_dp_tau_decay
+)
 
 # p = tau, the input enters whole
 
@@ -44,7 +46,7 @@ def _dp_tau(v: Any, x: Any, p: Any, v_rest: Any) -> Any:  # noqa: ARG001
     return (v - v_rest) / (p * p)
 
 
-LEAK = Charge(h=_h_tau, dh_dv=_dv_tau, dh_dx=_one, dh_dp=_dp_tau)
+LEAK = Charge("leak", h=_h_tau, dh_dv=_dv_tau, dh_dx=_one, dh_dp=_dp_tau)
 
 # p = 1 / tau, the input decays with the membrane
 
@@ -66,7 +68,11 @@ def _dp_rate_decay(v: Any, x: Any, p: Any, v_rest: Any) -> Any:  # noqa: ARG001
 
 
 LEAK_RATE_DECAY_INPUT = Charge(
-    h=_h_rate_decay, dh_dv=_dv_rate, dh_dx=_dx_rate_decay, dh_dp=_dp_rate_decay
+    "leak_rate_decay_input",
+    h=_h_rate_decay,
+    dh_dv=_dv_rate,
+    dh_dx=_dx_rate_decay,
+    dh_dp=_dp_rate_decay,
 )
 
 # p = 1 / tau, the input enters whole
@@ -80,4 +86,4 @@ def _dp_rate(v: Any, x: Any, p: Any, v_rest: Any) -> Any:  # noqa: ARG001
     return -(v - v_rest)
 
 
-LEAK_RATE = Charge(h=_h_rate, dh_dv=_dv_rate, dh_dx=_one, dh_dp=_dp_rate)
+LEAK_RATE = Charge("leak_rate", h=_h_rate, dh_dv=_dv_rate, dh_dx=_one, dh_dp=_dp_rate)

@@ -30,31 +30,35 @@ def _separate(y: Any, T: int, B: int) -> Any:
     return y.reshape(T, B, *y.shape[1:])
 
 
-def multi_step_forward(x_seq: Tensor, module: Stateless | Sequence[Stateless]) -> Tensor:
+def multi_step_forward(
+    x_seq: Tensor, single_step_module: Stateless | Sequence[Stateless]
+) -> Tensor:
     """Calls a single-step module once a time step.
 
     Args:
         x_seq: input ``[T, B, ...]``.
-        module: a single-step module, or a list or tuple of them, applied one after the other.
+        single_step_module: a single-step module, or a list or tuple of them, applied one after
+            the other.
 
     Returns:
         The outputs, stacked: ``[T, B, ...]``.
     """
     _check_sequence(x_seq, 1, "multi_step_forward")
-    return torch.stack([_chain(x, module) for x in x_seq])
+    return torch.stack([_chain(x, single_step_module) for x in x_seq])
 
 
-def seq_to_ann_forward(x_seq: Tensor, module: Stateless | Sequence[Stateless]) -> Tensor:
+def seq_to_ann_forward(x_seq: Tensor, stateless_module: Stateless | Sequence[Stateless]) -> Tensor:
     """Calls a stateless module once, on all time steps as one large batch.
 
     Args:
         x_seq: input ``[T, B, ...]``.
-        module: a stateless module, or a list or tuple of them, applied one after the other.
+        stateless_module: a stateless module, or a list or tuple of them, applied one after the
+            other.
 
     Returns:
         The outputs ``[T, B, ...]``.
     """
     _check_sequence(x_seq, 2, "seq_to_ann_forward")
     T, B = x_seq.shape[:2]
-    y_seq: Tensor = _separate(_chain(x_seq.flatten(0, 1), module), T, B)
+    y_seq: Tensor = _separate(_chain(x_seq.flatten(0, 1), stateless_module), T, B)
     return y_seq

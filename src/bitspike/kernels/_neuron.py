@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from bitspike.dynamics import Charge
+from bitspike.dynamics import HARD, SOFT, Charge, Reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,13 @@ class Neuron:
     def v_rest(self) -> float:
         """What the membrane leaks to: ``v_reset``, or 0 under soft reset."""
         return 0.0 if self.v_reset is None else self.v_reset
+
+    @property
+    def reset(self) -> Reset:
+        """The reset equation."""
+        return SOFT if self.v_reset is None else HARD
+
+    @property
+    def q(self) -> float:
+        """The reset equation's parameter: ``v_reset``, or the threshold under soft reset."""
+        return self.v_threshold if self.v_reset is None else self.v_reset

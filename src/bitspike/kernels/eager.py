@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from bitspike.dynamics import hard_reset, soft_reset
 from bitspike.kernels._neuron import Neuron
 
 
@@ -21,9 +20,7 @@ def step(x: Tensor, v: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
     h = neuron.charge.h(v, x, neuron.p, neuron.v_rest)
     s = neuron.surrogate(h - neuron.v_threshold)
     s_reset = s.detach() if neuron.detach_reset else s
-    if neuron.v_reset is None:
-        return s, soft_reset(h, s_reset, neuron.v_threshold)
-    return s, hard_reset(h, s_reset, neuron.v_reset)
+    return s, neuron.reset.v(h, s_reset, neuron.q)
 
 
 def scan(

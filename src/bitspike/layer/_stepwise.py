@@ -22,7 +22,10 @@ class Stepwise(StepModule):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if Stepwise not in cls.__bases__:  # a user's subclass describes itself
+        if Stepwise not in cls.__bases__:  # a user's subclass speaks for itself
+            if "__init__" in vars(cls):
+                _, *own = inspect.signature(vars(cls)["__init__"]).parameters.values()
+                cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
             return
         torch_class = next(base for base in cls.__mro__ if not issubclass(base, StepModule))
         signature = inspect.signature(torch_class)

@@ -1,0 +1,188 @@
+"""The floors of the house: imports point down only, and heavy packages stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import bitspike
+
+PACKAGE = "bitspike"
+ROOT = Path(bitspike.__file__).parent
+
+FLOORS = {
+    0: {"_version", "_files", "spikes", "dynamics", "surrogate"},
+    1: {"kernels"},
+    2: {PACKAGE, "base", "neuron", "layer", "encoding", "functional"},
+    3: {"visualizing", "monitor", "learning", "convert", "profile"},
+    4: {"training", "datasets", "models"},
+    5: {"cli", "examples", "__main__"},
+}
+FLOOR_OF = {unit: floor for floor, units in FLOORS.items() for unit in units}
+HOMES = {
+    "numba": "kernels/numba/",
+    "llvmlite": "kernels/numba/",
+    "triton": "kernels/triton/",
+}
+NEVER = {"torchvision", "torchaudio"}
+NOT_AT_IMPORT = {"tensorboard", "matplotlib", "rich", "pooch", "PIL"}
+LONGEST = 500
+
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and whether it is imported together with its file."""
+
+    module: str
+    at_import: bool
+
+
+def imports(source: str, file: str) -> Iterator[Import]:
+    """Every module that ``source`` imports, anywhere; ``file`` is its path below the package."""
+    folder = (PACKAGE, *file.split("/")[:-1])
+
+    def visit(node: ast.AST, at_import: bool) -> Iterator[Import]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            at_import = False
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, at_import)
+        if isinstance(node, ast.ImportFrom):
+            above = folder[: len(folder) - node.level + 1] if node.level else ()
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield Import(f"{origin}.{alias.name}", at_import)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, at_import)
+
+    yield from visit(ast.parse(source), True)
+
+
+def unit_of_file(file: str) -> str:
+    """The name in `FLOORS` that a file belongs to."""
+    first = file.split("/")[0].removesuffix(".py")
+    return PACKAGE if first == "__init__" else first
+
+
+def unit_of_module(module: str) -> str | None:
+    """The name in `FLOORS` that an imported module belongs to; None if it is not ours."""
+    parts = module.split(".")
+    if parts[0] != PACKAGE:
+        return None
+    units = {unit_of_file(file) for file in FILES} | set(FLOOR_OF)
+    return parts[1] if len(parts) > 1 and parts[1] in units else PACKAGE
+
+
+def violations(source: str, file: str) -> list[str]:
+    """What ``source`` may not import."""
+    here = unit_of_file(file)
+    floor = FLOOR_OF[here]
+    found = []
+    for one in imports(source, file):
+        outside = one.module.split(".")[0]
+        unit = unit_of_module(one.module)
+        if unit is not None and FLOOR_OF[unit] > floor:
+            found.append(f"{unit} is on floor {FLOOR_OF[unit]}, above {here}")
+        if one.module.endswith(".*"):
+            found.append(f"import * from {one.module}")
+        if outside in NEVER:
+            found.append(f"{outside} is never imported")
+        if outside in HOMES and not file.startswith(HOMES[outside]):
+            found.append(f"{outside} stays under {HOMES[outside]}")
+        for home in set(HOMES.values()):
+            inside = f"{PACKAGE}.{home.strip('/').replace('/', '.')}."
+            lazy = file.startswith(home) or not one.at_import
+            if f"{one.module}.".startswith(inside) and not lazy:
+                found.append(f"{inside} is imported lazily, by who needs it")
+        if outside in NOT_AT_IMPORT and floor <= 2 and one.at_import:
+            found.append(f"{outside} is imported together with floor {floor}")
+    return found
+
+
+def read(file: str) -> str:
+    return (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_every_file_has_a_floor() -> None:
+    units = {unit_of_file(file) for file in FILES}
+    assert units <= set(FLOOR_OF), f"give {units - set(FLOOR_OF)} a floor in design and test"
+    assert {"dynamics", "kernels", "neuron", "monitor"} <= units, "the search finds our files"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_file_keeps_the_rules(file: str) -> None:
+    assert violations(read(file), file) == []
+    assert len(read(file).splitlines()) <= LONGEST
+
+
+def test_no_cycle_among_packages() -> None:
+    graph: dict[str, set[str]] = {}
+    for file in FILES:
+        here = unit_of_file(file)
+        if here != PACKAGE:  # the root imports its children by design
+            below = {unit_of_module(one.module) for one in imports(read(file), file)}
+            graph.setdefault(here, set()).update(u for u in below if u not in (None, here, PACKAGE))
+    assert graph["layer"] >= {"base", "functional"}, "the search finds our imports"
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "complaint"),
+    [
+        ("kernels/eager.py", "from bitspike.neuron import IFNode", "neuron is on floor 2"),
+        ("kernels/eager.py", "from bitspike import neuron", "neuron is on floor 2"),
+        ("kernels/eager.py", "import bitspike.neuron._if", "neuron is on floor 2"),
+        ("kernels/eager.py", "from ..neuron import IFNode", "neuron is on floor 2"),
+        ("kernels/eager.py", "from .. import neuron", "neuron is on floor 2"),
+        ("kernels/eager.py", "from bitspike import __version__", "bitspike is on floor 2"),
+        ("neuron/_if.py", "def f():\n    from bitspike import training", "training is on floor 4"),
+        ("spikes.py", "import bitspike.kernels", "kernels is on floor 1"),
+        ("neuron/_if.py", "from bitspike.dynamics import *", "import *"),
+        ("cli/__init__.py", "def f():\n    import torchvision", "torchvision is never"),
+        ("kernels/eager.py", "def f():\n    import numba", "numba stays under"),
+        ("kernels/numba/_lif.py", "from triton import jit", "triton stays under"),
+        ("kernels/numba/_lif.py", "from matplotlib import cm", "matplotlib is imported together"),
+        ("kernels/__init__.py", "from bitspike.kernels import numba", "numba. is imported lazily"),
+        ("kernels/__init__.py", "import bitspike.kernels.triton._a", "triton. is imported lazily"),
+        ("encoding.py", "class A:\n    from PIL import Image", "PIL is imported together"),
+    ],
+)
+def test_the_rules_see_a_violation(file: str, source: str, complaint: str) -> None:
+    assert any(complaint in found for found in violations(source, file))
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("kernels/eager.py", "from bitspike.dynamics import hard_reset"),
+        ("kernels/eager.py", "from ._neuron import Neuron"),
+        ("kernels/numba/_lif.py", "import numba\nfrom bitspike.kernels.numba import simd"),
+        ("kernels/__init__.py", "def f():\n    from bitspike.kernels import numba"),
+        ("visualizing/_figure.py", "import matplotlib"),
+        ("cli/__init__.py", "from bitspike import neuron, datasets"),
+    ],
+)
+def test_the_rules_let_pass_what_is_right(file: str, source: str) -> None:
+    assert violations(source, file) == []
+
+
+def test_importing_bitspike_stays_light() -> None:
+    heavy = NOT_AT_IMPORT | NEVER | {"numba", "llvmlite"}
+    program = (  # what torch imports is torch's affair
+        f"import sys, torch; before = set(sys.modules); import {PACKAGE}; "
+        f"print(sorted({heavy} & (set(sys.modules) - before)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert run.stdout.strip() == "[]"
