@@ -1,7 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from bitspike import kernels
 from bitspike.datasets import MNIST, download
 
 
@@ -9,3 +12,19 @@ from bitspike.datasets import MNIST, download
 def mnist_root() -> Path:
     """The folder with the real MNIST; fetched once, then found in the user's cache."""
     return download(MNIST)
+
+
+@pytest.fixture(autouse=True)
+def _reproducible() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The eager reference, unless the test is marked ``backend(name)``.
+
+    Kernels are tested against the reference, so that most tests need not compile any.
+    """
+    marker = request.node.get_closest_marker("backend")
+    with kernels.use_backend(marker.args[0] if marker else "eager"):
+        yield

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.base import StepModule
 
 
@@ -34,6 +35,10 @@ class PoissonEncoder(StatelessEncoder):
         generator: source of randomness on the input's device; None is torch's global one, so
             that ``torch.manual_seed`` governs it.
 
+    In multi-step mode the spikes come as a `bitspike.spikes.SpikeTensor` where the backend makes
+    bits. The backends draw different random numbers: each is reproducible, but the same seed gives
+    other spikes in another one.
+
     Shape: input ``[B, ...]`` or ``[T, B, ...]``, probabilities in [0, 1]; output the same shape,
     0 and 1, in the input's dtype (the default dtype for integer and bool input).
 
@@ -48,9 +53,10 @@ class PoissonEncoder(StatelessEncoder):
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of the probabilities ``x``, in the shape of ``x``."""
         _check_probabilities(x)
-        rand = torch.rand(x.shape, generator=self.generator, dtype=torch.float32, device=x.device)
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-        return (rand < x).to(dtype)
+        # Only a sequence has the time axis along which the spikes can lie as bits.
+        backend = self.backend if self.step_mode == "m" else "eager"
+        return kernels.encode_poisson(x.detach(), self.generator, dtype, backend)
 
 
 def _check_probabilities(x: Tensor) -> None:

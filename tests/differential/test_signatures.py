@@ -67,7 +67,10 @@ def test_encoder(peer: Any) -> None:
     assert ours == [*theirs, ("generator", None)]
 
 
-@pytest.mark.parametrize("name", functional.__all__)
+OURS = {"set_backend"}  # SpikingJelly 2.0 has none
+
+
+@pytest.mark.parametrize("name", sorted(set(functional.__all__) - OURS))
 def test_function(peer: Any, name: str) -> None:
     ours, theirs = (parameters(getattr(module, name)) for module in (functional, peer.functional))
     assert ours == theirs

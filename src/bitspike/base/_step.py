@@ -1,5 +1,7 @@
 """Step modes: does a module take one time step or a whole sequence?"""
 
+from bitspike import kernels
+
 
 class StepModule:
     """Mixin of every module that distinguishes single-step and multi-step input.
@@ -10,6 +12,7 @@ class StepModule:
     """
 
     _step_mode: str = "s"
+    _backend: str = "auto"
 
     def supported_step_mode(self) -> tuple[str, ...]:
         """The step modes this module can work in."""
@@ -32,6 +35,19 @@ class StepModule:
                 f"{type(self).__name__}: step_mode must be {choices}, but got {value!r}"
             )
         self._step_mode = value
+
+    @property
+    def backend(self) -> str:
+        """What computes: ``'eager'``, ``'numba'``, or ``'auto'``, the fastest that can.
+
+        Raises:
+            ValueError: on assignment of an unknown backend.
+        """
+        return self._backend
+
+    @backend.setter
+    def backend(self, value: str) -> None:
+        self._backend = kernels.check_backend(value)
 
 
 class SingleStepModule(StepModule):

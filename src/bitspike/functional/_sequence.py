@@ -15,7 +15,8 @@ def _chain(x: Tensor, module: Stateless | Sequence[Stateless]) -> Tensor:
     return x
 
 
-def _check_sequence(x_seq: Tensor, ndim: int, function: str) -> None:
+def check_sequence(x_seq: Tensor, ndim: int, function: str) -> None:
+    """Raises ValueError unless ``x_seq`` has ``ndim`` dimensions or more, and T >= 1."""
     if x_seq.ndim < ndim or x_seq.shape[0] == 0:
         shape = "[T, B, ...]" if ndim > 1 else "[T, ...]"
         raise ValueError(
@@ -43,7 +44,7 @@ def multi_step_forward(
     Returns:
         The outputs, stacked: ``[T, B, ...]``.
     """
-    _check_sequence(x_seq, 1, "multi_step_forward")
+    check_sequence(x_seq, 1, "multi_step_forward")
     return torch.stack([_chain(x, single_step_module) for x in x_seq])
 
 
@@ -58,7 +59,7 @@ def seq_to_ann_forward(x_seq: Tensor, stateless_module: Stateless | Sequence[Sta
     Returns:
         The outputs ``[T, B, ...]``.
     """
-    _check_sequence(x_seq, 2, "seq_to_ann_forward")
+    check_sequence(x_seq, 2, "seq_to_ann_forward")
     T, B = x_seq.shape[:2]
     y_seq: Tensor = _separate(_chain(x_seq.flatten(0, 1), stateless_module), T, B)
     return y_seq

@@ -23,6 +23,12 @@ def step(x: Tensor, v: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
     return s, neuron.reset.v(h, s_reset, neuron.q)
 
 
+def encode_poisson(x: Tensor, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
+    """Spikes with the probabilities ``x``, in its shape: 1 where a uniform number is below."""
+    rand = torch.rand(x.shape, generator=generator, dtype=torch.float32, device=x.device)
+    return (rand < x).to(dtype)
+
+
 def scan(
     x_seq: Tensor, v: Tensor, neuron: Neuron, store_v_seq: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None]:

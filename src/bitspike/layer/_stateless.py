@@ -1,13 +1,21 @@
 """The stateless layers: each is torch's own behind `Stepwise`."""
 
-from torch import nn
+from collections.abc import Callable
+from typing import Any
 
+from torch import Tensor, nn
+
+from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._sequence import check_sequence
 from bitspike.layer._stepwise import Stepwise
 
 # Stepwise writes the docstrings.
 
 
-class Linear(Stepwise, nn.Linear): ...
+class Linear(Stepwise, nn.Linear):
+    def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        check_sequence(x_seq, 2, "Linear")
+        return stateless(x_seq)  # only the last axis matters: T and B need not be merged
 
 
 class Conv1d(Stepwise, nn.Conv1d): ...
@@ -67,7 +75,13 @@ class AdaptiveAvgPool2d(Stepwise, nn.AdaptiveAvgPool2d): ...
 class AdaptiveAvgPool3d(Stepwise, nn.AdaptiveAvgPool3d): ...
 
 
-class Flatten(Stepwise, nn.Flatten): ...
+class Flatten(Stepwise, nn.Flatten):
+    def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        if self.start_dim == 0:
+            return seq_to_ann_forward(x_seq, stateless)
+        check_sequence(x_seq, 2, "Flatten")
+        start, end = (dim + 1 if dim > 0 else dim for dim in (self.start_dim, self.end_dim))
+        return x_seq.flatten(start, end)  # as it lies: T and B need not be merged
 
 
 class Upsample(Stepwise, nn.Upsample): ...

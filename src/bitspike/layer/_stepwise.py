@@ -1,10 +1,12 @@
 """The mechanism that gives a stateless torch layer its two step modes."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
+from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
 
@@ -46,10 +48,17 @@ class Stepwise(StepModule):
 
     def forward(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
         """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
-        stateless = super().forward  # type: ignore[misc]
-        if self.step_mode == "s":
-            return stateless(input, *args, **kwargs)
-        return seq_to_ann_forward(input, lambda x: stateless(x, *args, **kwargs))
+        torch_forward = super().forward  # type: ignore[misc]
+
+        def stateless(x: Tensor) -> Any:
+            return torch_forward(x, *args, **kwargs)
+
+        with kernels.use_backend(self.backend):
+            return stateless(input) if self.step_mode == "s" else self._sequence(input, stateless)
+
+    def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        """A whole sequence ``[T, B, ...]`` through torch's layer."""
+        return seq_to_ann_forward(x_seq, stateless)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

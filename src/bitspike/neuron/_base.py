@@ -101,7 +101,7 @@ class BaseNode(MemoryModule):
         x_seq = self._full_precision(x_seq)
         v = self.memory_like("v", x_seq[0])
         x_seq, neuron = self._watched(x_seq)
-        s_seq, self.v, v_seq = kernels.scan(x_seq, v, neuron, self.store_v_seq)
+        s_seq, self.v, v_seq = kernels.scan(x_seq, v, neuron, self.store_v_seq, self.backend)
         if v_seq is not None:
             self.v_seq = v_seq
         return s_seq

@@ -1,0 +1,172 @@
+"""Linear layer on constant-rate input by tables of subset sums ("four Russians").
+
+A unit of 16 bits holds 4 steps by 4 pixels. Forward: a table of the 16 subset sums of 4 weight
+rows turns up to 16 row additions into 4 look-ups. Backward: the unit is transposed, and a table
+of the subset sums of the gradient at 4 steps serves 4 pixels.
+
+Rows are padded to 16 outputs, and a block of 16 outputs is the unit of work: its sums stay in
+registers. Each output's sum runs over the groups in order, whatever the number of threads.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from bitspike.kernels.numba.simd import (
+    add_float,
+    bit_and,
+    bit_xor,
+    load4,
+    load16,
+    shift_left,
+    shift_right,
+    splat4,
+    splat16,
+    store4,
+    store16,
+)
+
+LANES = 16
+TABLE = 16 * LANES  # floats in a table of 16 entries
+CHUNK = 24  # groups whose tables fit the first-level cache (24 KiB)
+
+
+@njit(inline="always")
+def build(table: Any, at: Any, a: Any, b: Any, c: Any, d: Any) -> None:
+    """The sums of all 16 subsets of four vectors; bit k of an entry's number is vector k."""
+    ab = add_float(a, b)
+    cd = add_float(c, d)
+    store16(table, at, splat16(np.float32(0.0)))
+    store16(table, at + 16, a)
+    store16(table, at + 32, b)
+    store16(table, at + 48, ab)
+    store16(table, at + 64, c)
+    store16(table, at + 80, add_float(a, c))
+    store16(table, at + 96, add_float(b, c))
+    store16(table, at + 112, add_float(ab, c))
+    store16(table, at + 128, d)
+    store16(table, at + 144, add_float(a, d))
+    store16(table, at + 160, add_float(b, d))
+    store16(table, at + 176, add_float(ab, d))
+    store16(table, at + 192, cd)
+    store16(table, at + 208, add_float(a, cd))
+    store16(table, at + 224, add_float(b, cd))
+    store16(table, at + 240, add_float(ab, cd))
+
+
+@njit(inline="always")
+def look_up(table: Any, at: Any, unit: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Adds to four sums the table's entries for the four nibbles of a unit."""
+    a = add_float(a, load16(table, at + ((unit & 15) << 4)))
+    b = add_float(b, load16(table, at + (((unit >> 4) & 15) << 4)))
+    c = add_float(c, load16(table, at + (((unit >> 8) & 15) << 4)))
+    d = add_float(d, load16(table, at + ((unit >> 12) << 4)))
+    return a, b, c, d
+
+
+@njit(inline="always")
+def transpose(words: Any) -> Any:
+    """4 x 4 bit transpose inside each 16-bit unit: steps and pixels change places."""
+    mask = splat4(np.uint64(0x0A0A0A0A0A0A0A0A))
+    swap = bit_and(bit_xor(words, shift_right(words, 3)), mask)
+    words = bit_xor(bit_xor(words, swap), shift_left(swap, 3))
+    mask = splat4(np.uint64(0x00CC00CC00CC00CC))
+    swap = bit_and(bit_xor(words, shift_right(words, 6)), mask)
+    return bit_xor(bit_xor(words, swap), shift_left(swap, 6))
+
+
+def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any, T: Any) -> None:
+    """``out[b, t, :] = bias + sum of the rows of weight whose pixel fires``.
+
+    Weight is ``[I + 1, O]`` with O a multiple of 16 and a last row of zeros; bias ``[O]``; units
+    ``[B, G, 4 H]``; out is ``[B, 4 ceil(T / 4), O]``.
+    """
+    B = len(count)
+    O = weight.shape[1]
+    out_blocks = O // LANES
+    quads = (T + 3) // 4
+    for task in prange(B * out_blocks):
+        b = task // out_blocks
+        o = (task % out_blocks) * LANES
+        rows = weight.reshape(-1)
+        table = np.empty(CHUNK * TABLE, np.float32)
+        current = np.empty(quads * 4 * LANES, np.float32)
+        groups = (count[b] + 3) // 4
+        own_units = units[b].reshape(-1).view(np.uint16)
+        stride = units.shape[2] * 4
+        start = load16(bias, o)
+        for u in range(4 * quads):
+            store16(current, u * LANES, start)
+        for g0 in range(0, groups, CHUNK):
+            chunk = min(CHUNK, groups - g0)
+            for g in range(chunk):
+                i = 4 * (g0 + g)
+                build(
+                    table, g * TABLE,
+                    load16(rows, np.int64(index[b, i]) * O + o),
+                    load16(rows, np.int64(index[b, i + 1]) * O + o),
+                    load16(rows, np.int64(index[b, i + 2]) * O + o),
+                    load16(rows, np.int64(index[b, i + 3]) * O + o),
+                )  # fmt: skip
+            for u in range(quads):
+                at = u * 4 * LANES
+                s0, s1 = load16(current, at), load16(current, at + 16)
+                s2, s3 = load16(current, at + 32), load16(current, at + 48)
+                for g in range(chunk):
+                    unit = np.int64(own_units[(g0 + g) * stride + u])
+                    s0, s1, s2, s3 = look_up(table, g * TABLE, unit, s0, s1, s2, s3)
+                store16(current, at, s0)
+                store16(current, at + 16, s1)
+                store16(current, at + 32, s2)
+                store16(current, at + 48, s3)
+        own = out[b].reshape(-1)
+        for t in range(4 * quads):
+            store16(own, t * O + o, load16(current, t * LANES))
+
+
+def backward_weight(index: Any, count: Any, units: Any, grad: Any, partial: Any, T: Any) -> None:
+    """Gradient of the weight, in parts by blocks of samples that the caller adds up.
+
+    Grad is ``[B, T, O]`` with O a multiple of 16; partial ``[P, I + 1, O]``, where part k takes
+    the samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads.
+    """
+    B = len(count)
+    P, _, O = partial.shape
+    out_blocks = O // LANES
+    quads = (T + 3) // 4
+    for task in prange(P * out_blocks):
+        part = task // out_blocks
+        o = (task % out_blocks) * LANES
+        sums = partial[part].reshape(-1)
+        zero = splat16(np.float32(0.0))
+        for i in range(partial.shape[1]):
+            store16(sums, i * O + o, zero)
+        table = np.empty(quads * TABLE, np.float32)
+        turned = np.empty(units.shape[2], np.uint64)
+        turned_units = turned.view(np.uint16)
+        stride = units.shape[2]
+        for b in range(part * B // P, (part + 1) * B // P):
+            own = grad[b].reshape(-1)
+            for u in range(quads):
+                g0 = load16(own, 4 * u * O + o)
+                g1 = load16(own, (4 * u + 1) * O + o) if 4 * u + 1 < T else zero
+                g2 = load16(own, (4 * u + 2) * O + o) if 4 * u + 2 < T else zero
+                g3 = load16(own, (4 * u + 3) * O + o) if 4 * u + 3 < T else zero
+                build(table, u * TABLE, g0, g1, g2, g3)
+            words = units[b].reshape(-1)
+            for g in range((count[b] + 3) // 4):
+                for w in range(0, stride, 4):
+                    store4(turned, w, transpose(load4(words, g * stride + w)))
+                a, b1, c, d = zero, zero, zero, zero
+                for u in range(quads):
+                    unit = np.int64(turned_units[u])
+                    a, b1, c, d = look_up(table, u * TABLE, unit, a, b1, c, d)
+                i0 = np.int64(index[b, 4 * g]) * O + o
+                i1 = np.int64(index[b, 4 * g + 1]) * O + o
+                i2 = np.int64(index[b, 4 * g + 2]) * O + o
+                i3 = np.int64(index[b, 4 * g + 3]) * O + o
+                store16(sums, i0, add_float(load16(sums, i0), a))
+                store16(sums, i1, add_float(load16(sums, i1), b1))
+                store16(sums, i2, add_float(load16(sums, i2), c))
+                store16(sums, i3, add_float(load16(sums, i3), d))

@@ -1,0 +1,190 @@
+"""Linear layers on spikes, forward and gradients."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.kernels.numba import _rows_kernels, _table_kernels
+from bitspike.kernels.numba._compile import Kernel
+from bitspike.kernels.numba._memory import pool, words_of
+from bitspike.spikes import SpikeTensor
+from bitspike.spikes._layout import Rows
+from bitspike.spikes._pixels import ActivePixels
+
+LANES = 16
+PARTS = 8  # of the samples, in the gradient of a narrow layer's weight
+
+_table_forward = Kernel(_table_kernels.forward, "table")
+_table_weight = Kernel(_table_kernels.backward_weight, "table")
+_rows_forward = Kernel(_rows_kernels.forward, "rows")
+_rows_weight = Kernel(_rows_kernels.backward_weight, "rows")
+_count = Kernel(_rows_kernels.count_spikes)
+_over_time = Kernel(_rows_kernels.count_over_time)
+
+
+def forward_by_events(density: float) -> bool:
+    """Whether adding weight rows beats one matrix product, forward (benchmarks/linear.py)."""
+    return density < 0.30
+
+
+def weight_by_events(density: float, outputs: int) -> bool:
+    """The same for the gradient of the weight."""
+    return density < (0.20 if outputs >= 512 else 0.30)
+
+
+def supports(x: Tensor, weight: Tensor) -> str | None:
+    """Why this backend cannot run the layer; None if it can."""
+    if x.device.type != "cpu" or weight.device.type != "cpu":
+        return f"the input is on {x.device}, the weight on {weight.device}"
+    if x.dtype != torch.float32 or weight.dtype != torch.float32:
+        return f"the input is {x.dtype}, the weight {weight.dtype}"
+    return None
+
+
+def _padded(outputs: int) -> int:
+    return -(-outputs // LANES) * LANES
+
+
+class _TableLinear(torch.autograd.Function):
+    """Constant-rate input: every 4 steps by 4 pixels are four look-ups."""
+
+    @staticmethod
+    def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        pixels: ActivePixels = x._layout  # type: ignore[assignment]
+        (T, B), O = pixels.shape[:2], weight.shape[0]
+        I, padded = weight.shape[1], _padded(O)
+        rows = torch.zeros(I + 1, padded)
+        rows[:I, :O] = weight.t()
+        start = torch.zeros(padded)
+        if bias is not None:
+            start[:O] = bias
+        out = pool.empty((B, -(-T // 4) * 4, padded), torch.float32)
+        _table_forward(
+            pixels.index.numpy(), pixels.count.numpy(),
+            words_of(pixels.units).reshape(pixels.units.shape),
+            rows.numpy(), start.numpy(), out.numpy(), T,
+        )  # fmt: skip
+        ctx.pixels, ctx.shape, ctx.has_bias = pixels, (T, B, I, O), bias is not None
+        return out[:, :T, :O].transpose(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
+        T, B, I, O = ctx.shape
+        padded = _padded(O)
+        g = _padded_gradient(grad, T, B, O)
+        parts = max(1, min(B, PARTS // (padded // LANES)))
+        partial = pool.empty((parts, I + 1, padded), torch.float32)
+        pixels = ctx.pixels
+        _table_weight(
+            pixels.index.numpy(), pixels.count.numpy(),
+            words_of(pixels.units).reshape(pixels.units.shape), g.numpy(), partial.numpy(), T,
+        )  # fmt: skip
+        weight = partial.sum(0) if parts > 1 else partial[0]
+        bias = grad.sum((0, 1)) if ctx.has_bias else None
+        return None, weight[:I, :O].t(), bias
+
+
+def _padded_gradient(grad: Tensor, T: int, B: int, O: int) -> Tensor:
+    """The gradient ``[T, B, O]`` as ``[B, T', O']``, T' a multiple of 4 and O' of 16.
+
+    What lies in the padding does not matter: outputs are independent of each other, and the
+    kernel does not read steps beyond T.
+    """
+    padded, steps = _padded(O), -(-T // 4) * 4
+    if grad.stride() == (padded, steps * padded, 1):
+        elements = grad.untyped_storage().nbytes() // grad.itemsize - grad.storage_offset()
+        if elements >= B * steps * padded:
+            return grad.as_strided((B, steps, padded), (steps * padded, padded, 1))
+    g = pool.empty((B, steps, padded), torch.float32)
+    g[:, :T, :O] = grad.transpose(0, 1)
+    return g
+
+
+class _RowsLinear(torch.autograd.Function):
+    """Spikes of neurons: weight rows added spike by spike, or one product if there are many."""
+
+    @staticmethod
+    def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        rows = x._layout.rows()
+        O, I = weight.shape
+        words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
+        density = _density(words, I)
+        ctx.rows, ctx.density, ctx.has_bias = rows, density, bias is not None
+        ctx.save_for_backward(weight if ctx.needs_input_grad[0] else None)
+        ctx.x_shape, ctx.outputs = x.shape, O
+        if not forward_by_events(density):
+            dense = rows.dense(torch.float32).view(-1, I)
+            y = dense @ weight.t() if bias is None else torch.addmm(bias, dense, weight.t())
+            return y.view(*x.shape[:-1], O)
+        padded = _padded(O)
+        table = torch.zeros(I, padded) if padded != O else torch.empty(I, O)
+        table[:, :O] = weight.t()
+        start = torch.zeros(padded)
+        if bias is not None:
+            start[:O] = bias
+        out = pool.empty((len(words), padded), torch.float32)
+        _rows_forward(words, table.numpy(), start.numpy(), out.numpy())
+        return out.view(*x.shape[:-1], padded)[..., :O]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        (weight,) = ctx.saved_tensors
+        rows, O = ctx.rows, ctx.outputs
+        I = rows.size
+        g = grad.reshape(-1, O)
+        dx = dw = None
+        if ctx.needs_input_grad[0]:
+            dx = (g @ weight).view(ctx.x_shape)
+        if ctx.needs_input_grad[1]:
+            words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
+            if weight_by_events(ctx.density, O):
+                padded = _padded(O)
+                wide = g.contiguous()
+                if padded != O:
+                    wide = pool.empty((len(g), padded), torch.float32)
+                    wide[:, :O] = g
+                out = pool.empty((I, padded), torch.float32)
+                _rows_weight(words, wide.numpy(), out.numpy())
+                dw = out[:, :O].t()
+            else:
+                dw = g.t() @ rows.dense(torch.float32).view(-1, I)
+        db = g.sum(0) if ctx.has_bias else None
+        return dx, dw, db
+
+
+def _density(words: Any, features: int) -> float:
+    parts = torch.empty(PARTS, dtype=torch.int64)
+    _count(words.reshape(-1), parts.numpy())
+    return int(parts.sum()) / max(1, len(words) * features)
+
+
+def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same as ``F.linear(x.dense(), weight, bias)``: spikes ``[..., I]`` to ``[..., O]``."""
+    layout = x._layout
+    if x.ndim < 2 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"linear: the input {tuple(x.shape)} does not fit the weight {tuple(weight.shape)}"
+        )
+    if isinstance(layout, ActivePixels) and len(layout.features) == 1 and not x.requires_grad:
+        y: Tensor = _TableLinear.apply(x, weight, bias)
+        return y
+    rows: Rows = layout.rows()
+    if len(rows.features) != 1:  # the last axis must be what the words hold
+        rows = Rows.pack(x.detach().dense(), x.ndim - 1)  # type: ignore[attr-defined]
+        packed = SpikeTensor(rows, x.dtype)
+        if not x.requires_grad:
+            x = packed
+        else:
+            return torch.nn.functional.linear(x.dense(), weight, bias)
+    z: Tensor = _RowsLinear.apply(x, weight, bias)
+    return z
+
+
+def count_over_time(words: Tensor, features: int) -> Tensor:
+    """Spikes of each feature, float32 ``[..., F]``, from words ``[T, ..., W]``."""
+    T, *lead, W = words.shape
+    out = torch.empty((math.prod(lead), features), dtype=torch.float32)
+    _over_time(words_of(words).reshape(T, -1, W), out.numpy())
+    return out.view(*lead, features)

@@ -1,0 +1,62 @@
+"""Poisson encoding straight into bits."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitspike.kernels.numba import _poisson_kernels as kernels
+from bitspike.kernels.numba._compile import Kernel
+from bitspike.kernels.numba._memory import flat, words_of
+from bitspike.spikes import SpikeTensor
+from bitspike.spikes._layout import Rows
+from bitspike.spikes._pixels import STEPS, ActivePixels
+
+_encode = Kernel(kernels.encode)
+
+
+def supports(x_seq: Tensor) -> str | None:
+    """Why this backend cannot encode ``x_seq`` into bits; None if it can."""
+    if x_seq.device.type != "cpu":
+        return f"the input is on {x_seq.device}"
+    if x_seq.dtype != torch.float32:
+        return f"the input is {x_seq.dtype}"
+    return None
+
+
+def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> ActivePixels:
+    """T steps of Poisson spikes of the images ``x``.
+
+    Args:
+        x: float32 ``[B, ...]`` in [0, 1].
+        T: number of steps.
+        seed: any integer below 2**63.
+        first_sample: number of the first image: a batch cut in two gives the same spikes. The
+            spikes of an image depend on the image, its number and the seed, and not on the
+            number of threads.
+    """
+    features = tuple(x.shape[1:])
+    B, pixels = len(x), math.prod(features)
+    index = torch.empty((B, pixels + STEPS - 1), dtype=torch.int32)
+    count = torch.empty(B, dtype=torch.int32)
+    groups = -(-pixels // STEPS)
+    units = torch.empty((B, groups, 4 * -(-T // 64)), dtype=torch.int64)
+    _encode(
+        x.contiguous().view(B, pixels).numpy(), np.uint64(seed), first_sample, T,
+        index.numpy(), flat(count), words_of(units).reshape(units.shape),
+    )  # fmt: skip
+    return ActivePixels(index, count, units, T, features)
+
+
+def encode(x_seq: Tensor, generator: torch.Generator | None) -> SpikeTensor:
+    """Spikes ``[T, B, ...]`` with the probabilities ``x_seq``.
+
+    An image that is held over time (``img.expand(T, *img.shape)``) has its own kernel, whose seed
+    comes from ``generator``; other sequences are drawn by torch and packed.
+    """
+    if x_seq.ndim >= 3 and x_seq.stride(0) == 0 and x_seq.numel() > 0:
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return SpikeTensor(encode_constant(x_seq[0], len(x_seq), seed), x_seq.dtype)
+    rand = torch.rand(x_seq.shape, generator=generator, dtype=torch.float32)
+    return SpikeTensor(Rows.pack(rand < x_seq, 2), x_seq.dtype)

@@ -1,0 +1,184 @@
+"""Small fixed-width vectors for Numba kernels, as portable LLVM vector values.
+
+LLVM maps them to whatever the processor has (AVX2, AVX-512, NEON, ...). Three types:
+``F16`` is 16 float32, ``U4`` is 4 uint64. Arrays must be one-dimensional and contiguous; a
+position counts elements. There is no bounds check.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.ir as ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+
+class Vector(types.Type):
+    """Numba's type of ``lanes`` values of one LLVM element type."""
+
+    def __init__(self, name: str, element: types.Type, llvm: ir.Type, lanes: int) -> None:
+        self.element, self.lanes = element, lanes
+        self.llvm = ir.VectorType(llvm, lanes)
+        super().__init__(name=name)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, kind.llvm)
+
+
+F16 = Vector("F16", types.float32, ir.FloatType(), 16)
+U4 = Vector("U4", types.uint64, ir.IntType(64), 4)
+
+
+def _address(context: Any, builder: Any, signature: Any, args: Any, vector: Vector) -> Any:
+    array = context.make_array(signature.args[0])(context, builder, args[0])
+    element = builder.gep(array.data, [args[1]], inbounds=True)
+    return builder.bitcast(element, vector.llvm.as_pointer())
+
+
+def _align(vector: Vector) -> int:
+    return int(vector.element.bitwidth) // 8
+
+
+def _make_load(vector: Vector) -> Callable[..., Any]:
+    @intrinsic
+    def load(typing_context: Any, array: Any, position: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            value = builder.load(_address(context, builder, signature, args, vector))
+            value.align = _align(vector)
+            return value
+
+        return vector(array, types.int64), generate
+
+    return load
+
+
+def _make_store(vector: Vector) -> Callable[..., Any]:
+    @intrinsic
+    def store(typing_context: Any, array: Any, position: Any, value: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            address = _address(context, builder, signature, args, vector)
+            builder.store(args[2], address).align = _align(vector)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, vector), generate
+
+    return store
+
+
+def _make_splat(vector: Vector) -> Callable[..., Any]:
+    @intrinsic
+    def splat(typing_context: Any, value: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            nothing = ir.Constant(vector.llvm, ir.Undefined)
+            first = builder.insert_element(nothing, args[0], ir.Constant(ir.IntType(32), 0))
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
+            return builder.shuffle_vector(first, nothing, lanes)
+
+        return vector(vector.element), generate
+
+    return splat
+
+
+load16, store16, splat16 = _make_load(F16), _make_store(F16), _make_splat(F16)
+load4, store4, splat4 = _make_load(U4), _make_store(U4), _make_splat(U4)
+
+
+def _make_binary(operation: str) -> Callable[..., Any]:
+    @intrinsic
+    def binary(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            return getattr(builder, operation)(args[0], args[1])
+
+        return a(a, b), generate
+
+    return binary
+
+
+add_float = _make_binary("fadd")
+add, bit_and, bit_or, bit_xor = (_make_binary(name) for name in ("add", "and_", "or_", "xor"))
+
+
+def _make_shift(operation: str) -> Callable[..., Any]:
+    @intrinsic(prefer_literal=True)
+    def shift(typing_context: Any, a: Any, count: Any) -> Any:  # noqa: ARG001
+        by = count.literal_value
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            return getattr(builder, operation)(args[0], ir.Constant(a.llvm, [by] * a.lanes))
+
+        return a(a, count), generate
+
+    return shift
+
+
+shift_left, shift_right = _make_shift("shl"), _make_shift("lshr")
+
+
+@intrinsic(prefer_literal=True)
+def rotate_left(typing_context: Any, a: Any, count: Any) -> Any:  # noqa: ARG001
+    """Each lane rotated left by a constant number of bits."""
+    by = count.literal_value
+    width = a.element.bitwidth
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        left = builder.shl(args[0], ir.Constant(a.llvm, [by] * a.lanes))
+        right = builder.lshr(args[0], ir.Constant(a.llvm, [width - by] * a.lanes))
+        return builder.or_(left, right)
+
+    return a(a, count), generate
+
+
+@intrinsic
+def invert(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
+    """Each bit the other way."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        return builder.not_(args[0])
+
+    return a(a), generate
+
+
+@intrinsic
+def any_bit(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
+    """Whether any bit of any lane is set."""
+    whole = ir.IntType(a.element.bitwidth * a.lanes)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        value = builder.bitcast(args[0], whole)
+        return builder.icmp_unsigned("!=", value, ir.Constant(whole, 0))
+
+    return types.boolean(a), generate
+
+
+@intrinsic
+def mask_at_least(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+    """One bit a lane, lane 0 lowest: whether ``a >= b`` (False for NaN)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        mask = builder.fcmp_ordered(">=", args[0], args[1])
+        bits = builder.bitcast(mask, ir.IntType(a.lanes))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(a, b), generate
+
+
+def _bit_count(name: str, extra: list[Any]) -> Callable[..., Any]:
+    @intrinsic
+    def count(typing_context: Any, x: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            word = ir.IntType(64)
+            kind = ir.FunctionType(word, [word, *(value.type for value in extra)])
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(function, [args[0], *extra])
+
+        return types.int64(types.uint64), generate
+
+    return count
+
+
+trailing_zeros = _bit_count("llvm.cttz.i64", [ir.Constant(ir.IntType(1), 1)])
+popcount = _bit_count("llvm.ctpop.i64", [])

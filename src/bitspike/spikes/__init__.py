@@ -1,0 +1,15 @@
+"""Spikes are bits: a tensor of 0 and 1 in 1/32 of the memory of float32.
+
+``SpikeTensor`` is a ``torch.Tensor``: nobody must know that it exists, ``net(x).mean(0)`` just
+works. Those who do know find `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``, ``s.words``, and
+`trace_unpacking`, which tells what left the fast path.
+"""
+
+import torch
+
+from bitspike.spikes import _operations  # noqa: F401 -- registers what stays on bits
+from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
+
+torch.serialization.add_safe_globals([rebuild])
+
+__all__ = ["SpikeTensor", "pack", "trace_unpacking"]

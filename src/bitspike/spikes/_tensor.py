@@ -1,0 +1,196 @@
+"""`SpikeTensor`: a tensor of 0 and 1 that is stored as bits."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from bitspike.spikes._layout import Layout, Rows
+
+Handler = Callable[..., Any]
+
+functions: dict[Any, Handler] = {}
+"""What `SpikeTensor` does itself of torch's Python functions, above autograd."""
+
+operations: dict[Any, Handler] = {}
+"""What `SpikeTensor` does itself of ATen's operations, below autograd."""
+
+_traces: list[Counter[str]] = []
+
+
+class SpikeTensor(Tensor):
+    """A tensor of 0 and 1, logically of a floating dtype, stored as bits.
+
+    It is what neurons and encoders return where a backend can make it, and it behaves like the
+    dense tensor: what has no fast path on bits unpacks first. Gradients with respect to it are
+    ordinary dense tensors; what autograd saves of it for the backward pass are the bits.
+
+    Make one with `pack`; see `dense`, `count`, `rate`, `words`.
+    """
+
+    _layout: Layout
+
+    @staticmethod
+    def __new__(cls, layout: Layout, dtype: torch.dtype = torch.float32) -> "SpikeTensor":
+        """Wraps a layout."""
+        tensor: SpikeTensor = Tensor._make_wrapper_subclass(
+            cls, layout.shape, dtype=dtype, device=layout.device
+        )
+        tensor._layout = layout
+        return tensor
+
+    # -- for those who know ------------------------------------------------------------------
+
+    def dense(self) -> Tensor:
+        """The same tensor, unpacked; gradients flow through."""
+        return _Unpack.apply(self)  # type: ignore[no-any-return, no-untyped-call]
+
+    @property
+    def words(self) -> Tensor:
+        """The bits: int64 ``[*lead, W]``, 64 neighbouring features a word, the first lowest."""
+        return self._layout.rows().words
+
+    def count(self) -> int:
+        """Number of spikes."""
+        from bitspike.spikes._bits import popcount
+
+        return int(popcount(self.words).sum())
+
+    def rate(self) -> float:
+        """Share of elements that are 1; NaN for an empty tensor."""
+        return self.count() / self.numel() if self.numel() else float("nan")
+
+    def spike_bytes(self) -> int:
+        """Bytes of memory that the spikes take."""
+        return self._layout.nbytes()
+
+    # -- how torch sees it -------------------------------------------------------------------
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        handler = functions.get(func)
+        if handler is not None:
+            result = handler(*args, **(kwargs or {}))
+            if result is not NotImplemented:
+                return result
+        # The inherited one would make a SpikeTensor of every result.
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        handler = operations.get(func)
+        if handler is not None:
+            result = handler(*args, **(kwargs or {}))
+            if result is not NotImplemented:
+                return result
+        _refuse_writing(func, args, kwargs or {})
+        return func(*_unpack_all(args, func), **_unpack_all(kwargs or {}, func))
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        grad = f", grad_fn=<{self.grad_fn.name()}>" if self.grad_fn is not None else ""
+        return (
+            f"SpikeTensor(shape={tuple(self.shape)}, spikes={self.count()}, "
+            f"rate={self.rate():.3g}, {self.spike_bytes()} bytes{grad})"
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SpikeTensor":
+        if not self.is_leaf:
+            raise RuntimeError(
+                "only spikes without history can be copied by deepcopy: detach() them first"
+            )
+        copy = SpikeTensor(self._layout.clone(), self.dtype).requires_grad_(self.requires_grad)
+        memo[id(self)] = copy
+        return copy  # type: ignore[return-value]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        rows = self._layout.rows()
+        return rebuild, (rows.words, rows.features, self.dtype, self.requires_grad)
+
+    @classmethod
+    def _of(cls, layout: Layout, like: Tensor) -> Self:
+        return cls(layout, like.dtype)  # type: ignore[return-value]
+
+
+class _Unpack(torch.autograd.Function):
+    """Bits to a dense tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, s: SpikeTensor) -> Tensor:  # noqa: ARG004
+        return _dense(s, "dense")
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+        return grad
+
+
+def _dense(s: SpikeTensor, why: str) -> Tensor:
+    for trace in _traces:
+        trace[why] += 1
+    return s._layout.rows().dense(s.dtype)
+
+
+def _refuse_writing(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    for index, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is None or not argument.alias_info.is_write:
+            continue
+        value = args[index] if index < len(args) else kwargs.get(argument.name)
+        if isinstance(value, SpikeTensor):
+            raise RuntimeError(  # noqa: TRY004 -- what torch raises for such a thing
+                f"{func} would write into a SpikeTensor, which cannot be changed: write into "
+                "s.dense() instead"
+            )
+
+
+def _unpack_all(tree: Any, func: Any) -> Any:
+    return tree_map_only(SpikeTensor, lambda s: _dense(s, str(func)), tree)
+
+
+def rebuild(
+    words: Tensor, features: tuple[int, ...], dtype: torch.dtype, requires_grad: bool
+) -> SpikeTensor:
+    """What pickle calls."""
+    spikes = SpikeTensor(Rows(words, tuple(features)), dtype)
+    return spikes.requires_grad_(requires_grad)  # type: ignore[return-value]
+
+
+def pack(dense: Tensor, lead: int = 2) -> SpikeTensor:
+    """Stores a tensor of 0 and 1 as bits.
+
+    Args:
+        dense: any shape and dtype; a tensor of integers or bool becomes one of the default dtype.
+        lead: number of leading axes that stay unpacked, ``[T, B]`` for spikes over time.
+
+    Returns:
+        A tensor of the same shape and values, without history.
+
+    Raises:
+        ValueError: if a value is neither 0 nor 1.
+    """
+    if isinstance(dense, SpikeTensor):
+        return dense
+    if not bool(((dense == 0) | (dense == 1)).all()):
+        raise ValueError(
+            f"spikes.pack: the tensor of shape {tuple(dense.shape)} holds values other than 0 and 1"
+        )
+    dtype = dense.dtype if dense.is_floating_point() else torch.get_default_dtype()
+    return SpikeTensor(Rows.pack(dense, lead), dtype)
+
+
+@contextmanager
+def trace_unpacking() -> Iterator[Counter[str]]:
+    """Counts, by name, the operations that unpack a `SpikeTensor` while the block runs."""
+    trace: Counter[str] = Counter()
+    _traces.append(trace)
+    try:
+        yield trace
+    finally:
+        _traces.remove(trace)

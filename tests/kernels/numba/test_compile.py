@@ -1,0 +1,138 @@
+"""How templates become kernels."""
+
+import math
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+import torch
+
+from bitspike import neuron, surrogate
+from bitspike.kernels.numba import _compile
+from bitspike.kernels.numba.neuron import scan
+from bitspike.surrogate import SurrogateFunctionBase
+
+
+def polynomial(x: Any, a: Any) -> Any:
+    return 0.5 + a * x * x / 3 - 1
+
+
+def transcendental(x: Any) -> Any:
+    return torch.sigmoid(math.pi * x) + torch.exp(-x)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_take_the_precision_of_the_kernel(dtype: Any) -> None:
+    bound = _compile.bind(polynomial, dtype)
+    value = bound(dtype(0.3), dtype(1.7))
+    assert bound.nopython_signatures[0].return_type == numba.from_dtype(np.dtype(dtype))
+    assert value == pytest.approx(polynomial(0.3, 1.7), rel=4 * float(np.finfo(dtype).eps))
+
+
+def test_functions_of_torch_and_math_become_scalar_ones() -> None:
+    bound = _compile.bind(transcendental, np.float32)
+    x = torch.tensor(0.3)
+    assert bound(np.float32(0.3)) == pytest.approx(float(transcendental(x)), rel=1e-6)
+    assert bound.nopython_signatures[0].return_type == numba.float32
+
+
+def test_closures_and_other_callables_are_refused() -> None:
+    factor = 2.0
+    with pytest.raises(_compile.NotCompilableError, match="not a plain function"):
+        _compile.bind(lambda x: factor * x, np.float32)
+    with pytest.raises(_compile.NotCompilableError):
+        _compile.bind(torch.relu, np.float32)  # type: ignore[arg-type]
+
+
+def test_users_own_surrogate_gets_the_fused_kernel() -> None:
+    try:
+
+        class Hat(SurrogateFunctionBase):
+            def __init__(self, width: float = 1.0, spiking: bool = True) -> None:
+                super().__init__(spiking, width=width)
+
+            @staticmethod
+            def primitive(x: Any, width: Any) -> Any:
+                return torch.sigmoid(x / width)
+
+            @staticmethod
+            def derivative(x: Any, width: Any) -> Any:
+                return torch.exp(-torch.abs(x) / width) / (2 * width)
+
+        node = neuron.LIFNode(surrogate_function=Hat(0.5))
+        gradients = []
+        for backend in ("eager", "numba"):
+            node.backend, node.step_mode = backend, "m"
+            x = torch.linspace(-1, 3, 40).reshape(10, 2, 2).requires_grad_()
+            gradients.append(torch.autograd.grad(node(x).sum(), x)[0])
+            node.reset()
+        torch.testing.assert_close(*gradients)
+        assert gradients[0].abs().max() > 0
+    finally:
+        surrogate.registry.pop("Hat", None)
+
+
+def test_threads_obey_torch() -> None:
+    node = neuron.IFNode(surrogate_function=surrogate.ATan())
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            scan(torch.rand(2, 2, 2), torch.zeros(2, 2), node.equations())
+            assert numba.get_num_threads() <= count
+    finally:
+        torch.set_num_threads(threads)
+
+
+FORKED = """
+import os, torch
+from bitspike import neuron, surrogate
+from bitspike.kernels.numba.neuron import scan
+node = neuron.IFNode(surrogate_function=surrogate.ATan())
+x = torch.linspace(0, 1, 400).reshape(20, 2, 10)
+first = scan(x, torch.zeros(2, 10), node.equations())[0].count()
+child = os.fork()
+if child == 0:
+    torch.set_num_threads(1)
+    same = scan(x, torch.zeros(2, 10), node.equations())[0].count() == first
+    os._exit(0 if same else 3)
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0, status
+print("survived", first)
+"""
+
+
+def test_a_forked_child_survives_and_gets_the_same() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("survived")
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> None:
+    code = (
+        "import warnings, torch, numba\n"
+        "from bitspike.kernels.numba import _compile\n"
+        "def refuse(*a, **k):\n"
+        "    if k.get('cache'): raise RuntimeError('no locator available')\n"
+        "    return original(*a, **k)\n"
+        "original, numba.njit = numba.njit, refuse\n"
+        "from bitspike.kernels.numba import _rows_kernels, linear\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    print(linear.count_over_time(torch.tensor([[[5]], [[1]]]), 3).tolist())\n"
+        "print([str(w.message) for w in caught if 'NUMBA_CACHE_DIR' in str(w.message)])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    assert first == "[[2.0, 0.0, 1.0]]"
+    assert "cannot be cached" in second

@@ -1,0 +1,110 @@
+"""Linear layers on spikes against torch's on the dense tensor: outputs and every gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bitspike import layer
+from bitspike.kernels.numba import linear as fast
+from bitspike.kernels.numba.poisson import encode_constant
+from bitspike.spikes import SpikeTensor, pack, trace_unpacking
+
+pytestmark = pytest.mark.backend("numba")
+
+
+def assert_parity(s: SpikeTensor, outputs: int, bias: bool, of_spikes: bool) -> None:
+    inputs = s.shape[-1]
+    weight = torch.randn(outputs, inputs, requires_grad=True)
+    b = torch.randn(outputs, requires_grad=True) if bias else None
+    results: list[list[Tensor]] = []
+    for x in (s.detach(), s.dense()):
+        x.requires_grad_(of_spikes)
+        y = F.linear(x, weight, b)
+        leaves = [weight, *([b] if b is not None else []), *([x] if of_spikes else [])]
+        g = torch.sin(torch.arange(float(y.numel()))).view(y.shape)
+        results.append([y, *torch.autograd.grad(y, leaves, g)])
+    for got, want in zip(*results, strict=True):
+        assert type(got) is Tensor
+        assert got.shape == want.shape
+        torch.testing.assert_close(
+            got, want, rtol=1e-4, atol=1e-4 * float(want.detach().abs().max() + 1)
+        )
+
+
+@pytest.mark.parametrize("T", [1, 3, 4, 63, 64, 65, 100])
+@pytest.mark.parametrize("outputs", [1, 10, 16, 33])
+@pytest.mark.parametrize("bias", [False, True])
+def test_constant_rate_input(T: int, outputs: int, bias: bool) -> None:
+    x = torch.rand(5, 35) * (torch.rand(5, 35) < 0.4)
+    x[0] = 0
+    s = SpikeTensor(encode_constant(x, T, seed=3))
+    with trace_unpacking() as unpacked:
+        F.linear(s, torch.ones(outputs, 35))
+    assert not unpacked
+    assert_parity(s, outputs, bias, of_spikes=False)
+
+
+@pytest.mark.parametrize("B", [1, 2, 7, 20])
+@pytest.mark.parametrize("outputs", [10, 150])
+def test_constant_rate_input_of_any_batch_and_many_groups(B: int, outputs: int) -> None:
+    s = SpikeTensor(encode_constant(torch.rand(B, 300), 20, seed=4))
+    assert_parity(s, outputs, bias=True, of_spikes=False)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("outputs", [1, 16, 70, 150])
+@pytest.mark.parametrize("inputs", [1, 64, 77])
+def test_spikes_of_neurons(density: float, outputs: int, inputs: int) -> None:
+    s = pack((torch.rand(9, 4, inputs) < density).float())
+    assert_parity(s, outputs, bias=True, of_spikes=True)
+    assert_parity(s, outputs, bias=False, of_spikes=False)
+
+
+def test_two_axes() -> None:
+    assert_parity(pack((torch.rand(6, 40) < 0.2).float(), lead=1), 3, bias=True, of_spikes=True)
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_packed_along_other_axes(lead: int) -> None:
+    s = pack((torch.rand(5, 3, 10) < 0.3).float(), lead)
+    assert_parity(s, 4, bias=True, of_spikes=True)
+    assert_parity(s, 4, bias=True, of_spikes=False)
+
+
+def test_threads_change_no_bit() -> None:
+    x = SpikeTensor(encode_constant(torch.rand(20, 100), 50, seed=4))
+    weight = torch.randn(10, 100, requires_grad=True)
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            y = F.linear(x, weight)
+            results.append((y, *torch.autograd.grad((y * y).sum(), weight)))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+def test_wrong_size_says_so() -> None:
+    with pytest.raises(ValueError, match=r"input \(4, 2, 9\) does not fit the weight \(3, 8\)"):
+        F.linear(pack(torch.ones(4, 2, 9)), torch.ones(3, 8))
+
+
+@pytest.mark.parametrize("step_mode", ["s", "m"])
+def test_layer_uses_it(step_mode: str) -> None:
+    linear = layer.Linear(20, 3, step_mode=step_mode)
+    x = (torch.rand(5, 4, 20) < 0.2).float()
+    with trace_unpacking() as unpacked:
+        y = linear(pack(x))
+    assert not unpacked
+    torch.testing.assert_close(y, linear(x))
+
+
+def test_events_or_product_is_a_matter_of_density() -> None:
+    assert fast.forward_by_events(0.1)
+    assert not fast.forward_by_events(0.5)
+    assert fast.weight_by_events(0.25, outputs=64)
+    assert not fast.weight_by_events(0.25, outputs=1024)

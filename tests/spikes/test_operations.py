@@ -1,0 +1,156 @@
+import copy
+import io
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from bitspike.spikes import SpikeTensor, pack, trace_unpacking
+
+Operation = Callable[[Tensor], Tensor]
+
+DENSE = (torch.rand(6, 4, 3, 30, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+
+STAY_BITS: dict[str, Operation] = {
+    "flatten": lambda s: s.flatten(2),
+    "flatten time and batch": lambda s: s.flatten(0, 1),
+    "reshape": lambda s: s.reshape(6, 4, 90),
+    "view": lambda s: s.view(24, 5, 18),
+    "view -1": lambda s: s.view(6, 4, -1),
+    "unsqueeze": lambda s: s.unsqueeze(0),
+    "squeeze": lambda s: s.unsqueeze(2).squeeze(2),
+    "step": lambda s: s[2],
+    "last step": lambda s: s[-1],
+    "steps": lambda s: s[1:5:2],
+    "batch": lambda s: s[:, 1:3],
+    "sample": lambda s: s[:, 2],
+    "batch by index": lambda s: s[:, torch.tensor([3, 0])],
+    "cat over time": lambda s: torch.cat([s, s]),
+    "cat over batch": lambda s: torch.cat([s, s], 1),
+    "stack": lambda s: torch.stack([s, s]),
+    "unbind": lambda s: s.unbind(0)[3],
+    "clone": lambda s: s.clone(),
+    "detach": lambda s: s.detach(),
+    "to float64": lambda s: s.double(),
+    "to cpu": lambda s: s.cpu(),
+    "pickle": lambda s: pickle.loads(pickle.dumps(s.detach())),  # noqa: S301
+    "deepcopy": lambda s: copy.deepcopy(s.detach()),
+}
+
+BECOME_DENSE: dict[str, Operation] = {
+    "sum over time": lambda s: s.sum(0),
+    "sum over time, kept": lambda s: s.sum(0, keepdim=True),
+    "mean over time": lambda s: s.mean(0),
+    "sum": lambda s: s.sum(),
+    "mean over features": lambda s: s.mean(-1),
+    "product": lambda s: s * 2.5,
+    "difference": lambda s: 1 - s,
+    "transpose": lambda s: s.transpose(0, 1),
+    "cat over features": lambda s: torch.cat([s, s], -1),
+    "cut features": lambda s: s[..., 3:7],
+    "mask": lambda s: s[DENSE > 0],
+    "comparison": lambda s: (s == 1).float(),
+    "matmul": lambda s: s.flatten(2) @ torch.ones(90, 2),
+    "linear": lambda s: torch.nn.functional.linear(s.flatten(2), torch.ones(5, 90)),
+    "conv": lambda s: torch.nn.functional.conv1d(s.flatten(0, 1), torch.ones(2, 3, 5)),
+    "max pool": lambda s: torch.nn.functional.max_pool1d(s.flatten(0, 1), 2),
+    "average pool": lambda s: torch.nn.functional.avg_pool1d(s.flatten(0, 1), 2),
+    "cumsum": lambda s: s.cumsum(0),
+    "list": lambda s: torch.tensor(s.tolist()),
+    "numpy": lambda s: torch.from_numpy(s.detach().numpy()),
+}
+
+
+@pytest.mark.parametrize("name", STAY_BITS)
+def test_stays_bits_and_equals_the_dense_result(name: str) -> None:
+    operation = STAY_BITS[name]
+    with trace_unpacking() as unpacked:
+        result = operation(pack(DENSE))
+    assert isinstance(result, SpikeTensor)
+    assert not unpacked
+    expected = operation(DENSE)
+    assert result.dtype == expected.dtype
+    assert torch.equal(result.dense(), expected)
+
+
+@pytest.mark.parametrize("name", BECOME_DENSE)
+def test_becomes_the_same_dense_tensor(name: str) -> None:
+    operation = BECOME_DENSE[name]
+    result = operation(pack(DENSE))
+    assert not isinstance(result, SpikeTensor)
+    torch.testing.assert_close(result, operation(DENSE))
+
+
+GRADIENTS = {
+    name: operation
+    for name, operation in {**STAY_BITS, **BECOME_DENSE}.items()
+    if name not in ("detach", "pickle", "deepcopy", "comparison", "list", "numpy")
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_are_those_of_the_dense_tensor(name: str) -> None:
+    operation = GRADIENTS[name]
+    gradients = []
+    for leaf in (pack(DENSE), DENSE.clone()):
+        leaf.requires_grad_()
+        result = operation(leaf)
+        weight = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
+        (gradient,) = torch.autograd.grad((result * weight).sum(), leaf)
+        assert type(gradient) is Tensor
+        gradients.append(gradient)
+    torch.testing.assert_close(*gradients)
+
+
+def test_view_that_cuts_a_row_is_dense_and_right() -> None:
+    result = pack(DENSE).view(6, 2, 180)
+    assert torch.equal(result + 0, DENSE.view(6, 2, 180))
+
+
+@pytest.mark.parametrize("write", [lambda s: s.mul_(2), lambda s: s.fill_(1), lambda s: s.zero_()])
+def test_writing_into_spikes_is_refused(write: Operation) -> None:
+    with pytest.raises(RuntimeError, match=r"SpikeTensor, which cannot be changed.*dense\(\)"):
+        write(pack(DENSE))
+
+
+def test_trace_names_what_unpacked() -> None:
+    spikes = pack(DENSE)
+    with trace_unpacking() as unpacked:
+        spikes * 2
+        spikes.mean(0)
+    assert dict(unpacked) == {"aten.mul.Tensor": 1}
+
+
+def test_save_and_load() -> None:
+    file = io.BytesIO()
+    torch.save({"spikes": pack(DENSE)}, file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)["spikes"]
+    assert isinstance(loaded, SpikeTensor)
+    assert torch.equal(loaded.dense(), DENSE)
+
+
+def test_spikes_with_history_cannot_be_deepcopied() -> None:
+    with pytest.raises(RuntimeError, match="detach"):
+        copy.deepcopy(pack(DENSE).requires_grad_().flatten(2))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_data_loader_collates_bits(workers: int) -> None:
+    samples = [pack(sample, lead=1) for sample in DENSE]
+    (batch,) = DataLoader(samples, batch_size=6, num_workers=workers)  # type: ignore[arg-type]
+    assert isinstance(batch, SpikeTensor)
+    assert torch.equal(batch.dense(), DENSE)
+
+
+def test_no_grad_and_autocast() -> None:
+    weight = torch.ones(5, 90, requires_grad=True)
+    spikes = pack(DENSE).flatten(2)
+    with torch.no_grad():
+        assert not torch.nn.functional.linear(spikes, weight).requires_grad
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = torch.nn.functional.linear(spikes, weight)
+    torch.testing.assert_close(y.float(), DENSE.flatten(2) @ weight.t())
