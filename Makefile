@@ -1,6 +1,6 @@
 # Every target creates .venv if it is missing; none reinstalls what is there.
 PYTHON ?= python3
-EPOCHS ?= 5
+EPOCHS ?= 100
 ARGS   ?=
 
 BIN   := .venv/bin
@@ -14,7 +14,7 @@ help: ## show this list
 
 install: $(READY) ## create .venv with bitspike and everything that the other targets need
 
-mnist: $(READY) ## train the tutorial network on MNIST (EPOCHS=5, ARGS="any other option")
+mnist: $(READY) ## train the tutorial network on MNIST (EPOCHS=100, ARGS="any other option")
 	@$(BIN)/python -m bitspike.examples.lif_fc_mnist -epochs $(EPOCHS) $(ARGS)
 
 test: $(READY) ## run the whole test suite (ARGS="any pytest option")

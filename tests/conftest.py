@@ -15,8 +15,12 @@ def mnist_root() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _reproducible() -> None:
+def _reproducible() -> Iterator[None]:
+    """The same random numbers for every test; threads as they were."""
     torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import torch
 
 DATASETS = ("mnist", "fashion-mnist")
+_LARGEST_LR = 3e37  # ten times as much, Adam's first step, still is a float32
 
 
 class OptionError(ValueError):
@@ -30,6 +31,9 @@ class Options:
     b: int = _option(64, "batch size", type=int)
     epochs: int = _option(100, "train until this epoch", type=int)
     j: int = _option(4, "threads that prepare batches ahead; 0: none", type=int)
+    threads: int = _option(
+        1, "threads that compute on the CPU; a step of this network is too small to share", type=int
+    )
     data_dir: str = _option("", "folder of the data set (default: a cache folder of yours)")
     out_dir: str = _option("./logs", "folder of the runs; this run makes a folder of its own in it")
     resume: str = _option("", "go on from this checkpoint, to the bit", metavar="PATH")
@@ -76,6 +80,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message}\n")
 
+    def _get_option_tuples(self, _: str) -> list[Any]:
+        """No abbreviations: with one dash argparse takes them whatever allow_abbrev says."""
+        return []
+
 
 def parse(argv: Sequence[str], prog: str, description: str) -> tuple[Options, frozenset[str]]:
     """The options in ``argv``, and the names of those that were given.
@@ -108,12 +116,12 @@ def check(options: Options, given: frozenset[str]) -> None:
     Raises:
         OptionError: naming the option, its value and what it may be.
     """
-    for name, low in (("T", 1), ("b", 1), ("epochs", 0), ("j", 0), ("limit", 0)):
+    for name, low in (("T", 1), ("b", 1), ("epochs", 0), ("j", 0), ("threads", 1), ("limit", 0)):
         value = getattr(options, name)
         if value < low:
             raise OptionError(f"-{name} must be at least {low}, but is {value}")
-    if not (math.isfinite(options.lr) and options.lr > 0):
-        raise OptionError(f"-lr must be positive and finite, but is {options.lr}")
+    if not 0 < options.lr <= _LARGEST_LR:
+        raise OptionError(f"-lr must lie in (0, {_LARGEST_LR}], but is {options.lr}")
     if not (math.isfinite(options.tau) and options.tau > 1):
         raise OptionError(f"-tau is in time steps and must be > 1, but is {options.tau}")
     if not 0 <= options.momentum < 1:
@@ -146,10 +154,13 @@ def _device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda:0")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    unknown = OptionError(f"-device {name!r} is unknown; try cpu, cuda:0 or mps")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise OptionError(f"-device {name!r} is unknown; try cpu, cuda:0 or mps") from error
+        raise unknown from error
+    if str(device) != name:  # torch counts devices in 8 bits: for it 256 is 0
+        raise unknown
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -104,13 +104,23 @@ def read(path: str) -> Tensor:
     """
     try:
         with Image.open(path) as picture:
-            gray = picture.convert("L").resize((28, 28), Image.Resampling.LANCZOS)
+            gray = _gray(picture).resize((28, 28), Image.Resampling.LANCZOS)
     except FileNotFoundError as error:
         raise OptionError(f"-image {path}: no such file, and not the number of an image") from error
-    except (UnidentifiedImageError, OSError) as error:
+    except Exception as error:  # what a damaged picture raises can be anything
         raise OptionError(f"-image {path} cannot be read as a picture: {error}") from error
     image = torch.from_numpy(np.array(gray)).float().div_(255)
     border = torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
     if border.mean() > 0.5:
         image = 1 - image  # dark ink on bright paper
     return image.reshape(1, 1, 28, 28)
+
+
+def _gray(picture: Image.Image) -> Image.Image:
+    """``picture`` in 256 shades of grey, what is transparent on white paper."""
+    if picture.mode.startswith("I;16"):  # Pillow would clip these
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        ink = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", ink.size, "white"), ink)
+    return picture.convert("L")

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from bitspike import encoding, functional, layer, neuron, surrogate
+from bitspike._files import atomic
 from bitspike.datasets import MNIST, Batches, DatasetError, FashionMNIST, ImageDataset
 from bitspike.examples import _options, _pictures
 from bitspike.examples._options import OptionError, Options
@@ -239,6 +240,8 @@ def train(options: Options, device: torch.device, state: State | None, folder: P
                 write_csv(folder / "metrics.csv", trainer.history)
                 screen.summary(row, best=trainer.best is row)
             report(trainer, test_set, writer, screen, folder)
+            if stop:
+                screen.say(f"Stopped by {stop.name}, but all epochs were over: nothing is missing.")
             return stop.exit_code
     except FloatingPointError as error:
         screen.stop_epoch()
@@ -268,8 +271,9 @@ def report(
     rows["first test image"] = f"class {answer.predicted}, label {int(test_set.labels[0])}"
     screen.say(f"Firing rate: {answer.firing_rate.numpy()}")
     screen.table("Result", rows)
-    screen.say(f"Checkpoints: {folder / 'checkpoint_max.pth'} (best)")
-    screen.say(f"             {folder / 'checkpoint_latest.pth'} (last; go on with -resume)")
+    screen.say(f"Checkpoints: {folder / 'checkpoint_latest.pth'} (last; go on with -resume)")
+    if trainer.history:
+        screen.say(f"             {folder / 'checkpoint_max.pth'} (best)")
     screen.say(f"Pictures:    {folder}/*.png")
     screen.say(f"TensorBoard: tensorboard --logdir {folder}")
 
@@ -329,9 +333,15 @@ def prepare_folder(folder: Path, resume: Path | None) -> None:
         print(f"An older run in {folder} was moved to {old}.")
     folder.mkdir(parents=True, exist_ok=True)
     if resume is not None and not goes_on:
-        shutil.copyfile(resume, folder / "checkpoint_latest.pth")
+        # The latest comes last: a folder that has it can be resumed, and then has the best too.
         if (best := resume.with_name("checkpoint_max.pth")).exists():
-            shutil.copyfile(best, folder / best.name)
+            _copy(best, folder / best.name)
+        _copy(resume, folder / "checkpoint_latest.pth")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def load_state(path: Path, options: Options, given: frozenset[str]) -> tuple[Options, State]:
@@ -351,13 +361,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, given = _options.parse(sys.argv[1:] if argv is None else argv, PROGRAM, summary)
     try:
         _options.check(options, given)
-        device = _options.choose_device(options)
-        state: State | None = None
+        torch.set_num_threads(options.threads)
         if options.predict:
-            options, state = load_state(Path(options.predict), options, given)
-            return predict(options, device, state, "out_dir" in given)
+            options, found = load_state(Path(options.predict), options, given)
+            device = _options.choose_device(options)
+            return predict(options, device, found, "out_dir" in given)
+        state: State | None = None
         if options.resume:
             options, state = load_state(Path(options.resume), options, given)
+        device = _options.choose_device(options)
         folder = Path(options.out_dir) / options.run_name
         if options.resume and "out_dir" not in given:
             folder = Path(options.resume).parent
@@ -367,7 +379,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped before training began", file=sys.stderr)
+        print(f"{PROGRAM}: stopped at once, without saving", file=sys.stderr)
         return 128 + signal.SIGINT
 
 

@@ -62,7 +62,13 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
         return NotImplemented
     from bitspike.kernels.numba import linear
 
-    return linear.linear(x, weight, bias)
+    if not torch.is_autocast_enabled("cpu"):
+        return linear.linear(x, weight, bias)
+    # What autocast means: operands and result in the low precision. Sums are in float32.
+    low = torch.get_autocast_dtype("cpu")
+    operands = (weight, bias)
+    weight, bias = (None if t is None else t.to(low).to(x.dtype) for t in operands)
+    return linear.linear(x, weight, bias).to(low)
 
 
 def _count_over_time(words: Tensor, features: int) -> Tensor:

@@ -99,7 +99,7 @@ class BaseNode(MemoryModule):
                 f"{tuple(x_seq.shape)}"
             )
         x_seq = self._full_precision(x_seq)
-        v = self.memory_like("v", x_seq[0])
+        v = self.memory_like("v", x_seq.detach()[0])
         x_seq, neuron = self._watched(x_seq)
         s_seq, self.v, v_seq = kernels.scan(x_seq, v, neuron, self.store_v_seq, self.backend)
         if v_seq is not None:

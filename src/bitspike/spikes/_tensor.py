@@ -117,7 +117,7 @@ class SpikeTensor(Tensor):
 
     @classmethod
     def _of(cls, layout: Layout, like: Tensor) -> Self:
-        return cls(layout, like.dtype)  # type: ignore[return-value]
+        return cls(layout, like.dtype)
 
 
 class _Unpack(torch.autograd.Function):
@@ -128,7 +128,7 @@ class _Unpack(torch.autograd.Function):
         return _dense(s, "dense")
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         return grad
 
 

@@ -25,7 +25,9 @@ class Screen:
 
     def __init__(self, epochs: int, file: TextIO | None = None) -> None:
         file = sys.stdout if file is None else file
-        self._console = Console(file=file, highlight=False, soft_wrap=True)
+        self._console = Console(
+            file=file, highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
         self._live = self._console.is_terminal
         self._epochs = epochs
         self._progress: Progress | None = None
@@ -33,7 +35,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """One line of text."""
-        self._console.print(text, markup=False)
+        self._console.print(text)
 
     def start_epoch(self, epoch: int, images: int, done: int = 0) -> None:
         """Opens the bar of an epoch of ``images`` images, ``done`` of which are over."""

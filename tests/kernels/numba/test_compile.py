@@ -45,7 +45,7 @@ def test_closures_and_other_callables_are_refused() -> None:
     with pytest.raises(_compile.NotCompilableError, match="not a plain function"):
         _compile.bind(lambda x: factor * x, np.float32)
     with pytest.raises(_compile.NotCompilableError):
-        _compile.bind(torch.relu, np.float32)  # type: ignore[arg-type]
+        _compile.bind(torch.relu, np.float32)
 
 
 def test_users_own_surrogate_gets_the_fused_kernel() -> None:

@@ -33,7 +33,7 @@ def run(scan: Any, node: Node, x: Tensor, v: Tensor, store: bool) -> tuple[list[
     loss = sum(
         (out * torch.randn(out.shape, generator=generator, dtype=x.dtype)).sum() for out in outputs
     )
-    gradients = torch.autograd.grad(loss, [x, v, *node.parameters()])  # type: ignore[arg-type]
+    gradients = torch.autograd.grad(loss, [x, v, *node.parameters()])
     return [out.dense() if isinstance(out, SpikeTensor) else out for out in outputs], gradients
 
 

@@ -11,17 +11,22 @@ import os
 import types
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
 import numba.core.config
 import numpy as np
 import torch
+from numba.np.ufunc.parallel import _launch_threads
 
 Function = Callable[..., Any]
 
+PARALLEL_FROM = 2e6
+"""Work in nanoseconds from which a kernel runs on several threads."""
+
 # OpenMP is the layer that gets on with torch's own threads; the others are there where it is not.
-numba.core.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+numba.core.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]  # type: ignore[attr-defined]
 
 # -- torch's functions on scalars ---------------------------------------------------------------
 
@@ -134,20 +139,33 @@ def _digest(functions: list[Any]) -> str:
 # -- kernels ------------------------------------------------------------------------------------
 
 
+@cache
+def _threads_of_process() -> int:
+    """Starts Numba's threads and returns the process that they belong to, in a fork its parent.
+
+    Where both use the same OpenMP, Numba's start sets the number of torch's threads as well: it
+    is put back.
+    """
+    threads = torch.get_num_threads()
+    _launch_threads()
+    torch.set_num_threads(threads)
+    return os.getpid()
+
+
 class Kernel:
     """A template with a parallel and a serial form, each compiled at its first call.
 
-    The parallel form obeys ``torch.set_num_threads``. A process that was forked after OpenMP has
-    run would be killed by its next parallel region: there the serial form runs. Both give the
-    same bits, since no reduction depends on the number of threads.
+    The parallel form obeys ``torch.set_num_threads``, and takes one thread for work of less than
+    some milliseconds: Numba's threads and torch's are two teams, each of which spins for a while
+    when its work is done, so that taking turns costs about half a millisecond. A process that was
+    forked after OpenMP has run would be killed by its next parallel region: there the serial form
+    runs. All give the same bits, since no reduction depends on the number of threads.
 
     Args:
         template: the kernel, in Python, with ``numba.prange`` for its parallel loop.
         name: what distinguishes this kernel from others of the same template.
         names: the global names of the template that are bound for this kernel.
     """
-
-    _openmp_process: int | None = None
 
     def __init__(
         self, template: Function, name: str = "", names: dict[str, Any] | None = None
@@ -156,13 +174,17 @@ class Kernel:
         self._name = "_".join(part for part in (template.__name__, name) if part)
         self._forms: dict[bool, Any] = {}
 
-    def __call__(self, *args: Any) -> Any:
-        """Runs the kernel."""
-        process = os.getpid()
-        parallel = Kernel._openmp_process in (None, process)
+    def __call__(self, *args: Any, work: float) -> Any:
+        """Runs the kernel.
+
+        Args:
+            *args: the template's arguments.
+            work: about how many nanoseconds it takes on one thread.
+        """
+        parallel = _threads_of_process() == os.getpid()
         if parallel:
-            Kernel._openmp_process = process
-            threads = min(torch.get_num_threads(), numba.core.config.NUMBA_NUM_THREADS)
+            threads = torch.get_num_threads() if work >= PARALLEL_FROM else 1
+            threads = min(threads, numba.core.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
             if threads != numba.get_num_threads():
                 numba.set_num_threads(threads)
         form = self._forms.get(parallel)
@@ -208,7 +230,8 @@ def specialise(
         NotCompilableError: if an equation is not plain arithmetic.
     """
     bound = {key: bind(function, dtype) for key, function in equations.items()}
+    values = [(k, getattr(v, "__name__", v)) for k, v in sorted(constants.items())]
     key = hashlib.sha256(
-        repr((_digest(list(equations.values())), sorted(constants.items()), dtype)).encode()
+        repr((_digest(list(equations.values())), values, dtype)).encode()
     ).hexdigest()[:12]
     return Kernel(template, f"{name}_{key}", {**bound, **constants, "dtype": dtype})

@@ -1,5 +1,6 @@
 """Torch tensors as the flat arrays that kernels take, and buffers that are used again."""
 
+import math
 import threading
 from typing import Any
 
@@ -12,7 +13,7 @@ def flat(x: Tensor) -> Any:
     """The memory of ``x`` from its first to its last element, as a one-dimensional array."""
     x = x.detach()
     if x.is_contiguous():
-        return x.view(-1).numpy()
+        return x.numpy().reshape(-1)
     extent = 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
     return x.as_strided((extent,), (1,)).numpy()
 
@@ -37,7 +38,7 @@ class _Pool(threading.local):
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Like ``torch.empty`` on the CPU."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if size * dtype.itemsize < self.SMALL:
             return torch.empty(shape, dtype=dtype)
         for index, buffer in enumerate(self._buffers):
@@ -53,7 +54,7 @@ def _unused(buffer: Tensor) -> bool:
     """Whether the pool alone holds the memory of ``buffer``."""
     storage = buffer.untyped_storage()
     # One reference of the buffer, one of the line above.
-    return bool(torch._C._storage_Use_Count(storage._cdata) <= 2)  # type: ignore[attr-defined]
+    return bool(torch._C._storage_Use_Count(storage._cdata) <= 2)
 
 
 pool = _Pool()

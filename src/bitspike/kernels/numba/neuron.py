@@ -1,5 +1,6 @@
 """The neuron's time loop as one fused scan forward and one backward."""
 
+import math
 from functools import cache
 from typing import Any
 
@@ -77,7 +78,7 @@ class _Scan(torch.autograd.Function):
         ctx: Any, x_seq: Tensor, v: Tensor, p: Tensor, neuron: Neuron, store_v_seq: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         T, *shape = x_seq.shape
-        R, N = (shape[0], x_seq[0, 0].numel()) if len(shape) > 1 else (1, x_seq[0].numel())
+        R, N = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
         x = _rows_of(x_seq, T, R, N)
         dtype = _NUMPY[x.dtype]
         wants_gradient = any(ctx.needs_input_grad)
@@ -90,6 +91,7 @@ class _Scan(torch.autograd.Function):
         kernel(
             flat(x), x.stride(0), x.stride(1), flat(v.contiguous()), flat(h_seq), flat(v_seq),
             flat(v_last), words_of(words), T, R, N, *numbers,
+            work=x_seq.numel(),
         )  # fmt: skip
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(h_seq, v, x if ctx.needs_input_grad[2] else None)
@@ -129,6 +131,7 @@ class _Scan(torch.autograd.Function):
             flat(x), x.stride(0), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
             flat(gv0), flat(gp), T, R, N, *ctx.numbers,
             tuple(dtype(value) for value in surrogate.parameters_of_shape()),
+            work=2 * h_seq.numel(),
         )  # fmt: skip
         gp_sum = gp.sum().to(h_seq.dtype) if want_p else None
         return gx.reshape(ctx.x_shape), gv0, gp_sum, None, None

@@ -45,6 +45,7 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
     _encode(
         x.contiguous().view(B, pixels).numpy(), np.uint64(seed), first_sample, T,
         index.numpy(), flat(count), words_of(units).reshape(units.shape),
+        work=x.numel() * (1 + T / 64),
     )  # fmt: skip
     return ActivePixels(index, count, units, T, features)
 

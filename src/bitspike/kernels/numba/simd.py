@@ -40,7 +40,7 @@ def _address(context: Any, builder: Any, signature: Any, args: Any, vector: Vect
 
 
 def _align(vector: Vector) -> int:
-    return int(vector.element.bitwidth) // 8
+    return int(vector.element.bitwidth) // 8  # type: ignore[attr-defined]
 
 
 def _make_load(vector: Vector) -> Callable[..., Any]:

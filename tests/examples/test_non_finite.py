@@ -1,0 +1,107 @@
+"""A loss or a weight that is no number stops the run; the last good checkpoint stays."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor
+
+from bitspike.examples import lif_fc_mnist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.examples.conftest import Program, Run
+
+Trainer = lif_fc_mnist.Trainer
+loss, rate = Trainer.loss, Trainer.rate
+FIFTH_OF_EPOCH_2 = 15
+
+
+def bad_loss(value: float) -> "Callable[[], Callable[..., Tensor]]":
+    """A loss that is ``value`` once, in the fifth batch of epoch 2."""
+
+    def make() -> "Callable[..., Tensor]":
+        batches = []
+
+        def bad(self: Trainer, rate: Tensor, label: Tensor) -> Tensor:
+            batches.append(self.net.training)
+            at = self.net.training and sum(batches) == FIFTH_OF_EPOCH_2
+            return loss(self, rate, label) * (value if at else 1.0)
+
+        return bad
+
+    return make
+
+
+def stop_with_bad_weight(self: Trainer, image: Tensor) -> tuple[Tensor, Tensor]:
+    """One weight becomes NaN, which silences a neuron but not the loss, and Ctrl-C comes."""
+    if len(self.history) == 1 and self.batch == 4:
+        with torch.no_grad():
+            next(self.net.parameters())[3, 400] = torch.nan
+        os.kill(os.getpid(), signal.SIGINT)
+    return rate(self, image)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf], ids=str)
+def test_a_loss_that_is_no_number(
+    program: "Program",
+    small: list[str],
+    reference: "Run",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    value: float,
+) -> None:
+    monkeypatch.setattr(Trainer, "loss", bad_loss(value)())
+    assert program.here(*small, "-epochs", "3", "-out-dir", tmp_path) == 1
+    check_and_go_on(program, reference, program.only(tmp_path), monkeypatch, capsys)
+
+
+def test_a_weight_that_is_no_number_and_ctrl_c(
+    program: "Program",
+    small: list[str],
+    reference: "Run",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(Trainer, "rate", stop_with_bad_weight)
+    assert program.here(*small, "-epochs", "3", "-out-dir", tmp_path) == 1
+    check_and_go_on(program, reference, program.only(tmp_path), monkeypatch, capsys)
+
+
+def check_and_go_on(
+    program: "Program",
+    reference: "Run",
+    run: "Run",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "became infinite or NaN in epoch 2" in out
+    assert f"{run.latest} is kept as it was after epoch 1" in out
+    assert "Try a smaller -lr, or leave out -amp" in out
+    assert "Firing rate" not in out
+    assert run.metrics() == reference.metrics()[:1]
+    assert len(run.state()["history"]) == 1
+    monkeypatch.undo()
+    assert program.here("-resume", run.latest, "-epochs", "3") == 0
+    run.assert_same_as(reference)
+
+
+def test_a_learning_rate_that_is_too_large(
+    program: "Program", small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.here(*small, "-lr", "3e37", "-out-dir", tmp_path) == 1
+    assert "Stopped: the weights became infinite or NaN in epoch 1" in capsys.readouterr().out
+    run = program.only(tmp_path)
+    assert run.metrics() == []
+    state = run.state()
+    assert state["history"] == []
+    assert bool(state["net"]["1.weight"].isfinite().all())
+    assert program.here("-resume", run.latest, "-epochs", "0") == 0
