@@ -1,4 +1,5 @@
 import io
+import logging
 import re
 
 import pytest
@@ -191,3 +192,15 @@ def test_a_terminal_that_knows_only_ascii() -> None:
     screen.summary(ROW, best=True)
     file.flush()
     assert b"| name | value |" in raw.getvalue()
+
+
+def test_compilation_is_announced_once_and_only_inside() -> None:
+    file = io.StringIO()
+    logger = logging.getLogger("bitspike.kernels")
+    with Screen(1, file).announcing_compilation():
+        logger.info("compiling one")
+        logger.info("compiling another")
+    logger.info("compiling a third")
+    assert file.getvalue().splitlines() == [
+        "Compiling kernels: some seconds, once on this machine."
+    ]

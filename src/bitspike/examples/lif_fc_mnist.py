@@ -14,7 +14,9 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from bitspike import encoding, functional, layer, neuron, surrogate
 from bitspike._files import atomic
-from bitspike.datasets import MNIST, Batches, DatasetError, FashionMNIST, ImageDataset
+from bitspike.datasets import MNIST, Batches, DatasetError, DatasetNote, FashionMNIST, ImageDataset
 from bitspike.examples import _options, _pictures
 from bitspike.examples._options import OptionError, Options
 from bitspike.training import (
@@ -181,7 +183,11 @@ def load_data(options: Options) -> tuple[ImageDataset, ImageDataset]:
     """Training and test images, fetched if they are not there."""
     kind = MNIST if options.dataset == "mnist" else FashionMNIST
     root = options.data_dir or None
-    train, test = kind(root, train=True), kind(root, train=False)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", DatasetNote)
+        train, test = kind(root, train=True), kind(root, train=False)
+    for note in notes:
+        print(f"Note: {note.message}")
     return train.head(options.limit) if options.limit else train, test
 
 
@@ -193,13 +199,14 @@ def train(options: Options, device: torch.device, state: State | None, folder: P
     train_set, test_set = load_data(options)
     prepare_folder(folder, Path(options.resume) if options.resume else None)
     with (folder / "args.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{options.as_text()}command: {' '.join(sys.argv)}\n\n")
+        text = replace(options, device=str(device)).as_text()
+        file.write(f"{text}command: {' '.join(sys.argv)}\n\n")
 
     screen = Screen(options.epochs)
     latest, best = folder / "checkpoint_latest.pth", folder / "checkpoint_max.pth"
     writer = SummaryWriter(str(folder), purge_step=len(trainer.history) + 1)
     try:
-        with StopRequest() as stop:
+        with screen.announcing_compilation(), StopRequest() as stop:
             if state is None:
                 save_checkpoint(latest, PROGRAM, trainer.state_dict())
             write_csv(folder / "metrics.csv", trainer.history)
@@ -378,6 +385,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OptionError, CheckpointError, DatasetError, OSError) as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        print(f"{PROGRAM}: error: out of memory; try a smaller -b or -T", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped at once, without saving", file=sys.stderr)
         return 128 + signal.SIGINT

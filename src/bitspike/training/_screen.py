@@ -1,8 +1,10 @@
 """What the user sees while a network trains: a live bar on a terminal, plain lines elsewhere."""
 
+import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar, TextIO
 
 from rich.console import Console
@@ -36,6 +38,19 @@ class Screen:
     def say(self, text: str) -> None:
         """One line of text."""
         self._console.print(text)
+
+    @contextmanager
+    def announcing_compilation(self) -> Iterator[None]:
+        """While entered, says it once if kernels are compiled for the first time here."""
+        logger = logging.getLogger("bitspike.kernels")
+        level, handler = logger.level, _Once(self)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
     def start_epoch(self, epoch: int, images: int, done: int = 0) -> None:
         """Opens the bar of an epoch of ``images`` images, ``done`` of which are over."""
@@ -100,3 +115,16 @@ class Screen:
         for name, value in rows.items():
             table.add_row(name, value)
         self._console.print(table)
+
+
+class _Once(logging.Handler):
+    """Turns the engine's first message into a line on the screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen, self._said = screen, False
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+        if not self._said:
+            self._said = True
+            self._screen.say("Compiling kernels: some seconds, once on this machine.")

@@ -136,3 +136,21 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> 
     first, second = result.stdout.splitlines()
     assert first == "[[2.0, 0.0, 1.0]]"
     assert "cannot be cached" in second
+
+
+def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
+    """Numba finds a kernel on the disk by its name: an address in it would make it a new one."""
+    code = (
+        "from bitspike import dynamics\n"
+        "import numpy as np\n"
+        "from bitspike.kernels.numba.neuron import _forward_kernel\n"
+        "print(_forward_kernel(dynamics.LEAK, dynamics.HARD, np.float32)._name)\n"
+    )
+    names = [
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert names[0] == names[1]
+    assert names[0].startswith("forward_leak_hard_")

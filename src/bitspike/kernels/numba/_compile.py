@@ -6,6 +6,7 @@ source that the eager reference runs.
 """
 
 import hashlib
+import logging
 import math
 import os
 import types
@@ -22,7 +23,9 @@ from numba.np.ufunc.parallel import _launch_threads
 
 Function = Callable[..., Any]
 
-PARALLEL_FROM = 2e6
+_logger = logging.getLogger("bitspike.kernels")
+
+PARALLEL_FROM = 5e5
 """Work in nanoseconds from which a kernel runs on several threads."""
 
 # OpenMP is the layer that gets on with torch's own threads; the others are there where it is not.
@@ -152,14 +155,20 @@ def _threads_of_process() -> int:
     return os.getpid()
 
 
+def _on_disk(form: Any) -> bool:
+    """Whether Numba's cache has something for a compiled form, probably what is wanted."""
+    index = getattr(getattr(form._cache, "_cache_file", None), "_index_path", None)
+    return index is not None and os.path.exists(index)  # noqa: PTH110 -- a string of Numba's
+
+
 class Kernel:
     """A template with a parallel and a serial form, each compiled at its first call.
 
-    The parallel form obeys ``torch.set_num_threads``, and takes one thread for work of less than
-    some milliseconds: Numba's threads and torch's are two teams, each of which spins for a while
-    when its work is done, so that taking turns costs about half a millisecond. A process that was
-    forked after OpenMP has run would be killed by its next parallel region: there the serial form
-    runs. All give the same bits, since no reduction depends on the number of threads.
+    The parallel form obeys ``torch.set_num_threads``, but takes one thread for little work: to
+    wait for the last of several threads costs milliseconds where another process holds a core.
+    A process that was forked after OpenMP has run would be killed by its next parallel region:
+    there the serial form runs. All give the same bits, since no reduction depends on the number
+    of threads.
 
     Args:
         template: the kernel, in Python, with ``numba.prange`` for its parallel loop.
@@ -190,6 +199,8 @@ class Kernel:
         form = self._forms.get(parallel)
         if form is None:
             form = self._forms[parallel] = self._compile(parallel)
+            if not _on_disk(form):
+                _logger.info("compiling the kernel %s", self._name)
         return form(*args)
 
     def _compile(self, parallel: bool) -> Any:
