@@ -30,7 +30,7 @@ format: $(READY) ## bring the code into the format that lint checks
 	$(BIN)/ruff format .
 
 docs: $(READY) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 tensorboard: $(READY) ## look at the runs in ./logs
 	$(BIN)/tensorboard --logdir logs

@@ -8,19 +8,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+SLACK = 16
+"""Elements that a kernel may read beyond the last output, since it reads 16 at a time."""
+
 
 def flat(x: Tensor) -> Any:
     """The memory of ``x`` from its first to its last element, as a one-dimensional array."""
     x = x.detach()
     if x.is_contiguous():
         return x.numpy().reshape(-1)
-    extent = 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
-    return x.as_strided((extent,), (1,)).numpy()
+    return x.as_strided((_extent(x),), (1,)).numpy()
 
 
 def words_of(x: Tensor) -> Any:
     """An int64 tensor of words as a flat array of uint64."""
     return flat(x).view(np.uint64)
+
+
+def has_slack(x: Tensor) -> bool:
+    """Whether `SLACK` elements behind the last one of ``x`` can be read."""
+    whole = x.untyped_storage().nbytes() // x.itemsize - x.storage_offset()
+    return whole >= _extent(x) + SLACK
+
+
+def with_slack(x: Tensor) -> Any:
+    """The memory of ``x`` as `flat` gives it, and `SLACK` elements more."""
+    return x.detach().as_strided((_extent(x) + SLACK,), (1,)).numpy()
+
+
+def _extent(x: Tensor) -> int:
+    return 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
 
 
 class _Pool(threading.local):
@@ -37,17 +54,17 @@ class _Pool(threading.local):
         self._buffers: list[Tensor] = []
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Like ``torch.empty`` on the CPU."""
+        """Like ``torch.empty`` on the CPU, with `SLACK` elements behind the last one."""
         size = math.prod(shape)
         if size * dtype.itemsize < self.SMALL:
-            return torch.empty(shape, dtype=dtype)
+            return torch.empty(size + SLACK, dtype=dtype)[:size].view(shape)
         for index, buffer in enumerate(self._buffers):
-            if buffer.dtype == dtype and buffer.numel() == size and _unused(buffer):
+            if buffer.dtype == dtype and buffer.numel() == size + SLACK and _unused(buffer):
                 self._buffers.append(self._buffers.pop(index))
-                return buffer.view(shape)
-        buffer = torch.empty(size, dtype=dtype)
+                return buffer[:size].view(shape)
+        buffer = torch.empty(size + SLACK, dtype=dtype)
         self._buffers = [*self._buffers[1 - self.KEPT :], buffer]
-        return buffer.view(shape)
+        return buffer[:size].view(shape)
 
 
 def _unused(buffer: Tensor) -> bool:

@@ -3,7 +3,8 @@
 The equations (``charge_h``, ``reset_v``, ``surrogate_derivative``, ...) and the constants in
 capitals are bound by `specialise`. Arrays are one-dimensional; ``x_t`` and ``x_r`` are the strides
 of time and of row, neighbouring neurons of a row lie side by side. A row is one sample: ``R`` rows
-of ``N`` neurons, ``W = ceil(N / 64)`` words of spikes.
+of ``N`` neurons, ``W = ceil(N / 64)`` words of spikes. A task is ``rows`` whole rows, which must
+follow each other without a gap, or, with ``rows = 1``, a block of one row.
 
 No arithmetic is reordered and none fused, so that spikes and potentials equal the eager
 reference's to the bit.
@@ -59,17 +60,18 @@ pack: Any = pack_float32
 
 def forward(
     x: Any, x_t: Any, x_r: Any, v0: Any, h_seq: Any, v_seq: Any, v_last: Any, words: Any,
-    T: Any, R: Any, N: Any, p: Any, v_rest: Any, v_threshold: Any, q: Any,
+    T: Any, R: Any, N: Any, rows: Any, p: Any, v_rest: Any, v_threshold: Any, q: Any,
 ) -> None:  # fmt: skip
     """Charge, fire and reset over T steps; writes spikes as bits, potentials where wanted."""
     blocks = (N + BLOCK - 1) // BLOCK
     W = (N + WORD - 1) // WORD
-    for task in prange(R * blocks):
-        r = task // blocks
+    for task in prange((R + rows - 1) // rows * blocks):
+        r = task // blocks * rows
         n0 = (task % blocks) * BLOCK
-        count = min(BLOCK, N - n0)
+        width = min(BLOCK, N - n0)  # of a row
+        count = width * min(rows, R - r)
         v = np.empty(count, dtype)
-        h = np.empty(BLOCK, dtype)
+        h = np.empty(BLOCK + WORD, dtype)  # packing reads beyond the last neuron
         v[:] = v0[r * N + n0 : r * N + n0 + count]
         for t in range(T):
             at = t * x_t + r * x_r + n0
@@ -85,25 +87,27 @@ def forward(
             if len(v_seq) > 0:
                 v_seq[out : out + count] = v
             word = (t * R + r) * W + n0 // WORD
-            for first in range(0, count, WORD):
-                words[word + first // WORD] = pack(h, first, min(WORD, count - first), v_threshold)
+            for first in range(0, count, width):
+                for j in range(0, width, WORD):
+                    bits = pack(h, first + j, min(WORD, width - j), v_threshold)
+                    words[word + first // width * W + j // WORD] = bits
         v_last[r * N + n0 : r * N + n0 + count] = v
 
 
 def backward(
     g: Any, g_t: Any, g_r: Any, gv_seq: Any, gv_last: Any, h_seq: Any, v0: Any,
     x: Any, x_t: Any, x_r: Any, gx: Any, gx_t: Any, gx_r: Any, gv0: Any, gp: Any,
-    T: Any, R: Any, N: Any, p: Any, v_rest: Any, v_threshold: Any, q: Any, shape: Any,
+    T: Any, R: Any, N: Any, rows: Any, p: Any, v_rest: Any, v_threshold: Any, q: Any, shape: Any,
 ) -> None:  # fmt: skip
     """The gradient's way back from step T - 1 to 0, through spike, reset and charge."""
     blocks = (N + BLOCK - 1) // BLOCK
-    W = (N + WORD - 1) // WORD
-    for task in prange(R * blocks):
-        r = task // blocks
+    for task in prange((R + rows - 1) // rows * blocks):
+        r = task // blocks * rows
         n0 = (task % blocks) * BLOCK
-        count = min(BLOCK, N - n0)
+        width = min(BLOCK, N - n0)  # of a row
+        count = width * min(rows, R - r)
         gv = np.empty(count, dtype)
-        gp_sum = np.zeros((count + WORD - 1) // WORD, np.float64)
+        gp_sum = np.float64(0.0)
         v_row = np.zeros(count, dtype)  # v and x stay zero where the equations do not need them
         x_row = v_row
         gv[:] = gv_last[r * N + n0 : r * N + n0 + count]
@@ -138,9 +142,7 @@ def backward(
                 gx_row[j] = gh * charge_dx(v_row[j], x_row[j], p, v_rest)
                 gv[j] = gh * charge_dv(v_row[j], x_row[j], p, v_rest)
                 if WANT_P:
-                    gp_sum[j // WORD] += gh * charge_dp(v_row[j], x_row[j], p, v_rest)
+                    gp_sum += gh * charge_dp(v_row[j], x_row[j], p, v_rest)
         gv0[r * N + n0 : r * N + n0 + count] = gv
         if WANT_P:
-            word = r * W + n0 // WORD
-            for w in range(len(gp_sum)):
-                gp[word + w] = gp_sum[w]
+            gp[task] = gp_sum

@@ -76,13 +76,13 @@ def transpose(words: Any) -> Any:
     return bit_xor(bit_xor(words, swap), shift_left(swap, 6))
 
 
-def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any, T: Any) -> None:
-    """``out[b, t, :] = bias + sum of the rows of weight whose pixel fires``.
+def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any) -> None:
+    """``out[t, b, :] = bias + sum of the rows of weight whose pixel fires``.
 
-    Weight is ``[I + 1, O]`` with O a multiple of 16 and a last row of zeros; bias ``[O]``; units
-    ``[B, G, 4 H]``; out is ``[B, 4 ceil(T / 4), O]``.
+    Weight is ``[I + 1, O']`` with O' a multiple of 16 and a last row of zeros; bias ``[O']``;
+    units ``[B, G, 4 H]``; out is ``[T, B, O]`` with O at most O'.
     """
-    B = len(count)
+    T, B, outputs = out.shape
     O = weight.shape[1]
     out_blocks = O // LANES
     quads = (T + 3) // 4
@@ -120,16 +120,24 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
                 store16(current, at + 16, s1)
                 store16(current, at + 32, s2)
                 store16(current, at + 48, s3)
-        own = out[b].reshape(-1)
-        for t in range(4 * quads):
-            store16(own, t * O + o, load16(current, t * LANES))
+        width = min(LANES, outputs - o)
+        for t in range(T):
+            if width == LANES:
+                store16(out[t, b], o, load16(current, t * LANES))
+            else:
+                for k in range(width):
+                    out[t, b, o + k] = current[t * LANES + k]
 
 
-def backward_weight(index: Any, count: Any, units: Any, grad: Any, partial: Any, T: Any) -> None:
+def backward_weight(
+    index: Any, count: Any, units: Any, grad: Any, grad_t: Any, grad_b: Any, partial: Any, T: Any
+) -> None:
     """Gradient of the weight, in parts by blocks of samples that the caller adds up.
 
-    Grad is ``[B, T, O]`` with O a multiple of 16; partial ``[P, I + 1, O]``, where part k takes
-    the samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads.
+    Grad is flat, with strides ``grad_t`` and ``grad_b`` of steps and samples and 16 elements to
+    spare behind the last output; partial ``[P, I + 1, O']`` with O' a multiple of 16, where part k
+    takes the samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads.
+    Sums of outputs beyond the last one come out as whatever lies behind it.
     """
     B = len(count)
     P, _, O = partial.shape
@@ -147,12 +155,12 @@ def backward_weight(index: Any, count: Any, units: Any, grad: Any, partial: Any,
         turned_units = turned.view(np.uint16)
         stride = units.shape[2]
         for b in range(part * B // P, (part + 1) * B // P):
-            own = grad[b].reshape(-1)
             for u in range(quads):
-                g0 = load16(own, 4 * u * O + o)
-                g1 = load16(own, (4 * u + 1) * O + o) if 4 * u + 1 < T else zero
-                g2 = load16(own, (4 * u + 2) * O + o) if 4 * u + 2 < T else zero
-                g3 = load16(own, (4 * u + 3) * O + o) if 4 * u + 3 < T else zero
+                at = 4 * u * grad_t + b * grad_b + o
+                g0 = load16(grad, at)
+                g1 = load16(grad, at + grad_t) if 4 * u + 1 < T else zero
+                g2 = load16(grad, at + 2 * grad_t) if 4 * u + 2 < T else zero
+                g3 = load16(grad, at + 3 * grad_t) if 4 * u + 3 < T else zero
                 build(table, u * TABLE, g0, g1, g2, g3)
             words = units[b].reshape(-1)
             for g in range((count[b] + 3) // 4):

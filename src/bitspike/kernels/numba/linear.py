@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bitspike.kernels.numba import _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import pool, words_of
+from bitspike.kernels.numba._memory import has_slack, pool, with_slack, words_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
@@ -61,32 +61,35 @@ class _TableLinear(torch.autograd.Function):
         start = np.zeros(padded, np.float32)
         if bias is not None:
             start[:O] = bias.detach().numpy()
-        out = pool.empty((B, -(-T // 4) * 4, padded), torch.float32)
+        out = pool.empty((T, B, O), torch.float32)
         _table_forward(
             pixels.index.numpy(), pixels.count.numpy(),
             words_of(pixels.units).reshape(pixels.units.shape),
-            rows, start, out.numpy(), T,
+            rows, start, out.numpy(),
             work=_table_work(pixels, padded),
         )  # fmt: skip
         ctx.pixels, ctx.shape, ctx.has_bias = pixels, (T, B, I, O), bias is not None
-        return out[:, :T, :O].transpose(0, 1)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
         T, B, I, O = ctx.shape
         padded = _padded(O)
-        g = _padded_gradient(grad, T, B, O)
+        if grad.stride(2) != 1 or not has_slack(grad):
+            grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
+        g = with_slack(grad)
         parts = max(1, min(B, PARTS // (padded // LANES)))
         partial = pool.empty((parts, I + 1, padded), torch.float32)
         pixels = ctx.pixels
         _table_weight(
             pixels.index.numpy(), pixels.count.numpy(),
-            words_of(pixels.units).reshape(pixels.units.shape), g.numpy(), partial.numpy(), T,
+            words_of(pixels.units).reshape(pixels.units.shape),
+            g, grad.stride(0), grad.stride(1), partial.numpy(), T,
             work=_table_work(pixels, padded),
         )  # fmt: skip
         # Not by torch: for so small a sum it would wake its threads.
-        total = partial.numpy().sum(0) if parts > 1 else partial.numpy()[0]
-        weight = torch.from_numpy(np.ascontiguousarray(total[:I, :O].T))
+        total = partial.numpy()[:, :I, :O].sum(0)  # what lies beyond may be anything
+        weight = torch.from_numpy(np.ascontiguousarray(total.T))
         bias = grad.sum((0, 1)) if ctx.has_bias else None
         return None, weight, bias
 
@@ -96,22 +99,6 @@ def _table_work(pixels: ActivePixels, outputs: int) -> float:
     steps, samples = pixels.shape[:2]
     look_ups = samples * steps * math.prod(pixels.features) / 20
     return 0.5 * look_ups * outputs / LANES
-
-
-def _padded_gradient(grad: Tensor, T: int, B: int, O: int) -> Tensor:
-    """The gradient ``[T, B, O]`` as ``[B, T', O']``, T' a multiple of 4 and O' of 16.
-
-    What lies in the padding does not matter: outputs are independent of each other, and the
-    kernel does not read steps beyond T.
-    """
-    padded, steps = _padded(O), -(-T // 4) * 4
-    if grad.stride() == (padded, steps * padded, 1):
-        elements = grad.untyped_storage().nbytes() // grad.itemsize - grad.storage_offset()
-        if elements >= B * steps * padded:
-            return grad.as_strided((B, steps, padded), (steps * padded, padded, 1))
-    g = pool.empty((B, steps, padded), torch.float32)
-    g[:, :T, :O] = grad.transpose(0, 1)
-    return g
 
 
 class _RowsLinear(torch.autograd.Function):

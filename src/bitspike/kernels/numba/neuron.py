@@ -90,7 +90,7 @@ class _Scan(torch.autograd.Function):
         kernel = _forward_kernel(neuron.charge, neuron.reset, dtype)
         kernel(
             flat(x), x.stride(0), x.stride(1), flat(v.contiguous()), flat(h_seq), flat(v_seq),
-            flat(v_last), words_of(words), T, R, N, *numbers,
+            flat(v_last), words_of(words), T, R, N, _rows_a_task(N, x), *numbers,
             work=x_seq.numel(),
         )  # fmt: skip
         ctx.set_materialize_grads(False)
@@ -116,7 +116,9 @@ class _Scan(torch.autograd.Function):
         want_p = ctx.needs_input_grad[2]
         gx = _empty_like(ctx.x_strides, (T, R, N), h_seq.dtype)
         gv0 = torch.empty(v.shape, dtype=h_seq.dtype)
-        gp = torch.empty(R * word_count(N) if want_p else 0, dtype=torch.float64)
+        rows = _rows_a_task(N, g, gx, *([] if x is None else [x]))
+        tasks = -(-R // rows) * -(-N // templates.BLOCK)
+        gp = torch.empty(tasks if want_p else 0, dtype=torch.float64)
         x = nothing.expand(T, R, N) if x is None else x
         surrogate = neuron.surrogate
         assert isinstance(surrogate, SurrogateFunctionBase)  # noqa: S101 -- see supports()
@@ -129,7 +131,7 @@ class _Scan(torch.autograd.Function):
             flat(pool.empty((0,), h_seq.dtype) if gv_seq is None else gv_seq.contiguous()),
             flat(gv_last.contiguous()), flat(h_seq), flat(v.contiguous()),
             flat(x), x.stride(0), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
-            flat(gv0), flat(gp), T, R, N, *ctx.numbers,
+            flat(gv0), flat(gp), T, R, N, rows, *ctx.numbers,
             tuple(dtype(value) for value in surrogate.parameters_of_shape()),
             work=2 * h_seq.numel(),
         )  # fmt: skip
@@ -141,6 +143,13 @@ def _rows_of(x: Tensor, T: int, R: int, N: int) -> Tensor:
     """``x`` as ``[T, R, N]`` with neighbouring neurons side by side; a copy only if need be."""
     x = x.reshape(T, R, N)
     return x if x.stride(2) == 1 or N == 1 else x.contiguous()
+
+
+def _rows_a_task(N: int, *tensors: Tensor) -> int:
+    """How many rows of N neurons a task takes: many short ones, if they lie without a gap."""
+    if N > templates.BLOCK or any(x.stride(1) != N for x in tensors):
+        return 1
+    return templates.BLOCK // N
 
 
 def _empty_like(x_strides: tuple[int, ...], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
