@@ -147,7 +147,7 @@ def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
         "print(_forward_kernel(dynamics.LEAK, dynamics.HARD, np.float32)._name)\n"
     )
     names = [
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         ).stdout
         for _ in range(2)
