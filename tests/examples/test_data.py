@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike.datasets import DatasetNote, FashionMNIST
+from bitspike.datasets import FashionMNIST
 from bitspike.examples import _pictures, lif_fc_mnist
 from bitspike.examples._options import Options
 
@@ -39,13 +39,18 @@ def own_data(tmp_path: Path) -> Path:
 
 
 def test_fashion_mnist_from_a_folder_of_one_s_own(
-    own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(_pictures, "save_all", lambda *_: None)
     argv = ["-dataset", "fashion-mnist", "-T", "4", "-b", "10", "-epochs", "3", "-lr", "0.01"]
     folders = ["-data-dir", str(own_data), "-out-dir", str(tmp_path / "runs")]
-    with pytest.warns(DatasetNote, match="not the official files of FashionMNIST"):
-        assert lif_fc_mnist.main([*argv, *folders]) == 0
+    assert lif_fc_mnist.main([*argv, *folders]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Note: ")]
+    assert len(notes) == 2  # the training files and the test files
+    assert all("not the official files of FashionMNIST" in note for note in notes)
     run = tmp_path / "runs" / "T4_b10_adam_lr0.01_fashion-mnist"
     state = torch.load(run / "checkpoint_latest.pth", weights_only=True)
     assert state["history"][-1]["test_acc"] == 1.0
