@@ -38,7 +38,7 @@ def milliseconds(
 
 
 def save(name: str, title: str, rows: list[dict[str, Any]]) -> str:
-    """Writes ``results/NAME.json`` and returns the same as a Markdown table."""
+    """Writes ``results/NAME.json`` and ``NAME.md``, and returns the Markdown table."""
     RESULTS.mkdir(exist_ok=True)
     machine = {
         "machine": platform.machine(),
@@ -50,7 +50,9 @@ def save(name: str, title: str, rows: list[dict[str, Any]]) -> str:
     columns = list(rows[0])
     lines = [f"### {title}", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(_text(row[column]) for column in columns)} |" for row in rows]
-    return "\n".join(lines) + "\n"
+    table = "\n".join(lines) + "\n"
+    (RESULTS / f"{name}.md").write_text(table, encoding="utf-8")
+    return table
 
 
 def _text(value: object) -> str:

@@ -178,27 +178,51 @@ fast_counter: Any = None
 """A faster `count_over_time`, if the engine has one."""
 
 
-@_register(aten.sum.dim_IntList)
-def _sum(s: SpikeTensor, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
-    counted = _count(s, dim, keepdim)
-    return counted if counted is NotImplemented else counted.to(dtype or s.dtype)
-
-
-@_register(aten.mean.dim)
-def _mean(s: SpikeTensor, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
-    counted = _count(s, dim, keepdim)
-    return counted if counted is NotImplemented else (counted / s.shape[0]).to(dtype or s.dtype)
-
-
-def _count(s: SpikeTensor, dim: Any, keepdim: bool) -> Any:
-    over_time = dim is not None and [d % s.ndim for d in dim] == [0]
+def _counted(s: SpikeTensor) -> Tensor:
     rows = _rows(s)
-    if not over_time or len(rows.lead) < 1 or s.shape[0] == 0 or s.device.type != "cpu":
-        return NotImplemented
     counter = fast_counter or count_over_time
-    count = counter(rows.words, rows.size).reshape(s.shape[1:])
-    return count.unsqueeze(0) if keepdim else count
+    return counter(rows.words, rows.size).reshape(s.shape[1:])
 
+
+class _OverTime(torch.autograd.Function):
+    """Sum or mean over time. The gradient is a view with stride 0 along time."""
+
+    @staticmethod
+    def forward(ctx: Any, s: SpikeTensor, mean: bool) -> Tensor:
+        ctx.steps, ctx.mean = len(s), mean
+        count = _counted(s)
+        return (count / len(s) if mean else count).to(s.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad / ctx.steps if ctx.mean else grad
+        return grad.expand(ctx.steps, *grad.shape), None
+
+
+def _reduces_time(s: Any, dim: Any) -> bool:
+    if not isinstance(s, SpikeTensor) or s.device.type != "cpu" or not s.numel():
+        return False
+    dims = [dim] if isinstance(dim, int) else dim
+    return dims is not None and list(dims) in ([0], [-s.ndim]) and len(_rows(s).lead) > 0
+
+
+def _sum(s: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    return _over_time(s, dim, keepdim, dtype, mean=False)
+
+
+def _mean(s: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    return _over_time(s, dim, keepdim, dtype, mean=True)
+
+
+def _over_time(s: Any, dim: Any, keepdim: bool, dtype: Any, mean: bool) -> Any:
+    if dtype is not None or not _reduces_time(s, dim):
+        return NotImplemented
+    result: Tensor = _OverTime.apply(s, mean)  # type: ignore[no-untyped-call]
+    return result.unsqueeze(0) if keepdim else result
+
+
+functions[Tensor.sum] = functions[torch.sum] = _sum
+functions[Tensor.mean] = functions[torch.mean] = _mean
 
 # -- Python functions ---------------------------------------------------------------------------
 

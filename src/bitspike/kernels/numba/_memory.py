@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -44,26 +45,31 @@ class _Pool(threading.local):
     """Large buffers of this thread that nobody uses any more.
 
     Fresh pages from the system cost more than the arithmetic of a time loop: a step that asks
-    for the same sizes as the last one gets the same memory.
+    for the same sizes as the last one gets the same memory. The sizes that were wanted last are
+    kept, a few buffers each.
     """
 
     SMALL = 1 << 17  # bytes; below, malloc keeps its memory itself
-    KEPT = 16
+    SIZES = 16
+    KEPT = 4
 
     def __init__(self) -> None:
-        self._buffers: list[Tensor] = []
+        self._buffers: OrderedDict[tuple[int, torch.dtype], list[Tensor]] = OrderedDict()
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Like ``torch.empty`` on the CPU, with `SLACK` elements behind the last one."""
         size = math.prod(shape)
         if size * dtype.itemsize < self.SMALL:
             return torch.empty(size + SLACK, dtype=dtype)[:size].view(shape)
-        for index, buffer in enumerate(self._buffers):
-            if buffer.dtype == dtype and buffer.numel() == size + SLACK and _unused(buffer):
-                self._buffers.append(self._buffers.pop(index))
-                return buffer[:size].view(shape)
-        buffer = torch.empty(size + SLACK, dtype=dtype)
-        self._buffers = [*self._buffers[1 - self.KEPT :], buffer]
+        key = (size, dtype)
+        kept = self._buffers.setdefault(key, [])
+        self._buffers.move_to_end(key)
+        buffer = next((one for one in kept if _unused(one)), None)
+        if buffer is None:
+            buffer = torch.empty(size + SLACK, dtype=dtype)
+            self._buffers[key] = [*kept[1 - self.KEPT :], buffer]
+            if len(self._buffers) > self.SIZES:
+                self._buffers.popitem(last=False)
         return buffer[:size].view(shape)
 
 

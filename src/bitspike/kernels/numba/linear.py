@@ -15,7 +15,7 @@ from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
 LANES = 16
-PARTS = 8  # of the samples, in the gradient of a narrow layer's weight
+PARTS = 4  # of the samples, in the gradient of a narrow layer's weight
 
 _table_forward = Kernel(_table_kernels.forward, "table")
 _table_weight = Kernel(_table_kernels.backward_weight, "table")

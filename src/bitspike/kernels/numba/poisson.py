@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bitspike.kernels.numba import _poisson_kernels as kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, words_of
+from bitspike.kernels.numba._memory import flat, pool, words_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import STEPS, ActivePixels
@@ -38,10 +38,10 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
     """
     features = tuple(x.shape[1:])
     B, pixels = len(x), math.prod(features)
-    index = torch.empty((B, pixels + STEPS - 1), dtype=torch.int32)
+    index = pool.empty((B, pixels + STEPS - 1), torch.int32)
     count = torch.empty(B, dtype=torch.int32)
     groups = -(-pixels // STEPS)
-    units = torch.empty((B, groups, 4 * -(-T // 64)), dtype=torch.int64)
+    units = pool.empty((B, groups, 4 * -(-T // 64)), torch.int64)
     _encode(
         x.contiguous().view(B, pixels).numpy(), np.uint64(seed), first_sample, T,
         index.numpy(), flat(count), words_of(units).reshape(units.shape),
