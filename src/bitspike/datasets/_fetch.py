@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from bitspike._extras import require
 from bitspike.datasets._catalogue import Entry
 from bitspike.datasets._errors import DatasetError
-from bitspike.datasets._extra import require
 from bitspike.datasets._screen import Screen
 from bitspike.datasets._sources import Source, SourceError
 from bitspike.datasets._store import prepare_folder, write_whole
@@ -21,7 +21,7 @@ def fetch(entry: Entry, names: Sequence[str], folder: Path) -> None:
         DatasetError: no source has them, or the folder cannot be written to.
         ImportError: the extra ``bitspike[data]`` is not installed.
     """
-    require("pooch", "rich", purpose=f"the download of {entry.name}")
+    require("pooch", "rich", extra="data", purpose=f"the download of {entry.name}")
     prepare_folder(folder)
     screen = Screen()
     missing = list(names)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from bitspike.datasets._extra import require
+from bitspike._extras import require
 
 ENVIRONMENT_VARIABLE = "BITSPIKE_DATA"
 
@@ -23,7 +23,9 @@ def default_root() -> Path:
     if chosen:
         return Path(chosen).expanduser()
     require(
-        "platformdirs", purpose=f"a default data folder (root=None, {ENVIRONMENT_VARIABLE} not set)"
+        "platformdirs",
+        extra="data",
+        purpose=f"a default data folder (root=None, {ENVIRONMENT_VARIABLE} not set)",
     )
     import platformdirs
 

@@ -1,13 +1,14 @@
-"""The packages of the extra ``bitspike[data]``, which are imported only when wanted."""
+"""Optional packages, which are imported only when wanted."""
 
 from importlib.util import find_spec
 
 
-def require(*modules: str, purpose: str) -> None:
+def require(*modules: str, extra: str, purpose: str) -> None:
     """Check that optional packages are installed.
 
     Args:
         modules: import names.
+        extra: the extra of bitspike that brings them.
         purpose: what they are wanted for; stands in the message.
 
     Raises:
@@ -17,6 +18,6 @@ def require(*modules: str, purpose: str) -> None:
     if absent:
         raise ImportError(
             f"{' and '.join(absent)} not installed, which {purpose} needs: "
-            'pip install "bitspike[data]"',
+            f'pip install "bitspike[{extra}]"',
             name=absent[0],
         )

@@ -1,0 +1,28 @@
+import subprocess
+import sys
+
+import pytest
+
+from bitspike._extras import require
+
+
+def test_what_is_missing_is_named_with_its_cure() -> None:
+    with pytest.raises(ImportError, match=r"no_such_one not installed, which .* needs") as caught:
+        require("torch", "no_such_one", extra="train", purpose="a dream")
+    assert caught.value.name == "no_such_one"
+    assert 'pip install "bitspike[train]"' in str(caught.value)
+
+
+def test_the_program_says_which_extra_it_needs() -> None:
+    code = (
+        "import importlib.util as util, runpy\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'rich' else find(name, *rest)\n"
+        "runpy.run_module('bitspike.examples.lif_fc_mnist', run_name='__main__')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    message = 'rich not installed, which the program needs: pip install "bitspike[train]"'
+    assert result.stderr.splitlines()[-1] == f"ImportError: {message}"
