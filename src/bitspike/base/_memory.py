@@ -226,3 +226,4 @@ def load_memories(module: nn.Module, memory_list: list[Any]) -> None:
         raise ValueError(f"the module has {len(slots)} memories, but {len(memory_list)} were given")
     for (child, name), value in zip(slots, memory_list, strict=True):
         setattr(child, name, value)
+        child._graph_node = None  # the graph of what was there before
