@@ -108,3 +108,15 @@ def test_events_or_product_is_a_matter_of_density() -> None:
     assert not fast.forward_by_events(0.5)
     assert fast.weight_by_events(0.25, outputs=64)
     assert not fast.weight_by_events(0.25, outputs=1024)
+
+
+def test_autocast_rounds_operands_and_result_to_the_low_precision() -> None:
+    weight = torch.randn(3, 20, requires_grad=True)
+    x = (torch.rand(6, 4, 20) < 0.2).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = F.linear(pack(x), weight)
+    assert y.dtype == torch.bfloat16
+    exact = x @ weight.detach().bfloat16().float().t()
+    assert torch.equal(y.detach(), exact.bfloat16())
+    (gradient,) = torch.autograd.grad(y.float().sum(), weight)
+    torch.testing.assert_close(gradient, x.sum((0, 1)).expand(3, 20), rtol=1e-2, atol=0)
