@@ -9,7 +9,6 @@ from torch import Tensor
 from bitspike.spikes._layout import Rows
 
 STEPS = 4  # steps and pixels in a unit of 16 bits
-LANES = 64  # steps in a block of four words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

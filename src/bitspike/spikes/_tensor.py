@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
+from bitspike.spikes._bits import popcount
 from bitspike.spikes._layout import Layout, Rows
 
 Handler = Callable[..., Any]
@@ -56,8 +57,6 @@ class SpikeTensor(Tensor):
 
     def count(self) -> int:
         """Number of spikes."""
-        from bitspike.spikes._bits import popcount
-
         return int(popcount(self.words).sum())
 
     def rate(self) -> float:

@@ -120,3 +120,7 @@ def test_autocast_rounds_operands_and_result_to_the_low_precision() -> None:
     assert torch.equal(y.detach(), exact.bfloat16())
     (gradient,) = torch.autograd.grad(y.float().sum(), weight)
     torch.testing.assert_close(gradient, x.sum((0, 1)).expand(3, 20), rtol=1e-2, atol=0)
+
+
+def test_a_single_sample() -> None:
+    assert_parity(pack((torch.rand(20) < 0.3).float(), lead=0), 3, bias=True, of_spikes=True)

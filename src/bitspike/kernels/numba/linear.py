@@ -26,7 +26,10 @@ _over_time = Kernel(_rows_kernels.count_over_time)
 
 
 def forward_by_events(density: float) -> bool:
-    """Whether adding weight rows beats one matrix product, forward (benchmarks/linear.py)."""
+    """Whether adding weight rows beats one matrix product, forward.
+
+    The bounds were measured on prototypes; no benchmark here repeats that yet.
+    """
     return density < 0.30
 
 
@@ -48,25 +51,31 @@ def _padded(outputs: int) -> int:
     return -(-outputs // LANES) * LANES
 
 
+def _padded_rows(weight: Tensor, bias: Tensor | None, rows: int) -> tuple[Any, Any]:
+    """Weight ``[O, I]`` as ``[rows, O']`` and bias as ``[O']``, filled up with zeros."""
+    O, I = weight.shape
+    table = np.zeros((rows, _padded(O)), np.float32)
+    table[:I, :O] = weight.detach().numpy().T
+    start = np.zeros(_padded(O), np.float32)
+    if bias is not None:
+        start[:O] = bias.detach().numpy()
+    return table, start
+
+
 class _TableLinear(torch.autograd.Function):
     """Constant-rate input: every 4 steps by 4 pixels are four look-ups."""
 
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         pixels: ActivePixels = x._layout  # type: ignore[assignment]
-        (T, B), O = pixels.shape[:2], weight.shape[0]
-        I, padded = weight.shape[1], _padded(O)
-        rows = np.zeros((I + 1, padded), np.float32)
-        rows[:I, :O] = weight.detach().numpy().T
-        start = np.zeros(padded, np.float32)
-        if bias is not None:
-            start[:O] = bias.detach().numpy()
+        (T, B), (O, I) = pixels.shape[:2], weight.shape
+        table, start = _padded_rows(weight, bias, I + 1)
         out = pool.empty((T, B, O), torch.float32)
         _table_forward(
             pixels.index.numpy(), pixels.count.numpy(),
             words_of(pixels.units).reshape(pixels.units.shape),
-            rows, start, out.numpy(),
-            work=_table_work(pixels, padded),
+            table, start, out.numpy(),
+            work=_table_work(pixels, _padded(O)),
         )  # fmt: skip
         ctx.pixels, ctx.shape, ctx.has_bias = pixels, (T, B, I, O), bias is not None
         return out
@@ -118,11 +127,7 @@ class _RowsLinear(torch.autograd.Function):
             y = dense @ weight.t() if bias is None else torch.addmm(bias, dense, weight.t())
             return y.view(*x.shape[:-1], O)
         padded = _padded(O)
-        table = np.zeros((I, padded), np.float32)
-        table[:, :O] = weight.detach().numpy().T
-        start = np.zeros(padded, np.float32)
-        if bias is not None:
-            start[:O] = bias.detach().numpy()
+        table, start = _padded_rows(weight, bias, I)
         out = pool.empty((len(words), padded), torch.float32)
         work = 0.1 * density * x.numel() * padded
         _rows_forward(words, table, start, out.numpy(), work=work)
@@ -163,22 +168,18 @@ def _density(words: Any, features: int) -> float:
 
 def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The same as ``F.linear(x.dense(), weight, bias)``: spikes ``[..., I]`` to ``[..., O]``."""
-    layout = x._layout
-    if x.ndim < 2 or x.shape[-1] != weight.shape[1]:
+    if x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: the input {tuple(x.shape)} does not fit the weight {tuple(weight.shape)}"
         )
+    layout = x._layout
     if isinstance(layout, ActivePixels) and len(layout.features) == 1 and not x.requires_grad:
         y: Tensor = _TableLinear.apply(x, weight, bias)
         return y
-    rows: Rows = layout.rows()
-    if len(rows.features) != 1:  # the last axis must be what the words hold
-        rows = Rows.pack(x.detach().dense(), x.ndim - 1)  # type: ignore[attr-defined]
-        packed = SpikeTensor(rows, x.dtype)
-        if not x.requires_grad:
-            x = packed
-        else:
+    if x.ndim < 2 or len(layout.rows().features) != 1:  # the words hold other axes than the last
+        if x.requires_grad or x.ndim < 2:
             return torch.nn.functional.linear(x.dense(), weight, bias)
+        x = SpikeTensor(Rows.pack(x.dense(), x.ndim - 1), x.dtype)
     z: Tensor = _RowsLinear.apply(x, weight, bias)
     return z
 
