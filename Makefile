@@ -5,6 +5,8 @@ ARGS   ?=
 
 BIN   := .venv/bin
 READY := .venv/.ready
+BENCH := .venv-bench/bin
+BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help install mnist test lint format docs tensorboard bench clean
@@ -35,11 +37,11 @@ docs: $(READY) ## build the documentation into site/
 tensorboard: $(READY) ## look at the runs in ./logs
 	$(BIN)/tensorboard --logdir logs
 
-bench: $(READY) ## measure, beside SpikingJelly, and write benchmarks/results
-	$(BIN)/python -m benchmarks
+bench: $(BENCH_READY) ## measure beside four peers and write benchmarks/results (ARGS="lif --quick")
+	@$(BENCH)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and everything that was built; runs in ./logs stay
-	rm -rf .venv site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that was interrupted starts over.
@@ -48,4 +50,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv || { echo 'Python cannot create virtual environments: install its venv package (Debian: python3-venv).'; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch -e '.[dev,peer]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps spikingjelly
+	@touch $@
+
+# The peers of the benchmarks have an environment of their own, and bring no dependencies.
+$(BENCH_READY): pyproject.toml constraints.txt benchmarks/requirements.txt
+	@$(PYTHON) -m venv .venv-bench || { echo 'Python cannot create virtual environments: install its venv package (Debian: python3-venv).'; exit 1; }
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch -e '.[train,peer]'
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
 	@touch $@

@@ -1,59 +1,85 @@
 """Interleaved timing: all contenders in turn, several rounds, medians."""
 
-import json
-import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
-
-RESULTS = Path(__file__).parent / "results"
-
+X = TypeVar("X")
 Step = Callable[[], object]
+Row = dict[str, Any]
 
 
-def milliseconds(
-    contenders: Mapping[str, Step], rounds: int = 5, seconds: float = 0.5
-) -> dict[str, float]:
-    """Median time of a call of each contender, in milliseconds.
+@dataclass(frozen=True)
+class Settings:
+    """How long to measure, and where the results go."""
 
-    A round gives each contender about ``seconds`` in turn, so that a slow minute of the machine
-    hits all of them; what counts is the median of the rounds' medians.
+    out: Path
+    rounds: int = 5
+    seconds: float = 0.3  # a contender and round
+    quick: bool = False  # proves that everything runs; the numbers mean nothing
+
+    def pick(self, full: X, quick: X) -> X:
+        """``full``, or in a quick run ``quick``."""
+        return quick if self.quick else full
+
+
+class Timing:
+    """Medians of a contender's rounds, in milliseconds."""
+
+    def __init__(self, rounds: list[float]) -> None:
+        self.rounds = rounds
+
+    @property
+    def ms(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(self.rounds)
+
+
+def time_all(contenders: Mapping[str, Step], settings: Settings) -> dict[str, Timing]:
+    """Time of a call of each contender.
+
+    A round gives each contender about ``settings.seconds`` in turn, so that a slow minute of the
+    machine hits all of them. What counts is the median of the rounds' medians.
     """
     for step in contenders.values():
         step()  # compile, fill caches
     medians: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
+    for _ in range(settings.rounds):
         for name, step in contenders.items():
             times: list[float] = []
-            while sum(times) < seconds and len(times) < 2000:
+            while sum(times) < settings.seconds and len(times) < 2000:
                 start = time.perf_counter()
                 step()
                 times.append(time.perf_counter() - start)
-            medians[name].append(statistics.median(times))
-    return {name: 1e3 * statistics.median(values) for name, values in medians.items()}
+            medians[name].append(1e3 * statistics.median(times))
+    return {name: Timing(rounds) for name, rounds in medians.items()}
 
 
-def save(name: str, title: str, rows: list[dict[str, Any]]) -> str:
-    """Writes ``results/NAME.json`` and ``NAME.md``, and returns the Markdown table."""
-    RESULTS.mkdir(exist_ok=True)
-    machine = {
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+def row_of(times: Mapping[str, Timing]) -> Row:
+    """One column for each contender, and the columns of `ratio`."""
+    row: Row = {f"{name}, ms": timing.ms for name, timing in times.items()}
+    return row | ratio(times)
+
+
+def ratio(times: Mapping[str, Timing]) -> Row:
+    """How many times faster bitspike is than SpikingJelly's fastest mode, and its range.
+
+    bitspike is the multi-step mode, in the faster memory layout.
+    """
+    ours = _fastest(times, ("bitspike", "bitspike channels-last"))
+    theirs = _fastest(times, [name for name in times if name.startswith("SpikingJelly")])
+    if ours is None or theirs is None:
+        return {}
+    rounds = [b / a for a, b in zip(ours.rounds, theirs.rounds, strict=True)]
+    return {
+        "ratio": theirs.ms / ours.ms,
+        "ratio in the rounds": f"{min(rounds):.3g} to {max(rounds):.3g}",
     }
-    content = {"title": title, **machine, "rows": rows}
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    columns = list(rows[0])
-    lines = [f"### {title}", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
-    lines += [f"| {' | '.join(_text(row[column]) for column in columns)} |" for row in rows]
-    table = "\n".join(lines) + "\n"
-    (RESULTS / f"{name}.md").write_text(table, encoding="utf-8")
-    return table
 
 
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _fastest(times: Mapping[str, Timing], names: Iterable[str]) -> Timing | None:
+    found = (times[name] for name in names if name in times)
+    return min(found, key=lambda one: one.ms, default=None)

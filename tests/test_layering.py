@@ -18,7 +18,7 @@ ROOT = Path(bitspike.__file__).parent
 FLOORS = {
     0: {"_version", "_extras", "_files", "spikes", "dynamics", "surrogate"},
     1: {"kernels"},
-    2: {PACKAGE, "base", "neuron", "layer", "encoding", "functional"},
+    2: {PACKAGE, "base", "neuron", "layer", "rnn", "encoding", "functional"},
     3: {"visualizing", "monitor", "learning", "convert", "profile"},
     4: {"training", "datasets", "models"},
     5: {"cli", "examples", "__main__"},

@@ -9,7 +9,7 @@ What training programs need beside a network (`datasets`, `training`) and what l
 (`monitor`, `visualizing`) is imported by name when it is wanted, and not before.
 """
 
-from bitspike import base, encoding, functional, layer, neuron, surrogate
+from bitspike import base, encoding, functional, layer, neuron, rnn, surrogate
 from bitspike._version import __version__
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "functional",
     "layer",
     "neuron",
+    "rnn",
     "surrogate",
 ]

@@ -109,13 +109,35 @@ def test_named_memories_are_qualified_and_in_order() -> None:
     net = network()
     assert dict(base.named_memories(net)) == {
         "1.v": 0.0,
-        "1.v_seq": None,
         "2.1.v": 0.0,
-        "2.1.v_seq": None,
     }
-    assert list(base.memories(net)) == [0.0, None, 0.0, None]
-    assert dict(base.named_memories(net[1])) == {"v": 0.0, "v_seq": None}
+    assert list(base.memories(net)) == [0.0, 0.0]
+    assert dict(base.named_memories(net[1])) == {"v": 0.0}, "v_seq is a record, not a state"
     assert next(name for name, _ in base.named_memories(net, prefix="net")) == "net.1.v"
+
+
+def test_a_record_is_held_like_a_memory_but_is_no_state() -> None:
+    node = base.MemoryModule()
+    node.register_memory("v", 0.0)
+    node.register_record("log")
+    assert node.log is None
+    node.log = torch.ones(2, requires_grad=True) * 2
+    assert "log" in dir(node)
+    assert list(node.memories()) == base.extract_memories(node) == [0.0]
+    base.load_memories(node, [1.0])
+    assert node.log.tolist() == [2, 2]
+    twin = copy.deepcopy(node)
+    assert twin.log.grad_fn is None
+    assert node.double().log.dtype is torch.float64
+    node.detach()
+    assert node.log.grad_fn is None
+    node.reset()
+    assert (node.v, node.log) == (0.0, None)
+    del node.log
+    node.register_memory("log", 7)
+    assert list(node.memories()) == [0.0, 7]
+    with pytest.raises(ValueError, match="already has an attribute 'v'"):
+        node.register_record("v")
 
 
 def test_extracted_memories_can_be_loaded() -> None:
@@ -128,8 +150,8 @@ def test_extracted_memories_can_be_loaded() -> None:
     base.load_memories(net, memories)
     assert net[1].v is memories[0]
     assert torch.equal(net(x), second)
-    with pytest.raises(ValueError, match="4 memories, but 3 were given"):
-        base.load_memories(net, memories[:3])
+    with pytest.raises(ValueError, match="2 memories, but 1 were given"):
+        base.load_memories(net, memories[:1])
 
 
 def test_extracted_memories_keep_their_graph() -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-MODULES = ("base", "encoding", "functional", "layer", "monitor", "neuron", "surrogate")
+MODULES = ("base", "encoding", "functional", "layer", "monitor", "neuron", "rnn", "surrogate")
 
 
 @pytest.fixture(scope="session")

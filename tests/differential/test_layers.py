@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from bitspike import encoding, functional, layer
 
 T, B = 4, 3
-LAYERS = [name for name in layer.__all__ if name != "Stepwise"]
+LAYERS = [
+    name
+    for name in layer.__all__
+    if issubclass(getattr(layer, name), layer.Stepwise)
+    and hasattr(nn, name)
+    and "Unpool" not in name
+]
 
 
 def example(name: str) -> tuple[dict[str, Any], tuple[int, ...]]:

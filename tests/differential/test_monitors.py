@@ -1,6 +1,9 @@
 """The monitors' records against SpikingJelly's, on the same network of each library."""
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +105,31 @@ def test_switches(peer: Any, nets: Any) -> None:
         run(net)
         counts[-1] += [m.is_enable(), len(m.records), len(m.hooks)]
     assert counts[0] == counts[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_gpu_monitor(peer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What TensorBoard gets, with a program that answers in place of nvidia-smi."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '0, 37, 1024'\necho '2, 5, 512'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    logged = []
+    for name, module in (("ours", monitor), ("theirs", peer.monitor)):
+        watcher = module.GPUMonitor(str(tmp_path / name), (0, 2), 0.01)
+        while watcher.step < 2 and watcher.is_alive():
+            watcher.join(0.01)
+        watcher.stop()
+        watcher.join(20)
+        events = EventAccumulator(str(tmp_path / name / "gpu_monitor"))
+        events.Reload()
+        logged.append(
+            {
+                tag: [(s.step, s.value) for s in events.Scalars(tag)][:2]
+                for tag in events.Tags()["scalars"]
+            }
+        )
+    assert logged[0] == logged[1]
+    assert len(logged[0]) == 4

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
-from bitspike import base, encoding, functional, layer, monitor, neuron, surrogate
+from bitspike import base, encoding, functional, layer, monitor, neuron
 
 Parameters = list[tuple[str, Any]]
 
@@ -19,29 +20,47 @@ def parameters(function: Callable[..., Any]) -> Parameters:
     ]
 
 
-NODES = [name for name in neuron.__all__ if name != "BaseNode"]
-LAYERS = [name for name in layer.__all__ if name != "Stepwise"]
-MONITORS = list(monitor.__all__)
+OURS_ONLY = {"AdaptiveLIFNode", "AlphaNode", "LapicqueNode", "MultiSpikeLIFNode", "SynapticNode"}
+NODES = sorted(set(neuron.__all__) - OURS_ONLY - {"BaseNode"})
+POPULATION = {"act_dim": 2, "dec_pop_dim": 3}
+NEEDED: dict[str, dict[str, Any]] = {
+    "PSN": {"T": 3},
+    "MaskedPSN": {"k": 2, "T": 3},
+    "SlidingPSN": {"k": 2},
+    "GatedLIFNode": {"T": 3},
+    "MPBNBaseNode": {"out_features": 2},
+    "MPBNLIFNode": {"out_features": 2},
+    "SimpleLIFNode": {"tau": 2.0, "decay_input": True},
+    **{f"{kind}Node": {"num_node": 4} for kind in ("NoisyBase", "NoisyCUBALIF")},
+    **{f"NoisyILC{kind}Node": POPULATION for kind in ("Base", "CUBALIF")},
+    **{f"ILC{kind}Node": POPULATION for kind in ("Base", "IF", "LIF", "CUBALIF")},
+}
+"""Arguments without default, or of which one must be given."""
+LAYERS = [name for name in layer.__all__ if name not in ("Stepwise", "LearnableDelay")]
+MONITORS = [name for name in monitor.__all__ if name != "GPUSample"]
 
 
 @pytest.mark.parametrize("name", NODES)
 def test_neuron(peer: Any, name: str) -> None:
+    """Ours make a new surrogate for each neuron, where theirs share one."""
     ours, theirs = (parameters(getattr(module, name)) for module in (neuron, peer.neuron))
-    where = [parameter for parameter, _ in theirs].index("surrogate_function")
-    default = theirs[where][1]
-    assert isinstance(default, peer.surrogate.Sigmoid)
-    assert default.alpha == 4.0
-    theirs[where] = ("surrogate_function", None)  # ours makes a new one for each neuron
+    for i, (parameter, default) in enumerate(theirs):
+        if isinstance(default, torch.nn.Module):
+            theirs[i] = (parameter, None)
+            made = getattr(neuron, name)(**NEEDED.get(name, {})).surrogate_function
+            assert type(made).__name__ == type(default).__name__
+            u = torch.linspace(-2, 2, 41).requires_grad_()
+            wanted = torch.autograd.grad(default(u).sum(), u)
+            torch.testing.assert_close(torch.autograd.grad(made(u).sum(), u), wanted)
     assert ours == theirs
-    made = getattr(neuron, name)().surrogate_function
-    assert isinstance(made, surrogate.Sigmoid)
-    assert made.alpha == 4.0
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(peer: Any, name: str) -> None:
     """Ours add torch's own ``device`` and ``dtype``, and take ``step_mode`` by keyword only."""
     ours, theirs = (parameters(getattr(module, name)) for module in (layer, peer.layer))
+    if name == "DropConnectLinear":  # a ReLU of its own in each library
+        ours, theirs = ([(p, repr(default)) for p, default in own] for own in (ours, theirs))
     extra = [parameter for parameter in ours if parameter not in theirs]
     assert [p for p in ours if p not in extra] == theirs
     assert {parameter for parameter, _ in extra} <= {"device", "dtype", "bias"}
@@ -67,7 +86,23 @@ def test_encoder(peer: Any) -> None:
     assert ours == [*theirs, ("generator", None)]
 
 
-OURS = {"set_backend"}  # SpikingJelly 2.0 has none
+OURS = {  # SpikingJelly 2.0 has none of them
+    "Frozen",
+    "accuracy_rate",
+    "accuracy_temporal",
+    "ce_count_loss",
+    "ce_max_membrane_loss",
+    "ce_rate_loss",
+    "ce_temporal_loss",
+    "first_spike_time",
+    "freeze",
+    "fuse_conv_bn",
+    "mse_count_loss",
+    "mse_membrane_loss",
+    "mse_temporal_loss",
+    "save_memory",
+    "set_backend",
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(functional.__all__) - OURS))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bitspike import encoding, functional, kernels, layer, neuron, surrogate
+from bitspike import encoding, functional, kernels, layer, neuron, rnn, surrogate
 from bitspike.examples._options import Options
 
 ROOT = Path(__file__).parents[2]
@@ -217,8 +217,9 @@ def test_names_of_modules_exist() -> None:
 
 
 def test_layer_tables_are_complete() -> None:
-    for page in ("docs/compatibility.md", "docs/compatibility.zh.md"):
-        absent = [n for n in layer.__all__ if n != "Stepwise" and f"`{n}`" not in read(page)]
+    for page in ("docs/layers.md", "docs/layers.zh.md"):
+        names = [*layer.__all__, *rnn.__all__]
+        absent = [n for n in names if n != "Stepwise" and f"`{n}`" not in read(page)]
         assert absent == []
 
 

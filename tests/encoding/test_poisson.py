@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike import encoding, functional
+from bitspike import functional
 from bitspike.encoding import PoissonEncoder, StatelessEncoder
 
 SIGMAS = 5.5  # the seed is fixed; with another one, one draw in 25 million lies further away
@@ -154,7 +154,7 @@ def test_the_check_looks_at_a_held_image_once(
         looked_at.append(x.numel())
         return 0.0, 1.0
 
-    monkeypatch.setattr(encoding, "_bounds", bounds)
+    monkeypatch.setattr("bitspike.encoding._poisson._bounds", bounds)
     encode(torch.rand(shape).expand(expanded))
     assert looked_at == [elements]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bitspike import functional, neuron
+from bitspike import functional, neuron, spikes
 
 FUNCTIONS = (functional.multi_step_forward, functional.seq_to_ann_forward)
 
@@ -82,3 +82,43 @@ def test_what_is_no_sequence_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rf"{function.__name__}: .* T >= 1, but got shape \("):
         function(torch.zeros(shape), nn.Identity())
+
+
+def test_chunks_are_the_whole() -> None:
+    node, x_seq = neuron.LIFNode(step_mode="m"), torch.randn(7, 3) * 2
+    whole = node(x_seq)
+    for size in (1, 3, 7, 20):
+        node.reset()
+        assert torch.equal(functional.chunk_multi_step_forward(size, x_seq, node), whole)
+    assert whole.any()
+    bits = spikes.pack((torch.rand(7, 2, 9) < 0.5).float())
+    with spikes.trace_unpacking() as unpacked:
+        kept = functional.chunk_multi_step_forward(3, bits, lambda x: x)
+    assert torch.equal(kept, bits)
+    assert list(unpacked) == []
+    with pytest.raises(ValueError, match="split_size is a number of time steps"):
+        functional.chunk_multi_step_forward(0, x_seq, node)
+
+
+def test_time_last() -> None:
+    x_seq = torch.randn(7, 3, 4)
+    last = x_seq.movedim(0, -1)
+    linear, nodes = nn.Linear(4, 4), (neuron.IFNode(), neuron.IFNode())
+    expected = functional.seq_to_ann_forward(x_seq, [linear, nn.ReLU()]).movedim(0, -1)
+    assert torch.equal(functional.t_last_seq_to_ann_forward(last, [linear, nn.ReLU()]), expected)
+    stepped = functional.multi_step_forward(x_seq * 3, nodes[0]).movedim(0, -1)
+    assert torch.equal(functional.t_last_multi_step_forward(last * 3, nodes[1]), stepped)
+    assert stepped.any()
+
+
+def test_several_inputs_and_outputs() -> None:
+    x, y = torch.randn(5, 2, 3), torch.randn(5, 2, 4)
+    bilinear = nn.Bilinear(3, 4, 6)
+    z = functional.seq_to_ann_forward((x, y), [bilinear, nn.ReLU()])
+    torch.testing.assert_close(z, bilinear(x, y).relu())
+    pooled = functional.t_last_seq_to_ann_forward(
+        torch.randn(2, 3, 8, 5), nn.MaxPool1d(2, return_indices=True)
+    )
+    assert [tuple(one.shape) for one in pooled] == [(2, 3, 4, 5)] * 2
+    with pytest.raises(ValueError, match=r"same T and B, but got shapes \(5, 2, 3\), \(2, 5, 4\)"):
+        functional.seq_to_ann_forward((x, y.transpose(0, 1)), bilinear)

@@ -71,3 +71,22 @@ def test_foreign_modules_are_served_with_a_warning(
 
 def test_reset_that_is_no_method_is_left_alone() -> None:
     functional.reset_net(nn.Sequential(Attribute()))  # a warning would be an error here
+
+
+def test_collected_modules_are_reset() -> None:
+    class Other(nn.Module):
+        resets = 0
+
+        def reset(self) -> None:
+            self.resets += 1
+
+    net = nn.Sequential(nn.Linear(2, 2), neuron.IFNode(), Other())
+    modules = functional.collect_reset_modules(net)
+    assert modules == (net[1], net[2])
+    net[1](torch.ones(2))
+    functional.invalidate_reset_cache(net)
+    with pytest.warns(UserWarning, match=r"calls Other.reset\(\)"):
+        functional.reset_collected_modules(modules)
+    assert net[1].v == 0.0
+    assert net[2].resets == 1
+    functional.reset_collected_modules(modules[:1])

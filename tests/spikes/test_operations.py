@@ -32,6 +32,23 @@ STAY_BITS: dict[str, Operation] = {
     "cat over batch": lambda s: torch.cat([s, s], 1),
     "stack": lambda s: torch.stack([s, s]),
     "unbind": lambda s: s.unbind(0)[3],
+    "transpose": lambda s: s.transpose(0, 1),
+    "transposed features": lambda s: s.transpose(2, 3),
+    "channels last": lambda s: s.movedim(2, -1),
+    "channels last and back": lambda s: s.permute(1, 0, 3, 2).transpose(-2, -1),
+    "view of permuted": lambda s: s.movedim(2, -1).view(24, 30, 3),
+    "flat permuted": lambda s: s.movedim(2, -1).flatten(2),
+    "cut permuted": lambda s: s.movedim(2, -1)[1:, torch.tensor([3, 0])][2],
+    "cat permuted": lambda s: torch.cat([s.movedim(2, -1), s.movedim(2, -1)], 1),
+    "cat of different orders": lambda s: torch.cat([s.mT.mT, s.mT.flatten(2).view(6, 4, 3, 30)]),
+    "stack permuted": lambda s: torch.stack([s.mT, s.mT]),
+    "clone of permuted": lambda s: s.mT.clone(),
+    "one minus": lambda s: 1 - s,
+    "one minus permuted": lambda s: 1 - s.mT,
+    "product of spikes": lambda s: s * s[[1, 0, 2, 3, 4, 5]],
+    "product of orders": lambda s: s.mT * s.mT.flatten(2).view(6, 4, 30, 3),
+    "minimum": lambda s: torch.minimum(s.mT, s.mT),
+    "maximum": lambda s: torch.maximum(s, 1 - s),
     "clone": lambda s: s.clone(),
     "detach": lambda s: s.detach(),
     "to float64": lambda s: s.double(),
@@ -40,6 +57,21 @@ STAY_BITS: dict[str, Operation] = {
     "deepcopy": lambda s: copy.deepcopy(s.detach()),
 }
 
+NO_GRADIENT = (
+    "detach",
+    "pickle",
+    "deepcopy",
+    "comparison",
+    "list",
+    "numpy",
+    "equal spikes",
+    "different spikes",
+    "and",
+    "or",
+    "xor",
+    "not",
+)
+
 BECOME_DENSE: dict[str, Operation] = {
     "sum over time": lambda s: s.sum(0),
     "sum over time, kept": lambda s: s.sum(0, keepdim=True),
@@ -47,8 +79,16 @@ BECOME_DENSE: dict[str, Operation] = {
     "sum": lambda s: s.sum(),
     "mean over features": lambda s: s.mean(-1),
     "product": lambda s: s * 2.5,
-    "difference": lambda s: 1 - s,
-    "transpose": lambda s: s.transpose(0, 1),
+    "difference": lambda s: 2 - s,
+    "time and features": lambda s: s.transpose(0, 2),
+    "sum of permuted": lambda s: s.mT.sum(0),
+    "product with another shape": lambda s: s * s[:1],
+    "equal spikes": lambda s: (s == s).float(),
+    "different spikes": lambda s: (s != s[[1, 0, 2, 3, 4, 5]]).float(),
+    "and": lambda s: torch.logical_and(s, s[:, [1, 0, 2, 3]]).float(),
+    "or": lambda s: torch.logical_or(s, s[:, [1, 0, 2, 3]]).float(),
+    "xor": lambda s: torch.logical_xor(s.mT, s[:, [1, 0, 2, 3]].mT).float(),
+    "not": lambda s: torch.logical_not(s).float(),
     "cat over features": lambda s: torch.cat([s, s], -1),
     "cut features": lambda s: s[..., 3:7],
     "mask": lambda s: s[DENSE > 0],
@@ -84,10 +124,31 @@ def test_becomes_the_same_dense_tensor(name: str) -> None:
     torch.testing.assert_close(result, operation(DENSE))
 
 
+def _comparison(name: str, number: float) -> Operation:
+    return lambda s: getattr(torch, name)(s, number)
+
+
+COMPARISONS = {
+    f"{name} {number}": _comparison(name, number)
+    for name in ("eq", "ne", "lt", "le", "gt", "ge")
+    for number in (-1, 0, 0.5, 1, 2)
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_comparison_with_a_number_looks_at_the_bits(name: str) -> None:
+    operation = COMPARISONS[name]
+    with trace_unpacking() as unpacked:
+        result = operation(pack(DENSE))
+    assert not unpacked
+    assert result.dtype == torch.bool
+    assert torch.equal(result, operation(DENSE))
+
+
 GRADIENTS = {
     name: operation
     for name, operation in {**STAY_BITS, **BECOME_DENSE}.items()
-    if name not in ("detach", "pickle", "deepcopy", "comparison", "list", "numpy")
+    if name not in NO_GRADIENT
 }
 
 

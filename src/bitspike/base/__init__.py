@@ -1,5 +1,6 @@
 """What every module with a step mode or a state is made of."""
 
+from bitspike.base._functional import to_functional_forward
 from bitspike.base._memory import (
     MemoryModule,
     StateError,
@@ -20,4 +21,5 @@ __all__ = [
     "load_memories",
     "memories",
     "named_memories",
+    "to_functional_forward",
 ]

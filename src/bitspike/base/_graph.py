@@ -14,20 +14,28 @@ class _Probe(torch.autograd.Function):
     """Identity whose node forgets its saved tensor when backward has passed through it."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor, passes: bool) -> Tensor:
         ctx.save_for_backward(_TOKEN)
+        ctx.passes = passes  # type: ignore[attr-defined]
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:  # noqa: ARG004
-        return grad
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
+        return grad if ctx.passes else None, None
 
 
-def probe(x: Tensor) -> tuple[Tensor, Any]:
-    """Passes ``x`` on, with a node that `is_freed` can ask later (None where none is needed)."""
-    if not x.requires_grad or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
+    """Passes ``x`` on, with a node that `is_freed` can ask later (None where none is needed).
+
+    ``learns`` says that what comes after has parameters: then there will be a graph, even if
+    ``x`` has none.
+    """
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return x, None
-    y: Tensor = _Probe.apply(x)  # type: ignore[no-untyped-call]
+    if not (x.requires_grad or (learns and x.is_floating_point())):
+        return x, None
+    root = x if x.requires_grad else x.detach().requires_grad_()
+    y: Tensor = _Probe.apply(root, x.requires_grad)  # type: ignore[no-untyped-call]
     return y, y.grad_fn
 
 
@@ -36,7 +44,7 @@ def is_freed(node: Any) -> bool:
     if node is None:
         return False
     try:
-        _ = node.saved_tensors
+        _ = node._raw_saved_tensors  # does not unpack them
     except RuntimeError:
         return True
     return False

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.base._graph import is_freed, probe
+from bitspike.base._states import States, as_tuple, holding, only_one
 from bitspike.base._step import StepModule
 
 
@@ -22,14 +23,22 @@ class MemoryModule(nn.Module, StepModule):
     follows ``.to()``, and is neither parameter nor buffer: it is absent from ``state_dict``.
     It survives ``copy.deepcopy`` and pickling, cut from the graph.
 
+    A *record* is held in the same way, but is no state: it reports what happened (such as the
+    potentials of all steps) and does not change what the module does next.
+
     Subclasses write `single_step_forward`; `multi_step_forward` is the loop over it unless they
-    have something better.
+    have something better. Or they write `single_step_functional_forward`, which takes the states
+    and returns the new ones; each form follows from the other.
     """
+
+    # False where no gradient ever flows through a state, as with the mask of dropout.
+    _states_carry_gradient: bool = True
 
     def __init__(self) -> None:
         super().__init__()
         self._memories: dict[str, Any] = {}
         self._memories_rv: dict[str, Any] = {}
+        self._records: set[str] = set()
         self._label: str | None = None
         self._graph_node: Any = None
 
@@ -45,6 +54,15 @@ class MemoryModule(nn.Module, StepModule):
             raise ValueError(f"{self._whoami()} already has an attribute {name!r}")
         self._memories[name] = value
         self.set_reset_value(name, value)
+
+    def register_record(self, name: str) -> None:
+        """Adds the record ``name``: None at first and after each reset.
+
+        Raises:
+            ValueError: if the module already has an attribute of that name.
+        """
+        self.register_memory(name, None)
+        self._records.add(name)
 
     def set_reset_value(self, name: str, value: Any) -> None:
         """Changes what the memory ``name`` holds after a reset (not what it holds now)."""
@@ -71,11 +89,14 @@ class MemoryModule(nn.Module, StepModule):
 
     def memories(self) -> Iterator[Any]:
         """The values of this module's own memories."""
-        yield from self._memories.values()
+        for _, value in self.named_memories():
+            yield value
 
     def named_memories(self) -> Iterator[tuple[str, Any]]:
         """Names and values of this module's own memories."""
-        yield from self._memories.items()
+        for name, value in self._memories.items():
+            if name not in self._records:
+                yield name, value
 
     def memory_like(self, name: str, x: Tensor) -> Tensor:
         """The memory ``name`` as a tensor shaped like ``x``, one time step of the input.
@@ -109,7 +130,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def watch(self, x: Tensor) -> Tensor:
         """Returns ``x``, remembered as the root of the graph that the state hangs on from now."""
-        y, node = probe(x)
+        y, node = probe(x, any(p.requires_grad for p in self._parameters.values() if p is not None))
         if node is not None:
             self._graph_node = node
         return y
@@ -124,11 +145,93 @@ class MemoryModule(nn.Module, StepModule):
 
     def single_step_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         """One time step, ``[B, ...]``."""
-        raise NotImplementedError(f"{type(self).__name__} does not define single_step_forward")
+        if not self._writes("single_step_functional_forward"):
+            raise NotImplementedError(f"{type(self).__name__} does not define single_step_forward")
+        return self._on_own_states(self.single_step_functional_forward, "s", (x, *args), kwargs)
 
     def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Any:
         """A whole sequence, ``[T, B, ...]``: single steps in a loop, stacked."""
+        if self._writes("single_step_functional_forward", "multi_step_functional_forward"):
+            call = self.multi_step_functional_forward
+            return self._on_own_states(call, "m", (x_seq, *args), kwargs)
         return torch.stack([self.single_step_forward(x, *args, **kwargs) for x in x_seq])
+
+    # -- forward as a function of the states ------------------------------------------------
+
+    def materialize_states(
+        self,
+        inputs: tuple[Any, ...],  # noqa: ARG002
+        states: States,
+        step_mode: str,  # noqa: ARG002
+    ) -> States:
+        """States that fit the inputs, made from those that a reset leaves; here, ``states``."""
+        return states
+
+    def functional_forward(
+        self, inputs: tuple[Any, ...], states: States, **kwargs: Any
+    ) -> tuple[tuple[Any, ...], States]:
+        """Outputs and new states of one call; the module's own states are left alone.
+
+        Args:
+            inputs: what `forward` takes, ``[B, ...]`` or ``[T, B, ...]`` as `step_mode` says.
+            states: one for each memory, in the order of `memories`.
+            **kwargs: handed on.
+
+        Returns:
+            A tuple of the outputs and a tuple of the new states.
+
+        Raises:
+            ValueError: if the number of states is not that of the memories.
+        """
+        states = self.materialize_states(inputs, states, self.step_mode)
+        if self.step_mode == "s":
+            return self.single_step_functional_forward(inputs, states, **kwargs)
+        return self.multi_step_functional_forward(inputs, states, **kwargs)
+
+    def single_step_functional_forward(
+        self, inputs: tuple[Any, ...], states: States, **kwargs: Any
+    ) -> tuple[tuple[Any, ...], States]:
+        """`functional_forward` of one time step."""
+        return self._on_states(self.single_step_forward, inputs, states, kwargs)
+
+    def multi_step_functional_forward(
+        self, inputs: tuple[Any, ...], states: States, **kwargs: Any
+    ) -> tuple[tuple[Any, ...], States]:
+        """`functional_forward` of a whole sequence."""
+        if not self._writes("single_step_functional_forward"):
+            return self._on_states(self.multi_step_forward, inputs, states, kwargs)
+        steps = []
+        for one in zip(*inputs, strict=True):
+            outputs, states = self.single_step_functional_forward(one, states, **kwargs)
+            steps.append(outputs)
+        return tuple(torch.stack(output) for output in zip(*steps, strict=True)), states
+
+    def _writes(self, *methods: str) -> bool:
+        """Whether the class has one of these methods from below `MemoryModule`."""
+        return any(getattr(type(self), m) is not getattr(MemoryModule, m) for m in methods)
+
+    def _on_states(
+        self,
+        call: Callable[..., Any],
+        inputs: tuple[Any, ...],
+        states: States,
+        kwargs: dict[str, Any],
+    ) -> tuple[tuple[Any, ...], States]:
+        with holding([self], states):
+            return as_tuple(call(*inputs, **kwargs)), tuple(self.memories())
+
+    def _on_own_states(
+        self,
+        call: Callable[..., tuple[tuple[Any, ...], States]],
+        step_mode: str,
+        inputs: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        states = self.materialize_states(inputs, tuple(self.memories()), step_mode)
+        outputs, states = call(inputs, states, **kwargs)
+        for (name, _), state in zip(list(self.named_memories()), states, strict=True):
+            self._memories[name] = state
+        return only_one(outputs)
 
     # -- what nn.Module must know -----------------------------------------------------------
 
@@ -149,6 +252,7 @@ class MemoryModule(nn.Module, StepModule):
         if name in self._memories:
             del self._memories[name]
             del self._memories_rv[name]
+            self._records.discard(name)
         else:
             super().__delattr__(name)
 

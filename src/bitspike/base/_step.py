@@ -13,6 +13,8 @@ class StepModule:
 
     _step_mode: str = "s"
     _backend: str = "auto"
+    # True for a container whose children keep the step mode it needs: set_step_mode stops there.
+    _keeps_children: bool = False
 
     def supported_step_mode(self) -> tuple[str, ...]:
         """The step modes this module can work in."""

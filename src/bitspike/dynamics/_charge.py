@@ -1,23 +1,40 @@
-"""What a charge equation has to say about itself."""
+"""How the input ``x`` charges the membrane: from ``v`` to ``h``, the potential before the spike."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-Equation = Callable[[Any, Any, Any, Any], Any]
+import torch
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """A charge equation ``h(v, x, p, v_rest)`` with its partial derivatives.
+def if_charge(x: Any, v: Any) -> Any:
+    """``v + x``."""
+    return v + x
 
-    All four functions take the same arguments: the membrane potential ``v`` after the last
-    step, the input ``x``, the leak parameter ``p`` (what it means is the equation's affair;
-    one without a leak ignores it) and the potential ``v_rest`` that the membrane leaks to.
-    """
 
-    name: str
-    h: Equation
-    dh_dv: Equation
-    dh_dx: Equation
-    dh_dp: Equation
+# Dividing by tau and multiplying by 1 / tau are written out separately, for they round
+# differently: a membrane exactly at the threshold would spike in one and not in the other.
+
+
+def lif_charge(x: Any, v: Any, tau: Any, decay_input: bool, v_reset: float | None) -> Any:
+    """A leak with the time constant ``tau`` to ``v_reset``, or to 0 if that is None."""
+    v_rest = 0.0 if v_reset is None else v_reset
+    if decay_input:
+        return v + (x - (v - v_rest)) / tau
+    return v - (v - v_rest) / tau + x
+
+
+def plif_charge(x: Any, v: Any, rate: Any, decay_input: bool, v_reset: float | None) -> Any:
+    """The same with the leak rate ``1 / tau``."""
+    v_rest = 0.0 if v_reset is None else v_reset
+    if decay_input:
+        return v + (x - (v - v_rest)) * rate
+    return v - (v - v_rest) * rate + x
+
+
+def qif_charge(x: Any, v: Any, tau: Any, a0: Any, v_rest: Any, v_c: Any) -> Any:
+    """Quadratic: ``v + (x + a0 (v - v_rest)(v - v_c)) / tau``."""
+    return v + (x + a0 * (v - v_rest) * (v - v_c)) / tau
+
+
+def eif_charge(x: Any, v: Any, tau: Any, delta_t: Any, theta_rh: Any, v_rest: Any) -> Any:
+    """Exponential: ``v + (x + v_rest - v + delta_t exp((v - theta_rh) / delta_t)) / tau``."""
+    return v + (x + v_rest - v + delta_t * torch.exp((v - theta_rh) / delta_t)) / tau

@@ -6,11 +6,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import torch
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 DATASETS = ("mnist", "fashion-mnist")
+Kind = TypeVar("Kind", bound="DataclassInstance")
 _LARGEST_LR = 3e37  # ten times as much, Adam's first step, still is a float32
 
 
@@ -18,7 +22,8 @@ class OptionError(ValueError):
     """An option has a value that the program cannot work with."""
 
 
-def _option(default: Any, text: str, **argument: Any) -> Any:
+def option(default: Any, text: str, **argument: Any) -> Any:
+    """A field of an options class: default, help, and what argparse is told."""
     return field(default=default, metadata={"help": text, "argument": argument})
 
 
@@ -26,29 +31,29 @@ def _option(default: Any, text: str, **argument: Any) -> Any:
 class Options:
     """All options with their defaults. See ``-h`` for what they mean."""
 
-    T: int = _option(100, "time steps an image is shown for", type=int)
-    device: str = _option("", "where to compute (default: best of cuda:0, mps, cpu)")
-    b: int = _option(64, "batch size", type=int)
-    epochs: int = _option(100, "train until this epoch", type=int)
-    j: int = _option(4, "threads that prepare batches ahead; 0: none", type=int)
-    threads: int = _option(
+    T: int = option(100, "time steps an image is shown for", type=int)
+    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
+    b: int = option(64, "batch size", type=int)
+    epochs: int = option(100, "train until this epoch", type=int)
+    j: int = option(4, "threads that prepare batches ahead; 0: none", type=int)
+    threads: int = option(
         1, "threads that compute on the CPU; a step of this network is too small to share", type=int
     )
-    data_dir: str = _option("", "folder of the data set (default: a cache folder of yours)")
-    out_dir: str = _option("./logs", "folder of the runs; this run makes a folder of its own in it")
-    resume: str = _option("", "go on from this checkpoint, to the bit", metavar="PATH")
-    amp: bool = _option(
+    data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
+    out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")
+    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH")
+    amp: bool = option(
         False, "mixed precision: float16 on CUDA, bfloat16 on the CPU", action="store_true"
     )
-    opt: str = _option("adam", "optimizer", choices=("sgd", "adam"))
-    momentum: float = _option(0.9, "momentum of SGD", type=float)
-    lr: float = _option(1e-3, "learning rate", type=float)
-    tau: float = _option(2.0, "membrane time constant of the LIF neurons, time steps", type=float)
-    seed: int = _option(0, "seed: same seed, same machine, same result, bit for bit", type=int)
-    dataset: str = _option("mnist", "what to learn", choices=DATASETS)
-    limit: int = _option(0, "train on the first N images only; 0: on all", type=int, metavar="N")
-    predict: str = _option("", "classify -image with this checkpoint", metavar="CHECKPOINT")
-    image: str = _option(
+    opt: str = option("adam", "optimizer", choices=("sgd", "adam"))
+    momentum: float = option(0.9, "momentum of SGD", type=float)
+    lr: float = option(1e-3, "learning rate", type=float)
+    tau: float = option(2.0, "membrane time constant of the LIF neurons, time steps", type=float)
+    seed: int = option(0, "seed: same seed, same machine, same result, bit for bit", type=int)
+    dataset: str = option("mnist", "what to learn", choices=DATASETS)
+    limit: int = option(0, "train on the first N images only; 0: on all", type=int, metavar="N")
+    predict: str = option("", "classify -image with this checkpoint", metavar="CHECKPOINT")
+    image: str = option(
         "", "picture file, or number of a test image, for -predict", metavar="FILE_OR_INDEX"
     )
 
@@ -86,7 +91,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str], prog: str, description: str) -> tuple[Options, frozenset[str]]:
-    """The options in ``argv``, and the names of those that were given.
+    """`parse_as` for `Options`."""
+    return parse_as(Options, argv, prog, description)
+
+
+def parse_as(
+    kind: type[Kind], argv: Sequence[str], prog: str, description: str
+) -> tuple[Kind, frozenset[str]]:
+    """The options in ``argv`` for a dataclass of `option` fields, and the names of those given.
 
     Exits with code 2 and one line on standard error if ``argv`` cannot be understood.
     """
@@ -97,7 +109,7 @@ def parse(argv: Sequence[str], prog: str, description: str) -> tuple[Options, fr
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
     )
-    for one in fields(Options):
+    for one in fields(kind):
         name = one.name.replace("_", "-")
         text = one.metadata["help"]
         if one.default != "" and one.default is not False:
@@ -107,7 +119,7 @@ def parse(argv: Sequence[str], prog: str, description: str) -> tuple[Options, fr
             argument.setdefault("metavar", "N" if argument["type"] is int else "X")
         parser.add_argument(f"-{name}", f"--{name}", dest=one.name, help=text, **argument)
     given = vars(parser.parse_args(argv))
-    return Options(**given), frozenset(given)
+    return kind(**given), frozenset(given)
 
 
 def check(options: Options, given: frozenset[str]) -> None:

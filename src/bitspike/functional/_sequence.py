@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Stateless = Callable[[Tensor], Tensor]
+Stateless = Callable[..., Any]
 
 
-def _chain(x: Tensor, module: Stateless | Sequence[Stateless]) -> Tensor:
+def chain(x: Any, module: Stateless | Sequence[Stateless]) -> Any:
+    """Applies the modules one after the other; the first takes a tuple as its arguments."""
     for one in module if isinstance(module, list | tuple) else (module,):
-        x = one(x)
+        x = one(*x) if isinstance(x, tuple) else one(x)
     return x
 
 
@@ -45,21 +46,62 @@ def multi_step_forward(
         The outputs, stacked: ``[T, B, ...]``.
     """
     check_sequence(x_seq, 1, "multi_step_forward")
-    return torch.stack([_chain(x, single_step_module) for x in x_seq])
+    return torch.stack([chain(x, single_step_module) for x in x_seq])
 
 
-def seq_to_ann_forward(x_seq: Tensor, stateless_module: Stateless | Sequence[Stateless]) -> Tensor:
+def chunk_multi_step_forward(
+    split_size: int, x_seq: Tensor, multi_step_module: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Calls a multi-step module on one piece of the sequence after the other.
+
+    The state passes from piece to piece, so that the result is that of one call; without
+    gradients, memory is needed for one piece at a time.
+
+    Args:
+        split_size: time steps in a piece; the last may be shorter.
+        x_seq: input ``[T, B, ...]``.
+        multi_step_module: a multi-step module.
+
+    Returns:
+        The outputs ``[T, B, ...]``.
+
+    Raises:
+        ValueError: if ``split_size`` is below 1 or the sequence is empty.
+    """
+    check_sequence(x_seq, 1, "chunk_multi_step_forward")
+    if split_size < 1:
+        raise ValueError(
+            f"chunk_multi_step_forward: split_size is a number of time steps, 1 or more, but got "
+            f"{split_size}"
+        )
+    starts = range(0, len(x_seq), split_size)  # torch.split would unpack spikes stored as bits
+    return torch.cat([multi_step_module(x_seq[t : t + split_size]) for t in starts])
+
+
+def seq_to_ann_forward(
+    x_seq: Tensor | tuple[Tensor, ...], stateless_module: Stateless | Sequence[Stateless]
+) -> Any:
     """Calls a stateless module once, on all time steps as one large batch.
 
     Args:
-        x_seq: input ``[T, B, ...]``.
+        x_seq: input ``[T, B, ...]``, or a tuple of inputs for a module that takes several.
         stateless_module: a stateless module, or a list or tuple of them, applied one after the
             other.
 
     Returns:
-        The outputs ``[T, B, ...]``.
+        The outputs ``[T, B, ...]``; a tuple of them if the module returns one.
+
+    Raises:
+        ValueError: if an input has fewer than two dimensions, or T and B differ among them.
     """
-    check_sequence(x_seq, 2, "seq_to_ann_forward")
-    T, B = x_seq.shape[:2]
-    y_seq: Tensor = _separate(_chain(x_seq.flatten(0, 1), stateless_module), T, B)
-    return y_seq
+    inputs = x_seq if isinstance(x_seq, tuple) else (x_seq,)
+    for one in inputs:
+        check_sequence(one, 2, "seq_to_ann_forward")
+    T, B = inputs[0].shape[:2]
+    if any(one.shape[:2] != (T, B) for one in inputs):
+        raise ValueError(
+            "seq_to_ann_forward: all inputs must have the same T and B, but got shapes "
+            f"{', '.join(str(tuple(one.shape)) for one in inputs)}"
+        )
+    merged = tuple(one.flatten(0, 1) for one in inputs)
+    return _separate(chain(merged, stateless_module), T, B)

@@ -39,3 +39,30 @@ def _call_everywhere(net: nn.Module, method: str) -> None:
                 stacklevel=3,
             )
         call()
+
+
+def collect_reset_modules(net: nn.Module) -> tuple[nn.Module, ...]:
+    """The modules in ``net`` that `reset_net` resets: all that have a ``reset`` method."""
+    return tuple(m for m in net.modules() if callable(getattr(m, "reset", None)))
+
+
+def reset_collected_modules(modules: tuple[nn.Module, ...]) -> None:
+    """Resets the modules that `collect_reset_modules` found, without searching for them again.
+
+    For loops of many short sequences. A module that is no `MemoryModule` is reset with a warning.
+    """
+    for module in modules:
+        if not isinstance(module, MemoryModule):
+            warnings.warn(
+                f"reset_collected_modules calls {type(module).__name__}.reset(), which is not a "
+                "bitspike.base.MemoryModule",
+                stacklevel=2,
+            )
+        module.reset()  # type: ignore[operator]
+
+
+def invalidate_reset_cache(net: nn.Module) -> None:
+    """Does nothing: `reset_net` looks at the network afresh at each call and has no cache.
+
+    It is here for code that was written for SpikingJelly.
+    """

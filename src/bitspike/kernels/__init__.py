@@ -1,21 +1,22 @@
 """The engine: time loops, encoders and layers on spikes, forward and backward.
 
-`eager` is the truth, plain PyTorch over the equations of `bitspike.dynamics`; faster backends are
-held to it by parity tests. Modules call what is exported here and never a backend by name.
+`eager` is the truth, plain PyTorch; faster backends are held to it by parity tests. Modules call
+what is exported here and never a backend by name.
 """
 
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
-from bitspike.kernels._entry import encode_poisson, scan
-from bitspike.kernels._neuron import Neuron
-from bitspike.kernels.eager import step
+from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
+from bitspike.kernels._planes import channels_last
+from bitspike.kernels._prepared import keep_prepared
 
 __all__ = [
     "BACKENDS",
     "BackendError",
-    "Neuron",
+    "channels_last",
     "check_backend",
     "encode_poisson",
+    "keep_prepared",
     "scan",
-    "step",
     "use_backend",
+    "weight_gradient",
 ]

@@ -1,34 +1,52 @@
 """What modules call: every operation of the engine, on the backend that is to run it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike.kernels import _dispatch, eager
-from bitspike.kernels._neuron import Neuron
+from bitspike.kernels import _dispatch, _planes, eager
+from bitspike.kernels.eager import Step
 from bitspike.spikes import SpikeTensor, _operations
 from bitspike.spikes._tensor import functions
 
 
 def scan(
-    x_seq: Tensor, v: Tensor, neuron: Neuron, store_v_seq: bool = False, backend: str = "auto"
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """A neuron's whole sequence; see `bitspike.kernels.eager.scan`."""
+    step: Step,
+    x_seq: Tensor,
+    states: Sequence[Tensor],
+    store_v_seq: bool = False,
+    backend: str = "auto",
+    bits: bool = True,
+) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
+    """A neuron's whole sequence; see `bitspike.kernels.eager.scan`.
+
+    Where ``bits`` is True and the backend can, spikes come as a `SpikeTensor`.
+    """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
+    recorded: Any = None
 
     def obstacle() -> str | None:
-        from bitspike.kernels.numba import neuron as fast
+        from bitspike.kernels.numba import scan as fast
 
-        return fast.supports(x_seq, neuron)
+        nonlocal recorded
+        recorded = fast.record(step, x_seq, states)
+        return recorded if isinstance(recorded, str) else None
 
     if _dispatch.choose(backend, obstacle) == "eager":
-        return eager.scan(x_seq, v, neuron, store_v_seq)
-    from bitspike.kernels.numba import neuron as fast
+        return eager.scan(step, x_seq, states, store_v_seq)
+    from bitspike.kernels.numba import scan as fast
 
-    return fast.scan(x_seq, v, neuron, store_v_seq)
+    if recorded.fields or not _planes.is_channels_last(x_seq):
+        return fast.scan(recorded, x_seq, states, store_v_seq, bits)
+    # A scan does not mind the order of the neurons: the one in memory saves copies.
+    states = [state.movedim(1, -1) for state in states]
+    y, last, v_seq = fast.scan(recorded, x_seq.movedim(2, -1), states, store_v_seq, bits)
+    v_seq = None if v_seq is None else v_seq.movedim(-1, 2)
+    return y.movedim(-1, 2), tuple(v.movedim(-1, 1) for v in last), v_seq
 
 
 def encode_poisson(
@@ -69,6 +87,31 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     operands = (weight, bias)
     weight, bias = (None if t is None else t.to(low).to(x.dtype) for t in operands)
     return linear.linear(x, weight, bias).to(low)
+
+
+def weight_gradient(x: Tensor, grad: Tensor, backend: str = "auto") -> Tensor:
+    """Sum over all but the last axes of ``grad`` times ``x``: a linear layer's weight gradient.
+
+    Args:
+        x: input of the layer, ``[..., I]``; on spikes it is added up spike by spike.
+        grad: gradient of its output, ``[..., O]``.
+        backend: what computes.
+
+    Returns:
+        ``[O, I]``.
+    """
+
+    def obstacle() -> str | None:
+        from bitspike.kernels.numba import linear
+
+        return linear.supports(x, grad)
+
+    if not isinstance(x, SpikeTensor) or _dispatch.choose(backend, obstacle) == "eager":
+        dense = x.dense() if isinstance(x, SpikeTensor) else x
+        return grad.reshape(-1, grad.shape[-1]).t() @ dense.reshape(-1, x.shape[-1])
+    from bitspike.kernels.numba import linear
+
+    return linear.weight_gradient(x, grad)
 
 
 def _count_over_time(words: Tensor, features: int) -> Tensor:

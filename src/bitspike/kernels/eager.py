@@ -1,26 +1,12 @@
 """The reference engine: one PyTorch operation after the other, differentiated by autograd."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
-from bitspike.kernels._neuron import Neuron
-
-
-def step(x: Tensor, v: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
-    """One time step.
-
-    Args:
-        x: input ``[B, ...]``.
-        v: membrane potential after the last step, ``[B, ...]``.
-        neuron: the equations.
-
-    Returns:
-        Spikes and the membrane potential after the reset, both ``[B, ...]``.
-    """
-    h = neuron.charge.h(v, x, neuron.p, neuron.v_rest)
-    s = neuron.surrogate(h - neuron.v_threshold)
-    s_reset = s.detach() if neuron.detach_reset else s
-    return s, neuron.reset.v(h, s_reset, neuron.q)
+Step = Callable[..., Sequence[Tensor]]
+"""One time step: ``step(x, *states) -> (y, *states)``, all ``[B, ...]``."""
 
 
 def encode_poisson(x: Tensor, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
@@ -30,24 +16,23 @@ def encode_poisson(x: Tensor, generator: torch.Generator | None, dtype: torch.dt
 
 
 def scan(
-    x_seq: Tensor, v: Tensor, neuron: Neuron, store_v_seq: bool = False
-) -> tuple[Tensor, Tensor, Tensor | None]:
+    step: Step, x_seq: Tensor, states: Sequence[Tensor], store_v_seq: bool = False
+) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     """A whole sequence.
 
     Args:
+        step: the neuron's equations.
         x_seq: input ``[T, B, ...]``.
-        v: membrane potential before the first step, ``[B, ...]``.
-        neuron: the equations.
-        store_v_seq: True records the membrane potential after each step's reset.
+        states: before the first step, ``[B, ...]`` each.
+        store_v_seq: True records the first state after each step.
 
     Returns:
-        Spikes ``[T, B, ...]``, the last membrane potential ``[B, ...]``, and the recorded
-        potentials ``[T, B, ...]`` or None.
+        Outputs ``[T, B, ...]``, the last states, and the recorded ``[T, B, ...]`` or None.
     """
-    spikes, potentials = [], []
+    outputs, potentials = [], []
     for x in x_seq.unbind(0):
-        s, v = step(x, v, neuron)
-        spikes.append(s)
+        y, *states = step(x, *states)
+        outputs.append(y)
         if store_v_seq:
-            potentials.append(v)
-    return torch.stack(spikes), v, torch.stack(potentials) if store_v_seq else None
+            potentials.append(states[0])
+    return torch.stack(outputs), tuple(states), torch.stack(potentials) if store_v_seq else None

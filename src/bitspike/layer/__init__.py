@@ -1,10 +1,34 @@
-"""PyTorch's stateless layers in both step modes.
+"""Layers for both step modes: PyTorch's own, and those of spiking networks.
 
-Every class takes the arguments of the ``torch.nn`` class of the same name, and ``step_mode``.
-In multi-step mode the input is ``[T, B, ...]``: time and batch are merged for one call of the
-layer and separated again, so that BatchNorm takes its statistics over ``T * B``.
+PyTorch's stateless layers take the arguments of the ``torch.nn`` class of the same name, and
+``step_mode``. In multi-step mode the input is ``[T, B, ...]``: time and batch are merged for one
+call of the layer and separated again, so that BatchNorm takes its statistics over ``T * B``.
 """
 
+from bitspike.layer._attention import MultiDimensionalAttention, TemporalWiseAttention
+from bitspike.layer._container import (
+    MultiStepContainer,
+    SeqToANNContainer,
+    StepModeContainer,
+    TLastMultiStepContainer,
+    TLastSeqToANNContainer,
+)
+from bitspike.layer._counts import SpikeCountToBinary, TemporalBinSum, VotingLayer
+from bitspike.layer._delay_line import Delay, LearnableDelay
+from bitspike.layer._drop_connect import DropConnectLinear
+from bitspike.layer._dropout import Dropout, Dropout2d
+from bitspike.layer._neunorm import NeuNorm
+from bitspike.layer._online import GradwithTrace, OTTTSequential, ReplaceforGrad, SpikeTraceOp
+from bitspike.layer._print_shape import PrintShapeModule
+from bitspike.layer._recurrent import ElementWiseRecurrentContainer, LinearRecurrentContainer
+from bitspike.layer._self_attention import (
+    ChannelQKAttention,
+    QKAttention,
+    SpikeDrivenSelfAttention,
+    SpikingSelfAttention,
+    TokenQKAttention,
+)
+from bitspike.layer._standardised import WSConv2d, WSLinear
 from bitspike.layer._stateless import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -30,6 +54,19 @@ from bitspike.layer._stateless import (
     Upsample,
 )
 from bitspike.layer._stepwise import Stepwise
+from bitspike.layer._synapse_filter import SynapseFilter
+from bitspike.layer._temporal_norm import (
+    BatchNormThroughTime1d,
+    BatchNormThroughTime2d,
+    BatchNormThroughTime3d,
+    TemporalEffectiveBatchNorm1d,
+    TemporalEffectiveBatchNorm2d,
+    TemporalEffectiveBatchNorm3d,
+    ThresholdDependentBatchNorm1d,
+    ThresholdDependentBatchNorm2d,
+    ThresholdDependentBatchNorm3d,
+)
+from bitspike.layer._unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -41,18 +78,61 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BatchNormThroughTime1d",
+    "BatchNormThroughTime2d",
+    "BatchNormThroughTime3d",
+    "ChannelQKAttention",
     "Conv1d",
     "Conv2d",
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Delay",
+    "DropConnectLinear",
+    "Dropout",
+    "Dropout2d",
+    "ElementWiseRecurrentContainer",
     "Flatten",
+    "GradwithTrace",
     "GroupNorm",
+    "LearnableDelay",
     "Linear",
+    "LinearRecurrentContainer",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
+    "MultiDimensionalAttention",
+    "MultiStepContainer",
+    "NeuNorm",
+    "OTTTSequential",
+    "PrintShapeModule",
+    "QKAttention",
+    "ReplaceforGrad",
+    "SeqToANNContainer",
+    "SpikeCountToBinary",
+    "SpikeDrivenSelfAttention",
+    "SpikeTraceOp",
+    "SpikingSelfAttention",
+    "StepModeContainer",
     "Stepwise",
+    "SynapseFilter",
+    "TLastMultiStepContainer",
+    "TLastSeqToANNContainer",
+    "TemporalBinSum",
+    "TemporalEffectiveBatchNorm1d",
+    "TemporalEffectiveBatchNorm2d",
+    "TemporalEffectiveBatchNorm3d",
+    "TemporalWiseAttention",
+    "ThresholdDependentBatchNorm1d",
+    "ThresholdDependentBatchNorm2d",
+    "ThresholdDependentBatchNorm3d",
+    "TokenQKAttention",
     "Upsample",
+    "VotingLayer",
+    "WSConv2d",
+    "WSLinear",
 ]

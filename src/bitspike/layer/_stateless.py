@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.functional import seq_to_ann_forward
 from bitspike.functional._sequence import check_sequence
 from bitspike.layer._stepwise import Stepwise
@@ -21,7 +22,9 @@ class Linear(Stepwise, nn.Linear):
 class Conv1d(Stepwise, nn.Conv1d): ...
 
 
-class Conv2d(Stepwise, nn.Conv2d): ...
+class Conv2d(Stepwise, nn.Conv2d):
+    def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        return seq_to_ann_forward(x_seq, lambda x: stateless(kernels.channels_last(x)))
 
 
 class Conv3d(Stepwise, nn.Conv3d): ...

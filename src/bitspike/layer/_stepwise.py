@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -53,7 +54,8 @@ class Stepwise(StepModule):
         def stateless(x: Tensor) -> Any:
             return torch_forward(x, *args, **kwargs)
 
-        with kernels.use_backend(self.backend):
+        asked = nullcontext() if self.backend == "auto" else kernels.use_backend(self.backend)
+        with asked:
             return stateless(input) if self.step_mode == "s" else self._sequence(input, stateless)
 
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:

@@ -7,11 +7,14 @@ the monitor is closed, when its ``with`` block ends, or when nobody holds the mo
 from bitspike.monitor._attribute import AttributeMonitor
 from bitspike.monitor._base import BaseMonitor
 from bitspike.monitor._forward import InputMonitor, OutputMonitor
+from bitspike.monitor._gpu import GPUMonitor, GPUSample
 from bitspike.monitor._gradient import GradInputMonitor, GradOutputMonitor
 
 __all__ = [
     "AttributeMonitor",
     "BaseMonitor",
+    "GPUMonitor",
+    "GPUSample",
     "GradInputMonitor",
     "GradOutputMonitor",
     "InputMonitor",

@@ -1,13 +1,12 @@
 """Record what goes through modules."""
 
-from typing import Any
-
 from torch import nn
 
-from bitspike.monitor._base import BaseMonitor, Function, Kinds, identity, only
+from bitspike.monitor._argument import ArgumentMonitor
+from bitspike.monitor._base import Function, Kinds, identity
 
 
-class OutputMonitor(BaseMonitor):
+class OutputMonitor(ArgumentMonitor):
     """Records the outputs of modules.
 
     A record is what ``function_on_output`` makes of one output: ``[B, ...]`` in single-step mode
@@ -30,20 +29,20 @@ class OutputMonitor(BaseMonitor):
         ValueError: if the network has no such module.
     """
 
+    registration = "register_forward_hook"
+    argument = 1
+    function = "function_on_output"
+
     def __init__(
-        self, net: nn.Module, instance: Kinds | None = None, function_on_output: Function = identity
+        self,
+        net: nn.Module,
+        instance: Kinds | None = None,
+        function_on_output: Function = identity,
     ) -> None:
-        super().__init__()
-        self.function_on_output = function_on_output
-        self._watch(net, instance, lambda module, hook: module.register_forward_hook(hook))
-
-    def observe(self, module: nn.Module, *args: Any) -> Any:  # noqa: ARG002
-        """The function of the output."""
-        _, output = args
-        return self.function_on_output(only(output))
+        super().__init__(net, instance, function_on_output)
 
 
-class InputMonitor(BaseMonitor):
+class InputMonitor(ArgumentMonitor):
     """Records the inputs of modules, before they run.
 
     A record is what ``function_on_input`` makes of one input: ``[B, ...]`` in single-step mode
@@ -68,14 +67,14 @@ class InputMonitor(BaseMonitor):
         ValueError: if the network has no such module.
     """
 
-    def __init__(
-        self, net: nn.Module, instance: Kinds | None = None, function_on_input: Function = identity
-    ) -> None:
-        super().__init__()
-        self.function_on_input = function_on_input
-        self._watch(net, instance, lambda module, hook: module.register_forward_pre_hook(hook))
+    registration = "register_forward_pre_hook"
+    argument = 0
+    function = "function_on_input"
 
-    def observe(self, module: nn.Module, *args: Any) -> Any:  # noqa: ARG002
-        """The function of the input."""
-        (inputs,) = args
-        return self.function_on_input(only(inputs))
+    def __init__(
+        self,
+        net: nn.Module,
+        instance: Kinds | None = None,
+        function_on_input: Function = identity,
+    ) -> None:
+        super().__init__(net, instance, function_on_input)

@@ -1,13 +1,12 @@
 """Record what backward brings to modules."""
 
-from typing import Any
-
 from torch import nn
 
-from bitspike.monitor._base import BaseMonitor, Function, Kinds, identity, only
+from bitspike.monitor._argument import ArgumentMonitor
+from bitspike.monitor._base import Function, Kinds, identity
 
 
-class GradInputMonitor(BaseMonitor):
+class GradInputMonitor(ArgumentMonitor):
     """Records ``dL/dX`` of modules with input ``X``, at each backward.
 
     A record has the shape of the input: ``[B, ...]`` in single-step mode, one record a time step
@@ -30,23 +29,20 @@ class GradInputMonitor(BaseMonitor):
         ValueError: if the network has no such module.
     """
 
+    registration = "register_full_backward_hook"
+    argument = 0
+    function = "function_on_grad_input"
+
     def __init__(
         self,
         net: nn.Module,
         instance: Kinds | None = None,
         function_on_grad_input: Function = identity,
     ) -> None:
-        super().__init__()
-        self.function_on_grad_input = function_on_grad_input
-        self._watch(net, instance, lambda module, hook: module.register_full_backward_hook(hook))
-
-    def observe(self, module: nn.Module, *args: Any) -> Any:  # noqa: ARG002
-        """The function of the gradient."""
-        grad_input, _ = args
-        return self.function_on_grad_input(only(grad_input))
+        super().__init__(net, instance, function_on_grad_input)
 
 
-class GradOutputMonitor(BaseMonitor):
+class GradOutputMonitor(ArgumentMonitor):
     """Records ``dL/dY`` of modules with output ``Y``, at each backward.
 
     A record has the shape of the output: ``[B, ...]`` in single-step mode, one record a time
@@ -69,17 +65,14 @@ class GradOutputMonitor(BaseMonitor):
         ValueError: if the network has no such module.
     """
 
+    registration = "register_full_backward_hook"
+    argument = 1
+    function = "function_on_grad_output"
+
     def __init__(
         self,
         net: nn.Module,
         instance: Kinds | None = None,
         function_on_grad_output: Function = identity,
     ) -> None:
-        super().__init__()
-        self.function_on_grad_output = function_on_grad_output
-        self._watch(net, instance, lambda module, hook: module.register_full_backward_hook(hook))
-
-    def observe(self, module: nn.Module, *args: Any) -> Any:  # noqa: ARG002
-        """The function of the gradient."""
-        _, grad_output = args
-        return self.function_on_grad_output(only(grad_output))
+        super().__init__(net, instance, function_on_grad_output)

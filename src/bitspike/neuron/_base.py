@@ -1,8 +1,7 @@
 """What all neurons with one membrane potential share: state, fire, reset."""
 
-from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +10,9 @@ from bitspike import dynamics, kernels
 from bitspike.base import MemoryModule
 from bitspike.neuron import _check
 from bitspike.surrogate import Sigmoid
+
+FUSED_FROM = 20_000
+"""Neurons from which a single step is worth a call of the engine's."""
 
 
 class BaseNode(MemoryModule):
@@ -43,6 +45,8 @@ class BaseNode(MemoryModule):
         StateError: at an input that does not fit the state of an earlier one.
     """
 
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+
     v: float | Tensor
     v_seq: Tensor | None
 
@@ -63,55 +67,84 @@ class BaseNode(MemoryModule):
         self.step_mode = step_mode
         self.store_v_seq = bool(store_v_seq)
         self.register_memory("v", 0.0 if self.v_reset is None else self.v_reset)
-        self.register_memory("v_seq", None)
+        self.register_record("v_seq")
 
-    @abstractmethod
-    def equations(self) -> kernels.Neuron:
-        """The neuron's equations with the parameters that it has now."""
+    def charge(self, x: Any, v: Any) -> Any:
+        """The membrane potential ``h`` before the spike; what a subclass writes."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither charge nor step")
 
-    def _equations(self, charge: dynamics.Charge, p: float | Tensor) -> kernels.Neuron:
-        return kernels.Neuron(
-            charge=charge,
-            p=p,
-            surrogate=self.surrogate_function,
-            v_threshold=self.v_threshold,
-            v_reset=self.v_reset,
-            detach_reset=self.detach_reset,
-        )
+    def fire(self, h: Any) -> Any:
+        """Spikes of the membrane potential ``h``."""
+        return self.surrogate_function(h - self.v_threshold)
+
+    def reset_potential(self, h: Any, s: Any) -> Any:
+        """The membrane potential after the spikes ``s``."""
+        return dynamics.voltage_reset(h, s, self.v_threshold, self.v_reset, self.detach_reset)
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        """One time step: ``(x, *states)`` to ``(output, *states)``, without side effects.
+
+        Plain arithmetic on tensors, which the engine may run as it stands or record and compile.
+        """
+        (v,) = states
+        h = self.charge(x, v)
+        s = self.fire(h)
+        return s, self.reset_potential(h, s)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""
         x = self._full_precision(x)
-        v = self.memory_like("v", x)
-        x, neuron = self._watched(x)
-        s, v = kernels.step(x, v, neuron)
-        self.v = v
+        states = [self.memory_like(name, x) for name in self.state_names]
+        x = self.watch(x)
+        if x.numel() < FUSED_FROM:
+            y, *states = self.step(x, *states)
+        else:
+            y_seq, states, _ = kernels.scan(
+                self.step, x.unsqueeze(0), states, backend=self.backend, bits=False
+            )
+            y = y_seq[0]
+        self._keep(states)
         if self.store_v_seq:
             before = [] if self.v_seq is None else [self.v_seq]
-            self.v_seq = torch.cat([*before, v.unsqueeze(0)])
-        return s
+            self.v_seq = torch.cat([*before, states[0].unsqueeze(0)])
+        return y
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         if x_seq.ndim == 0 or x_seq.shape[0] == 0:
             raise ValueError(
                 f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
                 f"{tuple(x_seq.shape)}"
             )
         x_seq = self._full_precision(x_seq)
-        v = self.memory_like("v", x_seq.detach()[0])
-        x_seq, neuron = self._watched(x_seq)
-        s_seq, self.v, v_seq = kernels.scan(x_seq, v, neuron, self.store_v_seq, self.backend)
+        now = x_seq.detach()[0]
+        states = [self.memory_like(name, now) for name in self.state_names]
+        x_seq = self.watch(x_seq)
+        y_seq, states, v_seq = kernels.scan(
+            self.step, x_seq, states, self.store_v_seq, self.backend
+        )
+        self._keep(states)
         if v_seq is not None:
             self.v_seq = v_seq
-        return s_seq
+        return y_seq
 
-    def _watched(self, x: Tensor) -> tuple[Tensor, kernels.Neuron]:
-        """Input and equations, of which one is the root of the state's graph (see `watch`)."""
-        x, neuron = self.watch(x), self.equations()
-        if not x.requires_grad and isinstance(neuron.p, Tensor):
-            neuron = replace(neuron, p=self.watch(neuron.p))
-        return x, neuron
+    def materialize_states(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], step_mode: str
+    ) -> tuple[Any, ...]:
+        """``states`` as tensors that fit the input, where a reset has left numbers."""
+        x = inputs[0].detach()
+        x = x if step_mode == "s" else x[0]
+        names = (name for name, _ in self.named_memories())
+        return tuple(
+            torch.full_like(x, float(state))
+            if name in self.state_names and not isinstance(state, Tensor)
+            else state
+            for name, state in zip(names, states, strict=True)
+        )
+
+    def _keep(self, states: Sequence[Tensor]) -> None:
+        for name, state in zip(self.state_names, states, strict=True):
+            setattr(self, name, state)
 
     @staticmethod
     def _full_precision(x: Tensor) -> Tensor:

@@ -34,3 +34,24 @@ def tau(module: object, name: str, value: Any) -> float:
             f"but got {value!r}"
         )
     return number
+
+
+def between(module: object, name: str, value: Any, low: float, high: float) -> float:
+    """``value`` as a float with ``low < value < high``.
+
+    Raises:
+        TypeError: if it is not a real number.
+        ValueError: if it is outside.
+    """
+    number = finite(module, name, value)
+    if not low < number < high:
+        wanted = f"lie between {low:g} and {high:g} (both excluded)"
+        if math.isinf(low) or math.isinf(high):
+            wanted = f"be less than {high:g}" if math.isinf(low) else f"be greater than {low:g}"
+        raise ValueError(f"{type(module).__name__}: {name} must {wanted}, but got {value!r}")
+    return number
+
+
+def positive(module: object, name: str, value: Any) -> float:
+    """``value`` as a float greater than 0, see `between`."""
+    return between(module, name, value, 0.0, math.inf)

@@ -1,6 +1,8 @@
 """The integrate-and-fire neuron."""
 
-from bitspike import dynamics, kernels
+from typing import Any
+
+from bitspike import dynamics
 from bitspike.neuron._base import BaseNode
 
 
@@ -13,6 +15,6 @@ class IFNode(BaseNode):
     comme une polarisation", 1907; in this form Abbott, Brain Research Bulletin 1999.
     """
 
-    def equations(self) -> kernels.Neuron:
-        """The neuron's equations with the parameters that it has now."""
-        return self._equations(dynamics.INTEGRATE, 1.0)
+    def charge(self, x: Any, v: Any) -> Any:
+        """``V[t-1] + X[t]``."""
+        return dynamics.if_charge(x, v)

@@ -1,10 +1,11 @@
 """The leaky integrate-and-fire neuron."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
-from bitspike import dynamics, kernels
+from bitspike import dynamics
 from bitspike.neuron import _check
 from bitspike.neuron._base import BaseNode
 
@@ -43,10 +44,9 @@ class LIFNode(BaseNode):
         self.tau = _check.tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
 
-    def equations(self) -> kernels.Neuron:
-        """The neuron's equations with the parameters that it has now."""
-        charge = dynamics.LEAK_DECAY_INPUT if self.decay_input else dynamics.LEAK
-        return self._equations(charge, self.tau)
+    def charge(self, x: Any, v: Any) -> Any:
+        """The leaky integration of the class's description."""
+        return dynamics.lif_charge(x, v, self.tau, self.decay_input, self.v_reset)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

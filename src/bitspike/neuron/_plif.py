@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bitspike import dynamics, kernels
+from bitspike import dynamics
 from bitspike.neuron import _check
 from bitspike.neuron._base import BaseNode
 
@@ -53,10 +54,9 @@ class ParametricLIFNode(BaseNode):
         """The time constant that has been learned so far, in time steps."""
         return 1.0 / float(self.w.detach().sigmoid())
 
-    def equations(self) -> kernels.Neuron:
-        """The neuron's equations with the parameters that it has now."""
-        charge = dynamics.LEAK_RATE_DECAY_INPUT if self.decay_input else dynamics.LEAK_RATE
-        return self._equations(charge, self.w.sigmoid())
+    def charge(self, x: Any, v: Any) -> Any:
+        """The leaky integration of the class's description."""
+        return dynamics.plif_charge(x, v, self.w.sigmoid(), self.decay_input, self.v_reset)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

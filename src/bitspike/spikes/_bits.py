@@ -4,11 +4,20 @@ Bit j of word w is feature ``64 w + j``; the bits beyond the last feature are ze
 tensors, since torch has shifts and copies for them on every device.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 WORD = 64
+
+fast_pack: Any = None
+"""A faster `pack_bits`, if the engine has one; it returns None where it cannot run."""
+fast_unpack: Any = None
+"""The same for `unpack_bits`."""
+fast_reorder: Any = None
+"""The same for `reorder_bits`."""
 
 
 def word_count(features: int) -> int:
@@ -21,6 +30,9 @@ def pack_bits(x: Tensor) -> Tensor:
     F = x.shape[-1]
     if x.numel() == 0:
         return torch.zeros(*x.shape[:-1], word_count(F), dtype=torch.int64, device=x.device)
+    words: Tensor | None = None if fast_pack is None else fast_pack(x)
+    if words is not None:
+        return words
     bits = x.detach() != 0
     if F % WORD:
         bits = torch.nn.functional.pad(bits, (0, WORD - F % WORD))
@@ -36,13 +48,27 @@ def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
     """A tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
     if features == 0:
         return torch.empty(*words.shape[:-1], 0, dtype=dtype, device=words.device)
+    dense: Tensor | None = None if fast_unpack is None else fast_unpack(words, features, dtype)
+    if dense is not None:
+        return dense
     octets = words.contiguous().view(torch.uint8)[..., : -(-features // 8)]
     if words.device.type == "cpu":
         bits = np.unpackbits(octets.numpy(), axis=-1, count=features, bitorder="little")
-        return torch.from_numpy(bits).to(dtype)
+        unpacked = torch.from_numpy(bits)
+        return unpacked.view(dtype) if dtype == torch.bool else unpacked.to(dtype)
     shifts = torch.arange(8, device=words.device, dtype=torch.uint8)
     bits_of = (octets.unsqueeze(-1) >> shifts) & 1
     return bits_of.flatten(-2)[..., :features].to(dtype)
+
+
+def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
+    """Words ``[..., W]`` in which feature i has become feature ``target[i]``, int32 ``[F]``."""
+    reordered: Tensor | None = None if fast_reorder is None else fast_reorder(words, target)
+    if reordered is not None:
+        return reordered
+    bits = unpack_bits(words, features, torch.uint8)
+    source = torch.argsort(target).to(words.device)
+    return pack_bits(bits[..., source])
 
 
 def popcount(words: Tensor) -> Tensor:

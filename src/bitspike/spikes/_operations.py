@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from bitspike.spikes._layout import Rows
+from bitspike.spikes._permuted import Permuted
+from bitspike.spikes._pixels import ActivePixels
 from bitspike.spikes._tensor import Handler, SpikeTensor, functions, operations
 
 aten = torch.ops.aten
@@ -17,6 +19,20 @@ aten = torch.ops.aten
 
 def _rows(s: SpikeTensor) -> Rows:
     return s._layout.rows()
+
+
+def _stored(s: SpikeTensor) -> Rows:
+    """The rows as they lie in memory, maybe with permuted features."""
+    return s._layout.base if isinstance(s._layout, Permuted) else _rows(s)
+
+
+def _with_words(s: SpikeTensor, words: Tensor) -> SpikeTensor:
+    """Spikes with the features of ``s`` and other leading axes, from words stored like its own."""
+    rows = Rows(words, _stored(s).features)
+    layout = s._layout
+    return SpikeTensor._of(
+        Permuted(rows, layout.order) if isinstance(layout, Permuted) else rows, s
+    )
 
 
 def _register(*names: Any) -> Callable[[Handler], Handler]:
@@ -59,69 +75,94 @@ def _squeeze(s: SpikeTensor, dim: int) -> Any:
 
 @_register(aten.select.int)
 def _select(s: SpikeTensor, dim: int, index: int) -> Any:
-    rows = _rows(s)
+    rows = _stored(s)
     dim %= s.ndim
     if dim >= len(rows.lead):
         return NotImplemented
-    return SpikeTensor._of(Rows(rows.words.select(dim, index), rows.features), s)
+    return _with_words(s, rows.words.select(dim, index))
 
 
 @_register(aten.slice.Tensor)
 def _slice(s: SpikeTensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    rows = _rows(s)
     dim %= s.ndim
+    if dim == 0 and step == 1 and isinstance(s._layout, ActivePixels):
+        first, last, _ = slice(start, end).indices(len(s))
+        return SpikeTensor._of(s._layout.between(first, max(first, last)), s)
+    rows = _stored(s)
     if dim >= len(rows.lead):
         return NotImplemented
-    return SpikeTensor._of(Rows(aten.slice(rows.words, dim, start, end, step), rows.features), s)
+    return _with_words(s, aten.slice(rows.words, dim, start, end, step))
 
 
 @_register(aten.index.Tensor)
 def _index(s: SpikeTensor, indices: list[Tensor | None]) -> Any:
-    rows = _rows(s)
+    rows = _stored(s)
     if len(indices) > len(rows.lead) or any(
         i is not None and i.dtype == torch.bool for i in indices
     ):
         return NotImplemented
-    return SpikeTensor._of(Rows(aten.index(rows.words, indices), rows.features), s)
+    return _with_words(s, aten.index(rows.words, indices))
 
 
 @_register(aten.unbind.int)
 def _unbind(s: SpikeTensor, dim: int = 0) -> Any:
-    rows = _rows(s)
+    rows = _stored(s)
     dim %= s.ndim
     if dim >= len(rows.lead):
         return NotImplemented
-    return [SpikeTensor._of(Rows(words, rows.features), s) for words in rows.words.unbind(dim)]
+    return [_with_words(s, words) for words in rows.words.unbind(dim)]
 
 
-def _joined(tensors: list[Tensor], dim: int, axes: int) -> list[Rows] | None:
-    """The rows of all tensors if they can be joined along ``dim`` of ``axes`` axes."""
+@_register(aten.permute.default)
+def _permute(s: SpikeTensor, dims: list[int]) -> Any:
+    rows = _stored(s)
+    lead = len(rows.lead)
+    axes = [dim % s.ndim for dim in dims]
+    if sorted(axes[:lead]) != list(range(lead)):
+        return NotImplemented
+    order = s._layout.order if isinstance(s._layout, Permuted) else range(s.ndim - lead)
+    order = tuple(order[axis - lead] for axis in axes[lead:])
+    words = rows.words.permute([*axes[:lead], lead]).contiguous()
+    moved = Rows(words, rows.features)
+    return SpikeTensor._of(moved if list(order) == sorted(order) else Permuted(moved, order), s)
+
+
+@_register(aten.transpose.int)
+def _transpose(s: SpikeTensor, dim0: int, dim1: int) -> Any:
+    axes = list(range(s.ndim))
+    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    return _permute(s, axes)
+
+
+def _joined(tensors: list[Tensor], dim: int, axes: int) -> list[SpikeTensor] | None:
+    """The tensors, stored alike, if they can be joined along ``dim`` of ``axes`` axes."""
     if not all(isinstance(s, SpikeTensor) for s in tensors):
         return None
-    rows = [_rows(s) for s in tensors]  # type: ignore[arg-type]
+    spikes: list[SpikeTensor] = tensors  # type: ignore[assignment]
+    if len({s._layout.order if isinstance(s._layout, Permuted) else None for s in spikes}) > 1:
+        spikes = [SpikeTensor._of(_rows(s), s) for s in spikes]
+    rows = [_stored(s) for s in spikes]
     lead = len(rows[0].lead)
     same = all(r.features == rows[0].features and len(r.lead) == lead for r in rows)
-    return rows if same and dim % axes < lead + (axes - tensors[0].ndim) else None
+    return spikes if same and dim % axes < lead + (axes - tensors[0].ndim) else None
 
 
 @_register(aten.cat.default)
 def _cat(tensors: list[Tensor], dim: int = 0) -> Any:
-    rows = _joined(tensors, dim, tensors[0].ndim)
-    if rows is None:
+    spikes = _joined(tensors, dim, tensors[0].ndim)
+    if spikes is None:
         return NotImplemented
     dim %= tensors[0].ndim
-    words = torch.cat([r.words for r in rows], dim)
-    return SpikeTensor._of(Rows(words, rows[0].features), tensors[0])
+    return _with_words(spikes[0], torch.cat([_stored(s).words for s in spikes], dim))
 
 
 @_register(aten.stack.default)
 def _stack(tensors: list[Tensor], dim: int = 0) -> Any:
-    rows = _joined(tensors, dim, tensors[0].ndim + 1)
-    if rows is None:
+    spikes = _joined(tensors, dim, tensors[0].ndim + 1)
+    if spikes is None:
         return NotImplemented
     dim %= tensors[0].ndim + 1
-    words = torch.stack([r.words for r in rows], dim)
-    return SpikeTensor._of(Rows(words, rows[0].features), tensors[0])
+    return _with_words(spikes[0], torch.stack([_stored(s).words for s in spikes], dim))
 
 
 # -- copies -------------------------------------------------------------------------------------
@@ -152,13 +193,12 @@ def _to_copy(
 
 @_register(aten.is_pinned.default)
 def _is_pinned(s: SpikeTensor, device: Any = None) -> bool:  # noqa: ARG001
-    return _rows(s).words.is_pinned()
+    return _stored(s).words.is_pinned()
 
 
 @_register(aten._pin_memory.default)
 def _pin_memory(s: SpikeTensor, device: Any = None) -> SpikeTensor:  # noqa: ARG001
-    rows = _rows(s)
-    return SpikeTensor._of(Rows(rows.words.pin_memory(), rows.features), s)
+    return _with_words(s, _stored(s).words.pin_memory())
 
 
 # -- sums over time -----------------------------------------------------------------------------

@@ -54,8 +54,25 @@ class ActivePixels:
         for b in range(B):
             groups = -(-int(self.count[b]) // STEPS)
             listed = self.index[b, : groups * STEPS].numpy()
-            dense[:, b, listed] = bits[b, :groups].transpose(1, 0, 2).reshape(T, -1)
+            dense[:, b, listed] = bits[b, :groups].transpose(1, 0, 2).reshape(T, groups * STEPS)
         return Rows.pack(torch.from_numpy(dense[:, :, :size]).reshape(self.shape), 2)
+
+    def between(self, start: int, stop: int) -> "ActivePixels":
+        """The steps from ``start`` to before ``stop``."""
+        B, groups, _ = self.units.shape
+        steps = stop - start
+        units = np.zeros((B, groups, 16 * -(-steps // 64)), np.uint16)
+        wanted = -(-steps // STEPS)
+        first, shift = start // STEPS, start % STEPS * STEPS
+        old = self.units.numpy().view(np.uint16)[:, :, first : first + wanted + 1]
+        units[:, :, :wanted] = old[:, :, :wanted] >> shift
+        if shift:  # the other steps of a unit come from the next one
+            low = old[:, :, 1:] << (16 - shift)
+            units[:, :, : low.shape[2]] |= low
+        if steps % STEPS:
+            units[:, :, wanted - 1] &= (1 << steps % STEPS * STEPS) - 1
+        words = torch.from_numpy(units.view(np.int64))
+        return ActivePixels(self.index, self.count, words, steps, self.features)
 
     def to(self, device: torch.device, non_blocking: bool) -> "ActivePixels | Rows":
         """The same spikes on another device, as rows where the kernels of this layout are not."""

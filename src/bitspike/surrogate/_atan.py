@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from bitspike.surrogate._base import SurrogateFunctionBase
+from bitspike.surrogate._domain import Shape
 
 
 class ATan(SurrogateFunctionBase):
@@ -22,7 +23,7 @@ class ATan(SurrogateFunctionBase):
     spiking neural networks", ICCV 2021.
     """
 
-    def __init__(self, alpha: float = 2.0, spiking: bool = True) -> None:
+    def __init__(self, alpha: Shape = 2.0, spiking: bool = True) -> None:
         super().__init__(spiking, alpha=alpha)
 
     @staticmethod

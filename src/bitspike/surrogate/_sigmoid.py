@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from bitspike.surrogate._base import SurrogateFunctionBase
+from bitspike.surrogate._domain import Shape
 
 
 class Sigmoid(SurrogateFunctionBase):
@@ -21,7 +22,7 @@ class Sigmoid(SurrogateFunctionBase):
     IEEE Signal Processing Magazine 2019.
     """
 
-    def __init__(self, alpha: float = 4.0, spiking: bool = True) -> None:
+    def __init__(self, alpha: Shape = 4.0, spiking: bool = True) -> None:
         super().__init__(spiking, alpha=alpha)
 
     @staticmethod

@@ -1,6 +1,5 @@
 """How templates become kernels."""
 
-import math
 import os
 import subprocess
 import sys
@@ -8,44 +7,11 @@ from typing import Any
 
 import numba
 import numpy as np
-import pytest
 import torch
 
 from bitspike import neuron, surrogate
-from bitspike.kernels.numba import _compile
-from bitspike.kernels.numba.neuron import scan
+from bitspike.kernels.numba import scan
 from bitspike.surrogate import SurrogateFunctionBase
-
-
-def polynomial(x: Any, a: Any) -> Any:
-    return 0.5 + a * x * x / 3 - 1
-
-
-def transcendental(x: Any) -> Any:
-    return torch.sigmoid(math.pi * x) + torch.exp(-x)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_numbers_take_the_precision_of_the_kernel(dtype: Any) -> None:
-    bound = _compile.bind(polynomial, dtype)
-    value = bound(dtype(0.3), dtype(1.7))
-    assert bound.nopython_signatures[0].return_type == numba.from_dtype(np.dtype(dtype))
-    assert value == pytest.approx(polynomial(0.3, 1.7), rel=4 * float(np.finfo(dtype).eps))
-
-
-def test_functions_of_torch_and_math_become_scalar_ones() -> None:
-    bound = _compile.bind(transcendental, np.float32)
-    x = torch.tensor(0.3)
-    assert bound(np.float32(0.3)) == pytest.approx(float(transcendental(x)), rel=1e-6)
-    assert bound.nopython_signatures[0].return_type == numba.float32
-
-
-def test_closures_and_other_callables_are_refused() -> None:
-    factor = 2.0
-    with pytest.raises(_compile.NotCompilableError, match="not a plain function"):
-        _compile.bind(lambda x: factor * x, np.float32)
-    with pytest.raises(_compile.NotCompilableError):
-        _compile.bind(torch.relu, np.float32)
 
 
 def test_users_own_surrogate_gets_the_fused_kernel() -> None:
@@ -77,12 +43,14 @@ def test_users_own_surrogate_gets_the_fused_kernel() -> None:
 
 
 def test_threads_obey_torch() -> None:
-    node = neuron.IFNode(surrogate_function=surrogate.ATan())
+    node = neuron.IFNode(surrogate_function=surrogate.ATan(), step_mode="m")
+    node.backend = "numba"
     threads = torch.get_num_threads()
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            scan(torch.rand(2, 2, 2), torch.zeros(2, 2), node.equations())
+            node.reset()
+            node(torch.rand(2, 2, 2))
             assert numba.get_num_threads() <= count
     finally:
         torch.set_num_threads(threads)
@@ -91,14 +59,15 @@ def test_threads_obey_torch() -> None:
 FORKED = """
 import os, torch
 from bitspike import neuron, surrogate
-from bitspike.kernels.numba.neuron import scan
-node = neuron.IFNode(surrogate_function=surrogate.ATan())
+node = neuron.IFNode(surrogate_function=surrogate.ATan(), step_mode="m")
+node.backend = "numba"
 x = torch.linspace(0, 1, 400).reshape(20, 2, 10)
-first = scan(x, torch.zeros(2, 10), node.equations())[0].count()
+first = node(x).count()
+node.reset()
 child = os.fork()
 if child == 0:
     torch.set_num_threads(1)
-    same = scan(x, torch.zeros(2, 10), node.equations())[0].count() == first
+    same = node(x).count() == first
     os._exit(0 if same else 3)
 _, status = os.waitpid(child, 0)
 assert os.waitstatus_to_exitcode(status) == 0, status
@@ -141,10 +110,12 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> 
 def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
     """Numba finds a kernel on the disk by its name: an address in it would make it a new one."""
     code = (
-        "from bitspike import dynamics\n"
-        "import numpy as np\n"
-        "from bitspike.kernels.numba.neuron import _forward_kernel\n"
-        "print(_forward_kernel(dynamics.LEAK, dynamics.HARD, np.float32)._name)\n"
+        "import torch\n"
+        "from bitspike import neuron\n"
+        "from bitspike.kernels.numba import scan\n"
+        "node = neuron.LIFNode(step_mode='m')\n"
+        "scan.Kernel.__call__ = lambda self, *args, work: print(self._name)\n"
+        "node(torch.zeros(2, 2, 2))\n"
     )
     names = [
         subprocess.run(
@@ -153,4 +124,20 @@ def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
         for _ in range(2)
     ]
     assert names[0] == names[1]
-    assert names[0].startswith("forward_leak_hard_")
+    assert names[0].startswith("forward_")
+
+
+def test_other_numbers_need_no_other_kernel() -> None:
+    nodes = [
+        neuron.LIFNode(surrogate_function=surrogate.ATan()),
+        neuron.LIFNode(
+            tau=5.5, v_threshold=0.7, v_reset=-0.2, surrogate_function=surrogate.ATan(3.0)
+        ),
+    ]
+    kernels = []
+    for node in nodes:
+        program = scan.record(node.step, torch.zeros(2, 2), [torch.zeros(2)])
+        assert not isinstance(program, str)
+        kernels.append(scan._kernels_of(program, (), np.float32))
+    assert kernels[0][0] is kernels[1][0]
+    assert kernels[0][1] != kernels[1][1]  # the surrogate's own numbers

@@ -1,5 +1,7 @@
 """Linear layers on spikes against torch's on the dense tensor: outputs and every gradient."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -124,3 +126,13 @@ def test_autocast_rounds_operands_and_result_to_the_low_precision() -> None:
 
 def test_a_single_sample() -> None:
     assert_parity(pack((torch.rand(20) < 0.3).float(), lead=0), 3, bias=True, of_spikes=True)
+
+
+@pytest.mark.parametrize("cut", [lambda s: s[:, 1:3], lambda s: s[1:5:2], lambda s: s[:, 2]])
+def test_part_of_the_spikes(cut: Callable[[Tensor], Tensor]) -> None:
+    s = pack((torch.rand(6, 4, 90) < 0.1).float())
+    weight = torch.randn(5, 90)
+    part = cut(s)
+    assert isinstance(part, SpikeTensor)
+    torch.testing.assert_close(F.linear(part, weight), F.linear(part.dense(), weight))
+    assert torch.equal(part.mean(0), part.dense().mean(0))

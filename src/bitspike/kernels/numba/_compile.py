@@ -1,13 +1,6 @@
-"""Compile kernels: from plain equations, in one precision, cached on disk.
+"""Compile kernels: with one thread or several, cached on disk."""
 
-A kernel is written once, as a template whose equations are global names. `specialise` binds them
-to functions of `bitspike.dynamics` or of a surrogate and compiles the copy: what runs is the very
-source that the eager reference runs.
-"""
-
-import hashlib
 import logging
-import math
 import os
 import types
 import warnings
@@ -17,7 +10,6 @@ from typing import Any
 
 import numba
 import numba.core.config
-import numpy as np
 import torch
 from numba.np.ufunc.parallel import _launch_threads
 
@@ -30,116 +22,6 @@ PARALLEL_FROM = 5e5
 
 # OpenMP is the layer that gets on with torch's own threads; the others are there where it is not.
 numba.core.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]  # type: ignore[attr-defined]
-
-# -- torch's functions on scalars ---------------------------------------------------------------
-
-
-def _exp(x: Any) -> Any:
-    return math.exp(x)
-
-
-def _log(x: Any) -> Any:
-    return math.log(x)
-
-
-def _tanh(x: Any) -> Any:
-    return math.tanh(x)
-
-
-def _atan(x: Any) -> Any:
-    return math.atan(x)
-
-
-def _cos(x: Any) -> Any:
-    return math.cos(x)
-
-
-def _sin(x: Any) -> Any:
-    return math.sin(x)
-
-
-def _abs(x: Any) -> Any:
-    return abs(x)
-
-
-def _sigmoid(x: Any) -> Any:
-    return 1.0 / (1.0 + math.exp(-x))
-
-
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    return a if condition else b
-
-
-_TORCH: dict[str, Function] = {
-    "abs": _abs,
-    "atan": _atan,
-    "cos": _cos,
-    "exp": _exp,
-    "log": _log,
-    "sigmoid": _sigmoid,
-    "sin": _sin,
-    "tanh": _tanh,
-    "where": _where,
-}
-
-
-class NotCompilableError(TypeError):
-    """A function is not plain arithmetic, and cannot become part of a compiled kernel."""
-
-
-def bind(function: Function, dtype: type[np.floating[Any]]) -> Any:
-    """``function`` for Numba, with all numbers in it, and torch's functions, in ``dtype``.
-
-    Without this a literal such as ``1.0`` would turn float32 arithmetic into float64.
-
-    Raises:
-        NotCompilableError: if it uses something else than arithmetic, `math` and some of `torch`.
-    """
-    if not isinstance(function, types.FunctionType) or function.__closure__:
-        raise NotCompilableError(f"{function!r} is not a plain function")
-
-    def number(value: Any) -> Any:
-        return dtype(value) if type(value) in (int, float) else value
-
-    code = function.__code__
-    names: dict[str, Any] = {"__name__": function.__module__}
-    for name in code.co_names:
-        if name not in function.__globals__:
-            continue
-        value = function.__globals__[name]
-        if value is torch:
-            used = {key: bind(_TORCH[key], dtype) for key in code.co_names if key in _TORCH}
-            names[name] = _module("torch", used)
-        elif value is math:
-            names[name] = _module("math", {k: number(v) for k, v in vars(math).items()})
-        elif isinstance(value, types.FunctionType):
-            names[name] = bind(value, dtype)
-        else:
-            names[name] = number(value)
-    copy = types.FunctionType(
-        code.replace(co_consts=tuple(number(value) for value in code.co_consts)),
-        names,
-        function.__name__,
-    )
-    return numba.njit(copy)
-
-
-def _module(name: str, content: dict[str, Any]) -> types.ModuleType:
-    module = types.ModuleType(name)
-    vars(module).update(content)
-    return module
-
-
-def _digest(functions: list[Any]) -> str:
-    """A name for what ``functions`` compute, so that the cache notices when one changes."""
-    text = hashlib.sha256()
-    for function in functions:
-        code = function.__code__
-        text.update(repr((code.co_code, code.co_consts, code.co_names)).encode())
-    return text.hexdigest()[:12]
-
-
-# -- kernels ------------------------------------------------------------------------------------
 
 
 @cache
@@ -221,28 +103,6 @@ class Kernel:
             return numba.njit(function, **options)
 
 
-def specialise(
-    template: Function,
-    name: str,
-    dtype: type[np.floating[Any]],
-    equations: dict[str, Function],
-    **constants: Any,
-) -> Kernel:
-    """A kernel from ``template``, with its equations and constants bound.
-
-    Args:
-        template: the kernel, in Python, with ``numba.prange`` for its parallel loop.
-        name: what distinguishes this combination from others.
-        dtype: precision of all numbers in the equations.
-        equations: global names of the template, and the functions that they stand for.
-        **constants: global names of the template, and their values.
-
-    Raises:
-        NotCompilableError: if an equation is not plain arithmetic.
-    """
-    bound = {key: bind(function, dtype) for key, function in equations.items()}
-    values = [(k, getattr(v, "__name__", v)) for k, v in sorted(constants.items())]
-    key = hashlib.sha256(
-        repr((_digest(list(equations.values())), values, dtype)).encode()
-    ).hexdigest()[:12]
-    return Kernel(template, f"{name}_{key}", {**bound, **constants, "dtype": dtype})
+def specialise(template: Function, dtype: Any, **names: Any) -> Kernel:
+    """``template`` for one precision, as the global name ``dtype``, with other names bound."""
+    return Kernel(template, dtype.__name__, {**names, "dtype": dtype})

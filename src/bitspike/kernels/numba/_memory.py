@@ -22,8 +22,8 @@ def flat(x: Tensor) -> Any:
 
 
 def words_of(x: Tensor) -> Any:
-    """An int64 tensor of words as a flat array of uint64."""
-    return flat(x).view(np.uint64)
+    """An int64 tensor of words as a flat array of uint64, copied if there are gaps in it."""
+    return flat(x.contiguous()).view(np.uint64)
 
 
 def has_slack(x: Tensor) -> bool:

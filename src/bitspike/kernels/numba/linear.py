@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitspike.kernels._prepared import prepared
 from bitspike.kernels.numba import _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import has_slack, pool, with_slack, words_of
@@ -53,13 +54,17 @@ def _padded(outputs: int) -> int:
 
 def _padded_rows(weight: Tensor, bias: Tensor | None, rows: int) -> tuple[Any, Any]:
     """Weight ``[O, I]`` as ``[rows, O']`` and bias as ``[O']``, filled up with zeros."""
-    O, I = weight.shape
-    table = np.zeros((rows, _padded(O)), np.float32)
-    table[:I, :O] = weight.detach().numpy().T
-    start = np.zeros(_padded(O), np.float32)
-    if bias is not None:
-        start[:O] = bias.detach().numpy()
-    return table, start
+
+    def make() -> tuple[Any, Any]:
+        O, I = weight.shape
+        table = np.zeros((rows, _padded(O)), np.float32)
+        table[:I, :O] = weight.detach().numpy().T
+        start = np.zeros(_padded(O), np.float32)
+        if bias is not None:
+            start[:O] = bias.detach().numpy()
+        return table, start
+
+    return prepared((weight, bias), make, rows)
 
 
 class _TableLinear(torch.autograd.Function):
@@ -77,30 +82,35 @@ class _TableLinear(torch.autograd.Function):
             table, start, out.numpy(),
             work=_table_work(pixels, _padded(O)),
         )  # fmt: skip
-        ctx.pixels, ctx.shape, ctx.has_bias = pixels, (T, B, I, O), bias is not None
+        ctx.pixels, ctx.has_bias = pixels, bias is not None
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
-        T, B, I, O = ctx.shape
-        padded = _padded(O)
-        if grad.stride(2) != 1 or not has_slack(grad):
-            grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
-        g = with_slack(grad)
-        parts = max(1, min(B, PARTS // (padded // LANES)))
-        partial = pool.empty((parts, I + 1, padded), torch.float32)
-        pixels = ctx.pixels
-        _table_weight(
-            pixels.index.numpy(), pixels.count.numpy(),
-            words_of(pixels.units).reshape(pixels.units.shape),
-            g, grad.stride(0), grad.stride(1), partial.numpy(), T,
-            work=_table_work(pixels, padded),
-        )  # fmt: skip
-        # Not by torch: for so small a sum it would wake its threads.
-        total = partial.numpy()[:, :I, :O].sum(0)  # what lies beyond may be anything
-        weight = torch.from_numpy(np.ascontiguousarray(total.T))
+        weight = _table_gradient(ctx.pixels, grad)
         bias = grad.sum((0, 1)) if ctx.has_bias else None
         return None, weight, bias
+
+
+def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
+    """Gradient ``[O, I]`` of the weight, for that of the output, ``[T, B, O]``."""
+    (T, B, O), I = grad.shape, math.prod(pixels.features)
+    padded = _padded(O)
+    if grad.stride(2) != 1 or not has_slack(grad):
+        grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
+    g = with_slack(grad)
+    parts = max(1, min(B, PARTS // (padded // LANES)))
+    partial = pool.empty((parts, I + 1, padded), torch.float32)
+    _table_weight(
+        pixels.index.numpy(), pixels.count.numpy(),
+        words_of(pixels.units).reshape(pixels.units.shape),
+        g, grad.stride(0), grad.stride(1), partial.numpy(), T,
+        work=_table_work(pixels, padded),
+    )  # fmt: skip
+    # Not by torch: for so small a sum it would wake its threads.
+    sums = partial.numpy()[:, :I, :O]  # what lies beyond may be anything
+    total = sums[0] if parts == 1 else sums.sum(0)
+    return torch.from_numpy(np.ascontiguousarray(total.T))
 
 
 def _table_work(pixels: ActivePixels, outputs: int) -> float:
@@ -137,27 +147,32 @@ class _RowsLinear(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         (weight,) = ctx.saved_tensors
         rows, O = ctx.rows, ctx.outputs
-        I = rows.size
         g = grad.reshape(-1, O)
         dx = dw = None
         if ctx.needs_input_grad[0]:
-            dx = (g @ weight).view(ctx.x_shape)
+            dx = pool.empty((len(g), rows.size), g.dtype)
+            dx = torch.mm(g, weight, out=dx).view(ctx.x_shape)
         if ctx.needs_input_grad[1]:
-            words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
-            if weight_by_events(ctx.density, O):
-                padded = _padded(O)
-                wide = g.contiguous()
-                if padded != O:
-                    wide = pool.empty((len(g), padded), torch.float32)
-                    wide[:, :O] = g
-                out = pool.empty((I, padded), torch.float32)
-                work = 0.2 * ctx.density * words.shape[0] * I * padded
-                _rows_weight(words, wide.numpy(), out.numpy(), work=work)
-                dw = out[:, :O].t()
-            else:
-                dw = g.t() @ rows.dense(torch.float32).view(-1, I)
+            dw = _rows_gradient(rows, g, ctx.density)
         db = g.sum(0) if ctx.has_bias else None
         return dx, dw, db
+
+
+def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
+    """Gradient ``[O, I]`` of the weight, for that of the output, ``[T * B, O]``."""
+    I, O = rows.size, g.shape[1]
+    if not weight_by_events(density, O):
+        return g.t() @ rows.dense(torch.float32).view(-1, I)
+    words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
+    padded = _padded(O)
+    wide = g.contiguous()
+    if padded != O:
+        wide = pool.empty((len(g), padded), torch.float32)
+        wide[:, :O] = g
+    out = pool.empty((I, padded), torch.float32)
+    work = 0.2 * density * words.shape[0] * I * padded
+    _rows_weight(words, wide.numpy(), out.numpy(), work=work)
+    return out[:, :O].t()
 
 
 def _density(words: Any, features: int) -> float:
@@ -182,6 +197,18 @@ def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         x = SpikeTensor(Rows.pack(x.dense(), x.ndim - 1), x.dtype)
     z: Tensor = _RowsLinear.apply(x, weight, bias)
     return z
+
+
+def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
+    """The gradient ``[O, I]`` of the weight of `linear`, for that of its output, ``[..., O]``."""
+    layout = x._layout
+    if isinstance(layout, ActivePixels) and len(layout.features) == 1:
+        return _table_gradient(layout, grad)
+    rows = layout.rows()
+    if len(rows.features) != 1:  # the words hold other axes than the last
+        rows = Rows.pack(x.dense(), x.ndim - 1)
+    words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
+    return _rows_gradient(rows, grad.reshape(-1, grad.shape[-1]), _density(words, rows.size))
 
 
 def count_over_time(words: Tensor, features: int) -> Tensor:

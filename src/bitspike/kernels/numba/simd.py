@@ -98,7 +98,8 @@ def _make_binary(operation: str) -> Callable[..., Any]:
     return binary
 
 
-add_float = _make_binary("fadd")
+add_float, subtract_float = _make_binary("fadd"), _make_binary("fsub")
+multiply_float = _make_binary("fmul")
 add, bit_and, bit_or, bit_xor = (_make_binary(name) for name in ("add", "and_", "or_", "xor"))
 
 
@@ -164,6 +165,30 @@ def mask_at_least(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
         return builder.zext(bits, ir.IntType(64))
 
     return types.uint64(a, b), generate
+
+
+@intrinsic
+def mask_not_zero(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
+    """One bit a lane, lane 0 lowest: whether ``a != 0`` (True for NaN)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        mask = builder.fcmp_unordered("!=", args[0], ir.Constant(a.llvm, [0.0] * a.lanes))
+        bits = builder.bitcast(mask, ir.IntType(a.lanes))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(a), generate
+
+
+@intrinsic
+def keep(typing_context: Any, bits: Any, a: Any) -> Any:  # noqa: ARG001
+    """The lanes of ``a`` whose bit is set, lane 0 lowest; zero in the others."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        low = builder.trunc(args[0], ir.IntType(a.lanes))
+        mask = builder.bitcast(low, ir.VectorType(ir.IntType(1), a.lanes))
+        return builder.select(mask, args[1], ir.Constant(a.llvm, [0.0] * a.lanes))
+
+    return a(types.uint64, a), generate
 
 
 def _bit_count(name: str, extra: list[Any]) -> Callable[..., Any]:

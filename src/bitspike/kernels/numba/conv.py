@@ -1,0 +1,192 @@
+"""Convolutions of spikes: by events where these are few, else unpacked once and through torch."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitspike.kernels.numba import _conv_kernels
+from bitspike.kernels.numba._compile import Kernel
+from bitspike.kernels.numba._memory import flat, pool, words_of
+from bitspike.kernels.numba.linear import LANES, _density, _padded
+from bitspike.spikes import SpikeTensor
+from bitspike.spikes._layout import Rows
+from bitspike.spikes._permuted import as_channels_last
+
+Pair = tuple[int, ...]
+aten = torch.ops.aten
+
+PARTS = 8  # of the samples, in the gradient of the weight
+
+_forward = Kernel(_conv_kernels.forward, "conv")
+_weight = Kernel(_conv_kernels.backward_weight, "conv")
+
+
+def forward_by_events(density: float) -> bool:
+    """Whether adding weight rows beats the dense convolution, forward."""
+    return density < 0.35
+
+
+def weight_by_events(density: float) -> bool:
+    """The same for the gradient of the weight."""
+    return density < 0.28
+
+
+def supports(x: Tensor, weight: Tensor) -> str | None:
+    """Why this backend cannot run the layer; None if it can."""
+    if x.device.type != "cpu" or weight.device.type != "cpu":
+        return f"the input is on {x.device}, the weight on {weight.device}"
+    if x.dtype != weight.dtype or x.dtype not in (torch.float32, torch.float64):
+        return f"the input is {x.dtype}, the weight {weight.dtype}"
+    if x.ndim != weight.ndim:
+        return f"the input {tuple(x.shape)} has no batch axis"
+    return None
+
+
+class _Geometry:
+    """What a convolution is beside its tensors, and its sizes as the kernels take them."""
+
+    def __init__(
+        self, x: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> None:
+        self.shape, self.dtype = x.shape, x.dtype
+        self.arguments = (stride, padding, dilation, False, [0] * len(stride), groups)
+        self.kernel = tuple(weight.shape[2:])
+        self.out = tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(
+                x.shape[2:], padding, dilation, self.kernel, stride, strict=True
+            )
+        )
+        plain = groups == 1 and set(dilation) == {1} and len(stride) == 2
+        fits = min(self.out) > 0 and min(padding) >= 0 and x.shape[1] == weight.shape[1]
+        self.by_events = plain and fits and x.dtype == torch.float32
+        self.sizes = (tuple(x.shape[2:]), self.kernel, stride, padding, self.out)
+
+    def empty_input(self) -> Tensor:
+        """Something with the shape of the input, for backward passes that look at nothing else."""
+        form = torch.channels_last if len(self.shape) == 4 else torch.contiguous_format
+        return torch.empty(self.shape, dtype=self.dtype, memory_format=form)
+
+    def work(self, density: float, outputs: int) -> float:
+        """Nanoseconds by events: less than half a one for 16 additions."""
+        taps = math.prod(self.out) * math.prod(self.kernel) * self.shape[0] * self.shape[1]
+        return 0.4 * density * taps * outputs / LANES
+
+
+class _Conv(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None, geometry: _Geometry
+    ) -> Tensor:
+        rows = _stored(x)
+        density = 1.0
+        if geometry.by_events:
+            density = _density(_matrix(rows), rows.size)
+        ctx.geometry, ctx.rows, ctx.density = geometry, rows, density
+        ctx.save_for_backward(weight)
+        ctx.has_bias = bias is not None
+        if geometry.by_events and forward_by_events(density):
+            return _by_events(rows, weight, bias, geometry, density)
+        y: Tensor = aten.convolution(_dense(rows, x.dtype), weight, bias, *geometry.arguments)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (weight,) = ctx.saved_tensors
+        geometry: _Geometry = ctx.geometry
+        want_x, want_weight = ctx.needs_input_grad[:2]
+        bias = grad.sum([0, *range(2, grad.ndim)]) if ctx.has_bias else None
+        dw = None
+        if want_weight and geometry.by_events and weight_by_events(ctx.density):
+            dw = _weight_by_events(ctx.rows, grad, geometry, ctx.density)
+            want_weight = False
+        dx = None
+        if want_x or want_weight:
+            x = _dense(ctx.rows, grad.dtype) if want_weight else geometry.empty_input()
+            dx, product, _ = aten.convolution_backward(
+                grad, x, weight, None, *geometry.arguments, [want_x, want_weight, False]
+            )
+            dw = product if want_weight else dw
+        return dx, dw, bias, None
+
+
+def _stored(x: SpikeTensor) -> Rows:
+    """Rows of features ``(H, W, C)``."""
+    rows = as_channels_last(x._layout, x.ndim - 1)
+    if rows is None:  # words hold other axes
+        packed = Rows.pack(x._layout.rows().dense(x.dtype), 1)
+        rows = as_channels_last(packed, x.ndim - 1)
+        assert rows is not None  # noqa: S101 -- it was packed so
+    return rows
+
+
+def _matrix(rows: Rows) -> Any:
+    words = rows.words.contiguous()
+    return words_of(words).reshape(-1, words.shape[-1])
+
+
+def _dense(rows: Rows, dtype: torch.dtype) -> Tensor:
+    """``[N, C, H, W]``, channels last."""
+    dense = rows.dense(dtype)
+    if rows.features[-1] > 1:
+        return dense.movedim(-1, 1)
+    # A single channel lies the same in both formats; its stride tells torch which is meant.
+    N, *plane, _ = dense.shape
+    stride = dense.stride()
+    return dense.as_strided((N, 1, *plane), (stride[0], 1, *stride[1:-1]))
+
+
+def _by_events(
+    rows: Rows, weight: Tensor, bias: Tensor | None, geometry: _Geometry, density: float
+) -> Tensor:
+    O, C = weight.shape[:2]
+    padded = _padded(O)
+    table = np.zeros((*geometry.kernel, C, padded), np.float32)
+    table[..., :O] = weight.detach().permute(2, 3, 1, 0).numpy()
+    start = np.zeros(padded, np.float32)
+    if bias is not None:
+        start[:O] = bias.detach().numpy()
+    words = _matrix(rows)
+    out = pool.empty((len(words), *geometry.out, padded), torch.float32)
+    _forward(
+        words, table.reshape(-1), start, flat(out), C, padded, *geometry.sizes,
+        work=geometry.work(density, padded),
+    )  # fmt: skip
+    out = out if padded == O else out[..., :O].contiguous()
+    return out.movedim(-1, 1)
+
+
+def _weight_by_events(rows: Rows, grad: Tensor, geometry: _Geometry, density: float) -> Tensor:
+    O, C = grad.shape[1], rows.features[-1]
+    padded = _padded(O)
+    wide = grad.movedim(1, -1)
+    if padded != O:
+        wide = pool.empty((*wide.shape[:-1], padded), torch.float32)
+        wide[..., :O] = grad.movedim(1, -1)
+    size = math.prod(geometry.kernel) * C * padded
+    parts = max(2, min(PARTS, 2**20 // size))
+    out = pool.empty((parts, size), torch.float32)
+    _weight(
+        _matrix(rows), flat(wide.contiguous()), out.numpy(), C, padded, *geometry.sizes,
+        work=2 * geometry.work(density, padded),
+    )  # fmt: skip
+    total = out.numpy().sum(0).reshape(*geometry.kernel, C, padded)[..., :O]
+    return torch.from_numpy(np.ascontiguousarray(total.transpose(3, 2, 0, 1)))
+
+
+def conv(
+    x: SpikeTensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> Tensor:
+    """The same as torch's convolution of ``x.dense()``, ``[N, C, ...]`` to ``[N, O, ...]``."""
+    geometry = _Geometry(x, weight, stride, padding, dilation, groups)
+    y: Tensor = _Conv.apply(x, weight, bias, geometry)
+    return y

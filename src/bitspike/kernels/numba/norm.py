@@ -1,0 +1,87 @@
+"""Batch norm with the batch's statistics, channels last, in buffers that are used again."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitspike.kernels.numba import _norm_kernels
+from bitspike.kernels.numba._compile import Kernel
+from bitspike.kernels.numba._memory import flat, pool
+
+PARTS = 32  # of the rows, in sums
+
+_squares = Kernel(_norm_kernels.squares, "norm")
+_products = Kernel(_norm_kernels.products, "norm")
+_affine = Kernel(_norm_kernels.affine, "norm")
+_backward = Kernel(_norm_kernels.backward, "norm")
+
+
+def supports(x: Tensor) -> bool:
+    """Whether ``[N, C, ...]`` is a matrix of float32 with the channels side by side."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or x.ndim < 3 or x.shape[1] == 1:
+        return False
+    return x.stride(1) == 1 and x.movedim(1, -1).is_contiguous() and x.numel() > x.shape[1]
+
+
+class _BatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None,
+        running: tuple[Tensor, Tensor] | None, momentum: float, eps: float,
+    ) -> Tensor:  # fmt: skip
+        C = x.shape[1]
+        M = x.numel() // C
+        values = flat(x.movedim(1, -1))
+        centre = values[:C].copy()  # any value near the mean keeps the sums of squares small
+        sums = np.empty((PARTS, 2, C))
+        _squares(values, centre, sums, M, C, work=0.5 * x.numel())
+        shift, square = sums.sum(0) / M
+        mean, variance = centre + shift, np.maximum(square - shift * shift, 0.0)
+        scale = 1 / np.sqrt(variance + eps)
+        gain = scale if weight is None else scale * weight.detach().numpy()
+        start = -mean * gain if bias is None else bias.detach().numpy() - mean * gain
+        out = pool.empty((x.shape[0], *x.shape[2:], C), torch.float32)
+        single = [array.astype(np.float32) for array in (mean, gain, start)]
+        _affine(values, single[1], single[2], flat(out), M, C, work=0.5 * x.numel())
+        if running is not None:
+            for kept, new in zip(running, (mean, variance * (M / (M - 1))), strict=True):
+                kept.lerp_(torch.from_numpy(new).to(kept.dtype), momentum)
+        ctx.save_for_backward(x)
+        ctx.scale, ctx.gain, ctx.mean, ctx.affine = scale, gain, single[0], weight is not None
+        return out.movedim(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        C = x.shape[1]
+        M = x.numel() // C
+        values, g = flat(x.movedim(1, -1)), flat(grad.movedim(1, -1).contiguous())
+        sums = np.empty((PARTS, 2, C))
+        _products(g, values, ctx.mean, sums, M, C, work=0.5 * x.numel())
+        total, product = sums.sum(0)
+        gx = None
+        if ctx.needs_input_grad[0]:
+            gx = pool.empty((x.shape[0], *x.shape[2:], C), torch.float32)
+            slopes = ctx.gain, -ctx.gain * ctx.scale**2 * product / M, -ctx.gain * total / M
+            single = [array.astype(np.float32) for array in slopes]
+            _backward(g, values, ctx.mean, *single, flat(gx), M, C, work=0.8 * x.numel())
+            gx = gx.movedim(-1, 1)
+        if not ctx.affine:
+            return gx, None, None, None, None, None
+        of_weight = torch.from_numpy((product * ctx.scale).astype(np.float32))
+        return gx, of_weight, torch.from_numpy(total.astype(np.float32)), None, None, None
+
+
+def batch_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running: tuple[Tensor, Tensor] | None,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """The same as ``F.batch_norm(..., training=True)``; see `supports`."""
+    y: Tensor = _BatchNorm.apply(x, weight, bias, running, momentum, eps)
+    return y

@@ -1,0 +1,215 @@
+"""Integrate and fire with a threshold for each channel, as conversion from an ANN needs it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike import dynamics
+from bitspike.neuron import _steps
+from bitspike.neuron._base import BaseNode
+from bitspike.surrogate import heaviside
+
+Surrogate = Callable[[Tensor], Tensor]
+
+
+def activation_aware_if_step(
+    x: Tensor,
+    v: Tensor,
+    v_threshold: Tensor,
+    v_offset: Tensor,
+    v_reset: float | None,
+    surrogate_function: Surrogate,
+    detach_reset: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """One time step of `ActivationAwareIFNode`, where the equation stands.
+
+    Args:
+        x: input ``[B, ...]``.
+        v: potential after the last step, ``[B, ...]``.
+        v_threshold: threshold, of a shape that broadcasts to the input's.
+        v_offset: what is added to the potential where it is compared; broadcasts as well.
+        v_reset: potential after a spike; None subtracts the threshold instead.
+        surrogate_function: spike function.
+        detach_reset: True keeps the gradient from flowing through the spike of the reset.
+
+    Returns:
+        Spikes and potential, both ``[B, ...]``.
+    """
+    h = dynamics.if_charge(x, v)
+    spike = surrogate_function(h + v_offset - v_threshold)
+    return spike, dynamics.voltage_reset(h, spike, v_threshold, v_reset, detach_reset)
+
+
+def activation_aware_if_multi_step(
+    x_seq: Tensor,
+    v: Tensor,
+    v_threshold: Tensor,
+    v_offset: Tensor,
+    channel_size: int,
+    inner_size: int,
+    v_reset: float | None = 0.0,
+    store_v_seq: bool = False,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """`activation_aware_if_step` over a sequence, without gradients.
+
+    Args:
+        x_seq: input ``[T, B, ...]``.
+        v: potential before the first step, ``[B, ...]``.
+        v_threshold: threshold, one or ``channel_size`` numbers.
+        v_offset: offset, one or ``channel_size`` numbers.
+        channel_size: number of channels.
+        inner_size: number of elements of a channel that lie side by side in a contiguous input:
+            the product of the sizes behind the channel's dimension.
+        v_reset: potential after a spike; None subtracts the threshold instead.
+        store_v_seq: whether the potentials of all steps are returned.
+
+    Returns:
+        Spikes ``[T, B, ...]``, the last potential ``[B, ...]``, and the potentials ``[T, B, ...]``
+        or None.
+
+    Raises:
+        ValueError: if the sequence has no time steps, or the sizes do not fit the input.
+        RuntimeError: if a gradient is asked for.
+    """
+    if x_seq.ndim == 0 or len(x_seq) == 0 or x_seq.shape[1:] != v.shape:
+        raise ValueError(
+            "activation_aware_if_multi_step: the input must be [T, B, ...] with T >= 1 and v "
+            f"[B, ...], but they have the shapes {tuple(x_seq.shape)} and {tuple(v.shape)}"
+        )
+    if torch.is_grad_enabled() and any(
+        one.requires_grad for one in (x_seq, v, v_threshold, v_offset)
+    ):
+        raise RuntimeError(
+            "activation_aware_if_multi_step takes no surrogate and has no gradient; use "
+            "activation_aware_if_step, or torch.no_grad()"
+        )
+    per_channel = (-1, channel_size, inner_size)
+    if v.numel() % (channel_size * inner_size):
+        raise ValueError(
+            f"activation_aware_if_multi_step: {v.numel()} neurons are no multiple of "
+            f"channel_size * inner_size = {channel_size} * {inner_size}"
+        )
+
+    def spread(value: Tensor) -> Tensor:
+        value = value.to(v)
+        if value.numel() == 1:
+            return value.reshape(())
+        return value.view(1, channel_size, 1).expand_as(v.reshape(per_channel)).reshape(v.shape)
+
+    threshold, offset = spread(v_threshold), spread(v_offset)
+    spikes, potentials = [], []
+    for x in x_seq:
+        spike, v = activation_aware_if_step(x.to(v), v, threshold, offset, v_reset, heaviside)
+        spikes.append(spike.to(x))
+        potentials.append(v)
+    return torch.stack(spikes), v, torch.stack(potentials) if store_v_seq else None
+
+
+class ActivationAwareIFNode(BaseNode):
+    """Integrate and fire with a threshold and an offset for each channel.
+
+    ::
+
+        H[t] = V[t-1] + X[t]
+        S[t] = Theta(H[t] + v_offset - v_threshold)
+        V[t] = H - v_threshold S, or H (1 - S) + v_reset S
+
+    Threshold and offset are buffers; input and output are ``[B, ...]`` or ``[T, B, ...]``.
+
+    Args:
+        v_threshold: threshold: a number, or one for each channel.
+        v_offset: what is added to the potential where it is compared, as ``v_threshold``.
+        channel_dim: which dimension of a single step, ``[B, ...]``, holds the channels.
+        v_reset: potential after a spike and at the start; None subtracts the threshold instead
+            (soft reset) and starts at 0.
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Sigmoid()``.
+        detach_reset: True keeps the gradient from flowing through the spike of the reset.
+        step_mode: ``'s'`` or ``'m'``.
+        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
+
+    Raises:
+        TypeError: if ``v_reset`` is not a number, or ``channel_dim`` not an integer.
+        ValueError: if threshold or offset have more than one dimension or are not finite, a
+            threshold is not positive, or an input has another number of channels.
+    """
+
+    v_offset: Tensor
+    _shaped: tuple[Tensor, Tensor]
+
+    def __init__(
+        self,
+        v_threshold: float | Tensor = 1.0,
+        v_offset: float | Tensor = 0.0,
+        channel_dim: int = -1,
+        v_reset: float | None = None,
+        surrogate_function: Surrogate | None = None,
+        detach_reset: bool = False,
+        step_mode: str = "s",
+        store_v_seq: bool = False,
+    ) -> None:
+        super().__init__(1.0, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq)
+        del self.v_threshold
+        kind = type(self).__name__
+        for name, value in (("v_threshold", v_threshold), ("v_offset", v_offset)):
+            tensor = torch.as_tensor(value).detach().clone()
+            if tensor.ndim > 1 or not tensor.isfinite().all():
+                raise ValueError(
+                    f"{kind}: {name} must be a finite number, or one for each channel, but got "
+                    f"{value!r}"
+                )
+            dtype = tensor.dtype if tensor.is_floating_point() else torch.get_default_dtype()
+            self.register_buffer(name, tensor.to(dtype))
+            if name == "v_threshold" and not (tensor > 0).all():
+                raise ValueError(f"{kind}: v_threshold must be positive, but got {value!r}")
+        if isinstance(channel_dim, bool) or not isinstance(channel_dim, int):
+            raise TypeError(f"{kind}: channel_dim must be an integer, but got {channel_dim!r}")
+        self.channel_dim = channel_dim
+
+    def _fit(self, x: Tensor) -> None:
+        """Brings threshold and offset into a shape that broadcasts to ``x``, one time step."""
+        x = self._full_precision(x)
+        self._shaped = self._per_channel("v_threshold", x), self._per_channel("v_offset", x)
+
+    def _per_channel(self, name: str, x: Tensor) -> Tensor:
+        value: Tensor = getattr(self, name).to(x)
+        if value.ndim == 0:
+            return value
+        if not -x.ndim <= self.channel_dim < x.ndim:
+            raise ValueError(
+                f"{self._whoami()}: channel_dim={self.channel_dim} is out of range for a step of "
+                f"shape {tuple(x.shape)}"
+            )
+        if len(value) != x.shape[self.channel_dim]:
+            raise ValueError(
+                f"{self._whoami()}: {name} has {len(value)} channels, but a step of shape "
+                f"{tuple(x.shape)} has {x.shape[self.channel_dim]} in dimension {self.channel_dim}"
+            )
+        shape = [1] * x.ndim
+        shape[self.channel_dim] = -1
+        return value.view(shape)
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        """One time step: ``(x, v)`` to ``(s, v)``, with the shapes of the last input."""
+        (v,), (threshold, offset) = states, self._shaped
+        return activation_aware_if_step(
+            x, v, threshold, offset, self.v_reset, self.surrogate_function, self.detach_reset
+        )
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        self._fit(x.detach())
+        return super().single_step_forward(x)
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        _steps.check_sequence(self, x_seq)
+        self._fit(x_seq.detach()[0])
+        return super().multi_step_forward(x_seq)
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        channels = f"channels={self.v_offset.numel()}, channel_dim={self.channel_dim}"
+        return f"{channels}, v_reset={self.v_reset}, step_mode={self.step_mode!r}"

@@ -1,0 +1,284 @@
+"""Few-spike neurons: tables of thresholds that approximate any activation with K spikes."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.base import StepModule
+from bitspike.neuron import _check, _steps
+from bitspike.surrogate import Sigmoid
+
+Numbers = Tensor | Sequence[float]
+Surrogate = Callable[[Tensor], Tensor]
+
+
+def _numbers(name: str, values: Numbers) -> Tensor:
+    tensor = torch.as_tensor(values)
+    if tensor.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, but has shape {tuple(tensor.shape)}")
+    if tensor.is_complex():
+        raise TypeError(f"{name} must be real numbers, but is {tensor.dtype}")
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
+    if not tensor.isfinite().all():
+        raise ValueError(f"{name} must be finite, but is {tensor.tolist()}")
+    return tensor.detach().clone()
+
+
+class FewSpikeTable:
+    """The three numbers of each of the K steps of a few-spike neuron.
+
+    Args:
+        theta: thresholds, K numbers.
+        h: what a spike takes from the potential, K numbers.
+        d: what a spike adds to the output, K numbers.
+
+    Raises:
+        TypeError: if they are complex.
+        ValueError: if they are empty, not one-dimensional, not finite, or of different lengths.
+    """
+
+    def __init__(self, theta: Numbers, h: Numbers, d: Numbers) -> None:
+        self.theta = _numbers("theta", theta)
+        self.h = _numbers("h", h)
+        self.d = _numbers("d", d)
+        lengths = [len(self.theta), len(self.h), len(self.d)]
+        if lengths != [lengths[0]] * 3 or not lengths[0]:
+            raise ValueError(f"theta, h and d must have the same length K >= 1, but have {lengths}")
+
+    @property
+    def K(self) -> int:  # noqa: N802
+        """The number of steps."""
+        return len(self.theta)
+
+
+def _checked(module: nn.Module, name: str, table: FewSpikeTable, K: int | None) -> FewSpikeTable:
+    kind = type(module).__name__
+    if not isinstance(table, FewSpikeTable):
+        raise TypeError(f"{kind}: {name} must be a FewSpikeTable, but got {table!r}")
+    if K is not None and table.K != K:
+        raise ValueError(f"{kind}: {name} must have K = {K} steps, but has {table.K}")
+    return table
+
+
+class FewSpikeNode(nn.Module, StepModule):
+    """Few-spike neuron: at most one spike in each of the K steps of a table.
+
+    ::
+
+        V[1] = X
+        Z[k] = Theta(V[k] - theta[k])
+        V[k+1] = V[k] - h[k] Z[k]
+
+    Single-step: the output for ``X`` of shape ``[B, ...]`` is ``sum over k of d[k] Z[k]``,
+    ``[B, ...]``. Multi-step: the input is ``[K, B, ...]``, of which the sum is ``X``, and the
+    output is ``d[k] Z[k]`` for each step, ``[K, B, ...]``. The neuron holds no state.
+
+    Args:
+        table: thresholds, reset values and weights; buffers ``theta``, ``h``, ``d``.
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Sigmoid()``.
+        step_mode: ``'s'`` or ``'m'``.
+
+    Raises:
+        TypeError: if ``table`` is no `FewSpikeTable`, or an input has no floating-point dtype.
+        ValueError: if a multi-step input does not have K steps.
+
+    Paper: Stoeckl and Maass, "Optimized spiking neurons can classify images with high accuracy
+    through temporal coding with two spikes", Nature Machine Intelligence 2021.
+    """
+
+    theta: Tensor
+    h: Tensor
+    d: Tensor
+
+    def __init__(
+        self,
+        table: FewSpikeTable,
+        surrogate_function: Surrogate | None = None,
+        step_mode: str = "s",
+    ) -> None:
+        self._begin(surrogate_function, step_mode)
+        _checked(self, "table", table, None)
+        for name in ("theta", "h", "d"):
+            self.register_buffer(name, getattr(table, name).clone())
+
+    def _begin(self, surrogate_function: Surrogate | None, step_mode: str) -> None:
+        nn.Module.__init__(self)
+        self.surrogate_function = Sigmoid() if surrogate_function is None else surrogate_function
+        self.step_mode = step_mode
+
+    @property
+    def K(self) -> int:  # noqa: N802
+        """The number of steps."""
+        return len(self.theta)
+
+    def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
+        """``d[k] Z[k]`` of each step for the whole input ``x``, ``[B, ...]``."""
+        return self._run(x, zip(self.theta, self.h, self.d, strict=True))
+
+    def _run(self, v: Tensor, rows: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterable[Tensor]:
+        for theta, h, d in rows:
+            z = self.surrogate_function(v - theta)
+            yield d * z
+            v = v - h * z
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """The approximated activation ``[B, ...]`` of ``x``, ``[B, ...]``."""
+        self._check_dtype(x)
+        return sum(self._weighted_spikes(x), start=torch.zeros_like(x))
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Weighted spikes ``[K, B, ...]`` of the sum of ``x_seq``, ``[K, B, ...]``."""
+        self._check_dtype(x_seq)
+        _steps.check_sequence(self, x_seq, self.K)
+        return torch.stack(list(self._weighted_spikes(x_seq.sum(0))))
+
+    def _check_dtype(self, x: Tensor) -> None:
+        if not x.is_floating_point():
+            raise TypeError(
+                f"{type(self).__name__}: the input must have a floating-point dtype, but has "
+                f"{x.dtype}"
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The output for one value or for a sequence, as `step_mode` says."""
+        return self.single_step_forward(x) if self.step_mode == "s" else self.multi_step_forward(x)
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"K={self.K}, step_mode={self.step_mode!r}"
+
+
+class OutlierAwareThresholdNode(FewSpikeNode):
+    """Few-spike neuron with a second table for large inputs, applied to both signs.
+
+    ``|X|`` runs through ``table`` where ``|X| <= split_threshold``, else through
+    ``outlier_table``; the output takes the sign of ``X``. Steps, shapes and the other arguments:
+    see `FewSpikeNode`.
+
+    Args:
+        table: the table of ordinary inputs.
+        outlier_table: the table of large inputs, with as many steps.
+        split_threshold: the largest ordinary ``|X|``.
+        clamp_value: inputs are clamped to plus and minus this first; None leaves them.
+        surrogate_function: see `FewSpikeNode`.
+        step_mode: see `FewSpikeNode`.
+
+    Raises:
+        ValueError: if the tables differ in length, ``split_threshold`` is negative or not
+            finite, or ``clamp_value`` is not positive or smaller than ``split_threshold``.
+    """
+
+    outlier_theta: Tensor
+    outlier_h: Tensor
+    outlier_d: Tensor
+
+    def __init__(
+        self,
+        table: FewSpikeTable,
+        outlier_table: FewSpikeTable,
+        split_threshold: float,
+        clamp_value: float | None = None,
+        surrogate_function: Surrogate | None = None,
+        step_mode: str = "s",
+    ) -> None:
+        super().__init__(table, surrogate_function, step_mode)
+        _checked(self, "outlier_table", outlier_table, table.K)
+        for name in ("theta", "h", "d"):
+            self.register_buffer(f"outlier_{name}", getattr(outlier_table, name).to(self.theta))
+        self.split_threshold = _check.finite(self, "split_threshold", split_threshold)
+        if self.split_threshold < 0:
+            raise ValueError(
+                f"{type(self).__name__}: split_threshold must not be negative, but got "
+                f"{split_threshold!r}"
+            )
+        self.clamp_value = None
+        if clamp_value is not None:
+            self.clamp_value = _check.finite(self, "clamp_value", clamp_value)
+            if not self.clamp_value >= max(self.split_threshold, 5e-324):
+                raise ValueError(
+                    f"{type(self).__name__}: clamp_value must be positive and at least "
+                    f"split_threshold={self.split_threshold:g}, but got {clamp_value!r}"
+                )
+
+    def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
+        if self.clamp_value is not None:
+            x = x.clamp(-self.clamp_value, self.clamp_value)
+        magnitude, sign = x.abs(), x.detach().sign()
+        ordinary = magnitude <= self.split_threshold
+        large = (self.outlier_theta, self.outlier_h, self.outlier_d)
+        rows = (
+            (torch.where(ordinary, a, b), torch.where(ordinary, c, d), torch.where(ordinary, e, f))
+            for a, b, c, d, e, f in zip(
+                self.theta, large[0], self.h, large[1], self.d, large[2], strict=True
+            )
+        )
+        return (spikes * sign for spikes in self._run(magnitude, rows))
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        split = f"split_threshold={self.split_threshold}, clamp_value={self.clamp_value}"
+        return f"{super().extra_repr()}, {split}"
+
+
+class HGNode(FewSpikeNode):
+    """Few-spike neuron with a table for each region of the input (hierarchically gated).
+
+    ``X`` runs through ``tables[i]`` with i the number of ``gate_thresholds`` that are smaller
+    than ``X``. Steps, shapes and the other arguments: see `FewSpikeNode`.
+
+    Args:
+        tables: one table for each region, all with K steps; buffers ``region_theta``,
+            ``region_h`` and ``region_d`` of shape ``[regions, K]``.
+        gate_thresholds: the borders between the regions, one fewer than tables, increasing.
+        surrogate_function: see `FewSpikeNode`.
+        step_mode: see `FewSpikeNode`.
+
+    Raises:
+        TypeError: if an entry of ``tables`` is no `FewSpikeTable`.
+        ValueError: if there is no table, the tables differ in length, or the borders do not fit.
+    """
+
+    region_theta: Tensor
+    region_h: Tensor
+    region_d: Tensor
+    gate_thresholds: Tensor
+
+    def __init__(
+        self,
+        tables: Sequence[FewSpikeTable],
+        gate_thresholds: Numbers,
+        surrogate_function: Surrogate | None = None,
+        step_mode: str = "s",
+    ) -> None:
+        self._begin(surrogate_function, step_mode)
+        if len(tables) == 0:
+            raise ValueError("HGNode: tables must hold at least one FewSpikeTable")
+        for i, table in enumerate(tables):
+            _checked(self, f"tables[{i}]", table, tables[0].K if i else None)
+        borders = _numbers("HGNode: gate_thresholds", gate_thresholds).to(tables[0].theta)
+        if len(borders) != len(tables) - 1 or not (borders.diff() > 0).all():
+            raise ValueError(
+                f"HGNode: gate_thresholds must be {len(tables) - 1} increasing numbers for "
+                f"{len(tables)} tables, but got {borders.tolist()}"
+            )
+        for name in ("theta", "h", "d"):
+            rows = [getattr(table, name).to(getattr(tables[0], name)) for table in tables]
+            self.register_buffer(f"region_{name}", torch.stack(rows))
+        self.register_buffer("gate_thresholds", borders)
+
+    @property
+    def K(self) -> int:  # noqa: N802
+        """The number of steps."""
+        return self.region_theta.shape[1]
+
+    def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
+        region = torch.bucketize(x.detach(), self.gate_thresholds)
+        columns = zip(self.region_theta.T, self.region_h.T, self.region_d.T, strict=True)
+        return self._run(x, ((theta[region], h[region], d[region]) for theta, h, d in columns))
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"{super().extra_repr()}, gate_thresholds={self.gate_thresholds.tolist()}"

@@ -1,0 +1,168 @@
+"""The gated leaky integrate-and-fire neuron."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.base import MemoryModule, MultiStepModule
+from bitspike.neuron import _check, _steps
+from bitspike.surrogate import Sigmoid
+
+
+def gated_lif_step(
+    x: Tensor,
+    v: Tensor,
+    spike: Tensor,
+    alpha: Tensor,
+    beta: Tensor,
+    gamma: Tensor,
+    tau: Tensor,
+    v_threshold: Tensor,
+    linear_decay: Tensor,
+    v_subreset: Tensor,
+    conduct: Tensor,
+    surrogate_function: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, Tensor]:
+    """One time step of `GatedLIFNode`, where the equation stands.
+
+    Args:
+        x: input ``[B, C, ...]``.
+        v: potential after the last step, ``[B, C, ...]``.
+        spike: spikes of the last step, ``[B, C, ...]``.
+        alpha: gate between exponential (1) and linear (0) leak.
+        beta: gate of the synapse's conductance.
+        gamma: gate between proportional (1) and fixed (0) reset.
+        tau: what the exponential leak leaves of the potential.
+        v_threshold: threshold.
+        linear_decay: what the linear leak takes.
+        v_subreset: what the fixed reset takes.
+        conduct: conductance at this step.
+        surrogate_function: spike function.
+
+    Returns:
+        Spikes and potential, both ``[B, C, ...]``.
+    """
+    kept = (1 - alpha * (1 - tau)) * v
+    charged = kept - (1 - alpha) * linear_decay + x * (1 - beta * (1 - conduct))
+    v = charged - kept * gamma * spike - (1 - gamma) * v_subreset * spike
+    return surrogate_function(v - v_threshold), v
+
+
+class GatedLIFNode(MemoryModule, MultiStepModule):
+    """Gated leaky integrate and fire: leak, input and reset are learned mixtures.
+
+    Every parameter is learned; what stands below is its sigmoid, in (0, 1). Last step's spike
+    resets::
+
+        U[t] = (1 - alpha (1 - tau)) V[t-1]
+        V[t] = U[t] - (1 - alpha) linear_decay + (1 - beta (1 - conduct[t])) X[t]
+               - gamma U[t] S[t-1] - (1 - gamma) v_subreset S[t-1]
+        S[t] = Theta(V[t] - v_threshold)
+
+    Multi-step only: input and output are ``[T, B, ...]``, with ``inplane`` ``[T, B, C, ...]``.
+    The memory ``v`` (also ``u``) is kept from call to call, the last spike is not: ``S[0] = 0``.
+
+    Args:
+        T: number of time steps.
+        inplane: number of channels C, each with parameters of its own; None: one of each for
+            the whole layer.
+        init_linear_decay: at the start; None is ``init_v_threshold / (2 T)``.
+        init_v_subreset: at the start; None is ``init_v_threshold``.
+        init_tau: at the start.
+        init_v_threshold: at the start.
+        init_conduct: at the start, at every step.
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Sigmoid()``.
+        step_mode: ``'m'``.
+
+    Raises:
+        TypeError: if an argument is not a number, or T or inplane not an integer.
+        ValueError: if a start value is not between 0 and 1, ``step_mode`` is not ``'m'``, or an
+            input has not T steps or C channels.
+
+    Paper: Yao et al., "GLIF: a unified gated leaky integrate-and-fire neuron for spiking neural
+    networks", NeurIPS 2022.
+    """
+
+    def __init__(
+        self,
+        T: int,
+        inplane: int | None = None,
+        init_linear_decay: float | None = None,
+        init_v_subreset: float | None = None,
+        init_tau: float = 0.25,
+        init_v_threshold: float = 0.5,
+        init_conduct: float = 0.5,
+        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        step_mode: str = "m",
+    ) -> None:
+        super().__init__()
+        self.T = _steps.count(self, "T", T)
+        self.step_mode = step_mode
+        self.surrogate_function = Sigmoid() if surrogate_function is None else surrogate_function
+        self.register_memory("v", 0.0)
+        self.register_memory("u", 0.0)
+        shape = () if inplane is None else (_steps.count(self, "inplane", inplane),)
+
+        def learned(name: str, value: float, *shape: int) -> nn.Parameter:
+            value = _check.between(self, name, value, 0.0, 1.0)
+            return nn.Parameter(torch.full(shape, -math.log(1.0 / value - 1.0)))
+
+        self.alpha, self.beta, self.gamma = (
+            nn.Parameter(0.2 * torch.rand(shape) - 0.1) for _ in range(3)
+        )
+        self.tau = learned("init_tau", init_tau, *shape)
+        self.v_threshold = learned("init_v_threshold", init_v_threshold, *shape)
+        decay = init_v_threshold / (2 * self.T) if init_linear_decay is None else init_linear_decay
+        self.linear_decay = learned("init_linear_decay", decay, *shape)
+        subreset = init_v_threshold if init_v_subreset is None else init_v_subreset
+        self.v_subreset = learned("init_v_subreset", subreset, *shape)
+        self.conduct = learned("init_conduct", init_conduct, self.T, *shape)
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        _steps.check_sequence(self, x_seq, self.T)
+        channels = self.alpha.numel() if self.alpha.ndim else None
+        if channels is not None and (x_seq.ndim < 3 or x_seq.shape[2] != channels):
+            raise ValueError(
+                f"{self._whoami()}: the input must be [T, B, C, ...] with inplane={channels} "
+                f"channels, but got shape {tuple(x_seq.shape)}"
+            )
+        x_seq = _steps.full_precision(x_seq)
+        v = self.memory_like("v", x_seq.detach()[0])
+        x_seq = self.watch(x_seq)
+        shape = () if channels is None else (channels, *[1] * (x_seq.ndim - 3))
+
+        def gate(parameter: Tensor) -> Tensor:
+            return parameter.sigmoid().view(shape)
+
+        names = ("alpha", "beta", "gamma", "tau", "v_threshold", "linear_decay", "v_subreset")
+        alpha, beta, gamma, tau, v_threshold, decay, subreset = (
+            gate(getattr(self, name)) for name in names
+        )
+        spike = torch.zeros_like(x_seq[0])
+        spikes = []
+        for x, conduct in zip(x_seq, self.conduct, strict=True):
+            spike, v = gated_lif_step(
+                x,
+                v,
+                spike,
+                alpha,
+                beta,
+                gamma,
+                tau,
+                v_threshold,
+                decay,
+                subreset,
+                gate(conduct),
+                self.surrogate_function,
+            )
+            spikes.append(spike)
+        self.v = self.u = v
+        return torch.stack(spikes)
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"T={self.T}, inplane={self.alpha.numel() if self.alpha.ndim else None}"

@@ -1,0 +1,171 @@
+"""Neurons with connections inside their layer, by which a population decodes an action."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from bitspike import dynamics, surrogate
+from bitspike.base import MultiStepModule
+from bitspike.neuron import _check, _steps
+from bitspike.neuron._membrane import CurrentMembrane, RestartingMembrane
+
+Surrogate = Callable[[Tensor], Tensor]
+
+
+class Connections(nn.Conv1d):
+    """What the spikes of a step add to the input of the next, all-to-all in each population.
+
+    Args:
+        act_dim: number of populations, one for each dimension of the action.
+        dec_pop_dim: number of neurons in a population.
+    """
+
+    def __init__(self, act_dim: int, dec_pop_dim: int) -> None:
+        super().__init__(act_dim, act_dim * dec_pop_dim, dec_pop_dim, groups=act_dim)
+
+    def forward(self, spike: Tensor) -> Tensor:
+        """Currents ``[B, N]`` of the spikes ``[B, N]``, with ``N = act_dim dec_pop_dim``."""
+        return super().forward(spike.view(len(spike), self.in_channels, -1)).flatten(1)
+
+
+class ILCBaseNode(RestartingMembrane, MultiStepModule):
+    """Base of the neurons with intra-layer connections.
+
+    The layer is ``act_dim`` populations of ``dec_pop_dim`` neurons. Spikes of a step enter the
+    next one through ``conn``, a linear map inside each population::
+
+        H[t] = charge(V[t-1], X[t] + conn(S[t-1]))      conn left out at the first step
+        S[t] = Theta(H[t] - v_threshold)
+        V[t] = H (1 - S) + v_reset S, or H - v_threshold S
+
+    Multi-step only: input and output are ``[T, B, act_dim * dec_pop_dim]``, and each call starts
+    anew. A subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``.
+
+    Args:
+        act_dim: number of populations.
+        dec_pop_dim: number of neurons in a population.
+        v_threshold: threshold of the membrane potential.
+        v_reset: potential after a spike and at the start; None subtracts the threshold instead
+            (soft reset) and starts at 0.
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Rect()``.
+
+    Raises:
+        TypeError: if an argument is not a number, or a dimension not an integer.
+        ValueError: if a potential is not finite, or an input is not of that shape.
+
+    Paper: Chen et al., "Fully spiking actor network with intralayer connections for
+    reinforcement learning", IEEE TNNLS 2024.
+    """
+
+    def __init__(
+        self,
+        act_dim: int,
+        dec_pop_dim: int,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect())
+        self.act_dim = _steps.count(self, "act_dim", act_dim)
+        self.dec_pop_dim = _steps.count(self, "dec_pop_dim", dec_pop_dim)
+        self.out_pop_dim = self.act_dim * self.dec_pop_dim
+        self.conn = Connections(self.act_dim, self.dec_pop_dim)
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
+        check_population(self, x_seq, None, self.out_pop_dim)
+        self.init_tensor(x_seq[0].detach())
+        spikes: list[Tensor] = []
+        for x in _steps.full_precision(x_seq):
+            self.neuronal_charge(x + self.conn(spikes[-1]) if spikes else x)
+            spikes.append(self.neuronal_fire())
+            self.neuronal_reset(spikes[-1])
+        return torch.stack(spikes)
+
+
+def check_population(module: nn.Module, x_seq: Tensor, T: int | None, N: int) -> None:
+    """Raises ValueError unless ``x_seq`` is ``[T, B, N]``."""
+    _steps.check_sequence(module, x_seq, T)
+    if x_seq.ndim != 3 or x_seq.shape[2] != N:
+        raise ValueError(
+            f"{_steps.name_of(module)}: the input must be [T, B, {N}], but got shape "
+            f"{tuple(x_seq.shape)}"
+        )
+
+
+class ILCIFNode(ILCBaseNode):
+    """Integrate and fire, ``H[t] = V[t-1] + X[t]``, with intra-layer connections.
+
+    Connections, arguments and shapes: see `ILCBaseNode`.
+    """
+
+    def neuronal_charge(self, x: Tensor) -> None:
+        """The potential before the spike."""
+        self.v = dynamics.if_charge(x, self.v)
+
+
+class ILCLIFNode(ILCBaseNode):
+    """Leaky integrate and fire, ``H[t] = v_decay V[t-1] + X[t]``, with intra-layer connections.
+
+    Connections, shapes and the other arguments: see `ILCBaseNode`.
+
+    Args:
+        act_dim: see there.
+        dec_pop_dim: see there.
+        v_decay: what a step leaves of the potential.
+        v_threshold: see there.
+        v_reset: see there.
+        surrogate_function: see there.
+    """
+
+    def __init__(
+        self,
+        act_dim: int,
+        dec_pop_dim: int,
+        v_decay: float = 0.75,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        super().__init__(act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function)
+        self.v_decay = _check.finite(self, "v_decay", v_decay)
+
+    def neuronal_charge(self, x: Tensor) -> None:
+        """The potential before the spike."""
+        self.v = self.v * self.v_decay + x
+
+
+class ILCCUBALIFNode(CurrentMembrane, ILCBaseNode):
+    """Current-based leaky integrate and fire with intra-layer connections.
+
+    ::
+
+        C[t] = c_decay C[t-1] + X[t]
+        H[t] = v_decay V[t-1] + C[t]
+
+    Connections, shapes and the other arguments: see `ILCBaseNode`.
+
+    Args:
+        act_dim: see there.
+        dec_pop_dim: see there.
+        c_decay: what a step leaves of the current.
+        v_decay: what a step leaves of the potential.
+        v_threshold: see there.
+        v_reset: see there.
+        surrogate_function: see there.
+    """
+
+    def __init__(
+        self,
+        act_dim: int,
+        dec_pop_dim: int,
+        c_decay: float = 0.5,
+        v_decay: float = 0.75,
+        v_threshold: float = 0.5,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        ILCBaseNode.__init__(self, act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function)
+        self._set_decays(c_decay, v_decay)

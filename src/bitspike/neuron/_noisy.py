@@ -1,0 +1,297 @@
+"""Neurons with coloured noise, by which a spiking policy explores."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from bitspike import dynamics, surrogate
+from bitspike.base import MultiStepModule
+from bitspike.neuron import _steps
+from bitspike.neuron._ilc import Connections, check_population
+from bitspike.neuron._membrane import CurrentMembrane, RestartingMembrane
+from bitspike.neuron._noise import ColouredNoise
+from bitspike.neuron._non_spiking import NonSpikingBaseNode
+
+Surrogate = Callable[[Tensor], Tensor]
+
+
+class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
+    """Base of the spiking neurons with coloured noise on input and output.
+
+    ::
+
+        H[t] = charge(V[t-1], X[t] + sigma_v eps_v[t])
+        S[t] = Theta(H[t] - v_threshold)
+        V[t] = H (1 - S) + v_reset S, or H - v_threshold S
+        output S[t] + sigma_s eps_s[t]
+
+    with ``sigma_v = sigma_s = sigma_init / sqrt(num_node)``; without noise if ``is_training`` is
+    False. Multi-step only: input and output are ``[T, B, num_node]``, and each call starts anew.
+    ``reset_noise(n)`` makes the noise of the next n calls, ``get_colored_noise()`` returns that
+    of the last call, ``load_colored_noise(cn)`` replays it and ``cancel_load()`` ends that. A
+    subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``.
+
+    Args:
+        num_node: number of neurons.
+        is_training: whether there is noise (``train()`` and ``eval()`` do not change it).
+        T: number of time steps.
+        sigma_init: size of the noise.
+        beta: colour of the noise: 0 white, 1 pink, 2 Brownian.
+        v_threshold: threshold of the membrane potential.
+        v_reset: potential after a spike and at the start; None subtracts the threshold instead
+            (soft reset) and starts at 0.
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Rect()``.
+
+    Raises:
+        TypeError: if an argument is not a number, or a count not an integer.
+        ValueError: if a number is out of its range, or an input is not of that shape.
+        RuntimeError: at a call for which no noise is left.
+
+    Paper: Chen et al., "Noisy spiking actor network for exploration", 2024.
+    """
+
+    def __init__(
+        self,
+        num_node: int,
+        is_training: bool = True,
+        T: int = 5,
+        sigma_init: float = 0.5,
+        beta: float = 0.0,
+        v_threshold: float = 0.5,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect())
+        self._begin_noise(num_node, is_training, T, beta)
+        self.sigma_v = self.sigma_s = self._initial_sigma(sigma_init)
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Noisy spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
+        check_population(self, x_seq, self.T, self.num_node)
+        x_seq = _steps.full_precision(x_seq)
+        noise_s = None
+        if self.is_training:
+            noise_v, noise_s = self._next_noises(x_seq)
+            noise_v, noise_s = self.sigma_v * noise_v, self.sigma_s * noise_s
+        self.init_tensor(x_seq[0].detach())
+        outputs: list[Tensor] = []
+        for t, x in enumerate(x_seq):
+            x = self._received(x, outputs)
+            self.neuronal_charge(x if noise_s is None else x + noise_v[t])
+            spike = self.neuronal_fire()
+            self.neuronal_reset(spike)
+            outputs.append(spike if noise_s is None else spike + noise_s[t])
+        return torch.stack(outputs)
+
+    def _received(self, x: Tensor, outputs: list[Tensor]) -> Tensor:  # noqa: ARG002
+        """What the neurons receive of the input ``x``, after these outputs."""
+        return x
+
+
+class NoisyCUBALIFNode(CurrentMembrane, NoisyBaseNode):
+    """Current-based leaky integrate and fire with coloured noise.
+
+    ::
+
+        C[t] = c_decay C[t-1] + X[t]
+        H[t] = v_decay V[t-1] + C[t]
+
+    Noise, shapes and the other arguments: see `NoisyBaseNode`.
+
+    Args:
+        num_node: see there.
+        c_decay: what a step leaves of the current.
+        v_decay: what a step leaves of the potential.
+        is_training: see there.
+        T: see there.
+        sigma_init: see there.
+        beta: see there.
+        v_threshold: see there.
+        v_reset: see there.
+        surrogate_function: see there.
+    """
+
+    def __init__(
+        self,
+        num_node: int,
+        c_decay: float = 0.5,
+        v_decay: float = 0.75,
+        is_training: bool = True,
+        T: int = 5,
+        sigma_init: float = 0.5,
+        beta: float = 0.0,
+        v_threshold: float = 0.5,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        NoisyBaseNode.__init__(
+            self,
+            num_node,
+            is_training,
+            T,
+            sigma_init,
+            beta,
+            v_threshold,
+            v_reset,
+            surrogate_function,
+        )
+        self._set_decays(c_decay, v_decay)
+
+
+class NoisyILCBaseNode(NoisyBaseNode):
+    """Base of the noisy neurons with intra-layer connections.
+
+    As `NoisyBaseNode` with ``num_node = act_dim * dec_pop_dim``; the noisy output of a step
+    enters the next one through ``conn``, as in `ILCBaseNode`.
+
+    Args:
+        act_dim: number of populations.
+        dec_pop_dim: number of neurons in a population.
+        is_training: see `NoisyBaseNode`, as the other arguments.
+        T: see there.
+        sigma_init: see there.
+        beta: see there.
+        v_threshold: see there.
+        v_reset: see there.
+        surrogate_function: see there.
+    """
+
+    def __init__(
+        self,
+        act_dim: int,
+        dec_pop_dim: int,
+        is_training: bool = True,
+        T: int = 5,
+        sigma_init: float = 0.5,
+        beta: float = 0.0,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        counts = (
+            _steps.count(self, "act_dim", act_dim),
+            _steps.count(self, "dec_pop_dim", dec_pop_dim),
+        )
+        NoisyBaseNode.__init__(
+            self,
+            counts[0] * counts[1],
+            is_training,
+            T,
+            sigma_init,
+            beta,
+            v_threshold,
+            v_reset,
+            surrogate_function,
+        )
+        self.act_dim, self.dec_pop_dim = counts
+        self.conn = Connections(*counts)
+
+    def _received(self, x: Tensor, outputs: list[Tensor]) -> Tensor:
+        return x + self.conn(outputs[-1]) if outputs else x
+
+
+class NoisyILCCUBALIFNode(CurrentMembrane, NoisyILCBaseNode):
+    """Current-based leaky integrate and fire with noise and intra-layer connections.
+
+    Charge: see `NoisyCUBALIFNode`; the rest: see `NoisyILCBaseNode`.
+
+    Args:
+        act_dim: number of populations.
+        dec_pop_dim: number of neurons in a population.
+        c_decay: what a step leaves of the current.
+        v_decay: what a step leaves of the potential.
+        is_training: see `NoisyBaseNode`, as the other arguments.
+        T: see there.
+        sigma_init: see there.
+        beta: see there.
+        v_threshold: see there.
+        v_reset: see there.
+        surrogate_function: see there.
+    """
+
+    def __init__(
+        self,
+        act_dim: int,
+        dec_pop_dim: int,
+        c_decay: float = 0.5,
+        v_decay: float = 0.75,
+        is_training: bool = True,
+        T: int = 5,
+        sigma_init: float = 0.5,
+        beta: float = 0.0,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Surrogate | None = None,
+    ) -> None:
+        NoisyILCBaseNode.__init__(
+            self,
+            act_dim,
+            dec_pop_dim,
+            is_training,
+            T,
+            sigma_init,
+            beta,
+            v_threshold,
+            v_reset,
+            surrogate_function,
+        )
+        self._set_decays(c_decay, v_decay)
+
+
+class NoisyNonSpikingBaseNode(ColouredNoise, NonSpikingBaseNode):
+    """Base of the neurons that output membrane potentials and take coloured noise.
+
+    ::
+
+        V[t] = charge(V[t-1], X[t] + sigma eps[t])
+
+    ``sigma`` is learned, one for each neuron, ``sigma_init / sqrt(num_node)`` at the start.
+    Input is ``[T, B, num_node]``; the output and ``decode``: see `NonSpikingBaseNode`; the noise
+    and its methods: see `NoisyBaseNode`.
+
+    Args:
+        num_node: number of neurons.
+        is_training: whether there is noise.
+        T: number of time steps.
+        sigma_init: size of the noise at the start.
+        beta: colour of the noise: 0 white, 1 pink, 2 Brownian.
+        decode: what becomes of the potentials.
+    """
+
+    _noises: ClassVar[tuple[tuple[str, str], ...]] = (("eps_seq", "cn"),)
+
+    def __init__(
+        self,
+        num_node: int,
+        is_training: bool = True,
+        T: int = 5,
+        sigma_init: float = 0.5,
+        beta: float = 0.0,
+        decode: str | None = None,
+    ) -> None:
+        NonSpikingBaseNode.__init__(self, decode)
+        self._begin_noise(num_node, is_training, T, beta)
+        self.sigma = nn.Parameter(torch.full((num_node,), self._initial_sigma(sigma_init)))
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor | list[Tensor]:
+        """The decoded potential ``[B, N]``, or the list of T of them."""
+        check_population(self, x_seq, self.T, self.num_node)
+        if self.is_training:
+            (noise,) = self._next_noises(x_seq)
+            noise = self.sigma * noise
+            x_seq = x_seq + (noise if noise.ndim == 3 else noise.unsqueeze(1))
+        return super().multi_step_forward(x_seq)
+
+
+class NoisyNonSpikingIFNode(NoisyNonSpikingBaseNode):
+    """Integrator without spikes and with noise: ``V[t] = V[t-1] + X[t] + sigma eps[t]``.
+
+    Arguments and shapes: see `NoisyNonSpikingBaseNode`.
+    """
+
+    def neuronal_charge(self, x: Tensor) -> None:
+        """The new potential."""
+        self.v = dynamics.if_charge(x, self.v)

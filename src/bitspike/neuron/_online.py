@@ -1,0 +1,147 @@
+"""Leaky integrate-and-fire neurons for online training: no gradient goes back in time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.base import SingleStepModule
+from bitspike.neuron._lif import LIFNode
+from bitspike.surrogate import heaviside
+
+
+class _OnlineLIFNode(SingleStepModule, LIFNode):
+    """A `LIFNode` that cuts its potential from the graph before each step of training."""
+
+    def fire(self, h: Any) -> Any:
+        """Spikes of the membrane potential ``h``; in evaluation a mere step."""
+        return super().fire(h) if self.training else heaviside(h - self.v_threshold)
+
+    def _spikes(self, x: Tensor) -> Tensor:
+        if self.training and isinstance(self.v, Tensor):
+            self.v = self.v.detach()
+        return super().single_step_forward(x)
+
+
+class OTTTLIFNode(_OnlineLIFNode):
+    """Leaky integrate and fire for online training through time (OTTT).
+
+    A step of training detaches ``V[t-1]``, then does what `LIFNode` does, and returns the list
+    ``[S[t], A[t]]`` with the trace that takes the place of the spikes where the next layer's
+    weights are updated; it carries no gradient::
+
+        A[t] = (1 - 1 / tau) A[t-1] + S[t]       A[0] = 0
+
+    In evaluation a step returns ``S[t]`` alone, without surrogate gradient, and leaves the
+    memory ``trace`` as it is. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`, with
+    other defaults.
+
+    Args:
+        tau: membrane time constant in time steps, greater than 1.
+        decay_input: whether the input is divided by tau as well.
+        v_threshold: threshold of the membrane potential.
+        v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Sigmoid()``.
+        detach_reset: True keeps the gradient from flowing through the spike of the reset.
+        step_mode: ``'s'``.
+        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
+
+    Raises:
+        ValueError: if ``step_mode`` is not ``'s'``; else as `LIFNode`.
+
+    Paper: Xiao et al., "Online training through time for spiking neural networks", NeurIPS 2022.
+    """
+
+    def __init__(
+        self,
+        tau: float = 2.0,
+        decay_input: bool = False,
+        v_threshold: float = 1.0,
+        v_reset: float | None = None,
+        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        detach_reset: bool = True,
+        step_mode: str = "s",
+        store_v_seq: bool = False,
+    ) -> None:
+        super().__init__(
+            tau,
+            decay_input,
+            v_threshold,
+            v_reset,
+            surrogate_function,
+            detach_reset,
+            step_mode,
+            store_v_seq,
+        )
+        self.register_memory("trace", None)
+
+    trace: Tensor | None
+
+    @staticmethod
+    def track_trace(spike: Tensor, trace: Tensor, tau: float) -> Tensor:
+        """The trace after ``spike``, without gradient; all ``[B, ...]``."""
+        with torch.no_grad():
+            return trace * (1.0 - 1.0 / tau) + spike
+
+    def single_step_forward(self, x: Tensor) -> Tensor | list[Tensor]:  # type: ignore[override]
+        """Spikes ``[B, ...]``, in training in a list with the trace, for input ``[B, ...]``."""
+        spike = self._spikes(x)
+        if not self.training:
+            return spike
+        trace = torch.zeros_like(spike) if self.trace is None else self.trace
+        self.trace = self.track_trace(spike, trace, self.tau)
+        return [spike, self.trace]
+
+
+class SLTTLIFNode(_OnlineLIFNode):
+    """Leaky integrate and fire for spatial learning through time (SLTT).
+
+    A step of training detaches ``V[t-1]``, then does what `LIFNode` does. In evaluation the
+    spikes have no surrogate gradient. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`,
+    with ``detach_reset=True``.
+
+    Args:
+        tau: membrane time constant in time steps, greater than 1.
+        decay_input: whether the input is divided by tau as well.
+        v_threshold: threshold of the membrane potential.
+        v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
+        surrogate_function: spike function with a surrogate gradient; None is
+            ``surrogate.Sigmoid()``.
+        detach_reset: True keeps the gradient from flowing through the spike of the reset.
+        step_mode: ``'s'``.
+        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
+
+    Raises:
+        ValueError: if ``step_mode`` is not ``'s'``; else as `LIFNode`.
+
+    Paper: Meng et al., "Towards memory- and time-efficient backpropagation for training spiking
+    neural networks", ICCV 2023.
+    """
+
+    def __init__(
+        self,
+        tau: float = 2.0,
+        decay_input: bool = True,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        detach_reset: bool = True,
+        step_mode: str = "s",
+        store_v_seq: bool = False,
+    ) -> None:
+        super().__init__(
+            tau,
+            decay_input,
+            v_threshold,
+            v_reset,
+            surrogate_function,
+            detach_reset,
+            step_mode,
+            store_v_seq,
+        )
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        return self._spikes(x)

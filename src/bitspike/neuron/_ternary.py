@@ -1,0 +1,91 @@
+"""Neurons with spikes of both signs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from bitspike import dynamics
+from bitspike.neuron import _check
+from bitspike.neuron._base import BaseNode
+
+
+class TernaryIFNode(BaseNode):
+    """Integrate and fire with spikes of -1, 0 and 1.
+
+    ::
+
+        S[t] = Theta(H[t] - v_threshold) - Theta(-H[t] - v_threshold)
+
+    The soft reset subtracts ``v_threshold S``, the hard one resets at spikes of both signs. Charge:
+    ``H[t] = V[t-1] + X[t]``. Arguments: see `BaseNode`.
+
+    Raises:
+        ValueError: unless ``v_threshold`` is positive and ``v_reset`` lies between the thresholds.
+
+    Paper: Guo et al., "Ternary spike: learning ternary spikes for spiking neural networks",
+    AAAI 2024.
+    """
+
+    def __init__(
+        self,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        detach_reset: bool = False,
+        step_mode: str = "s",
+        store_v_seq: bool = False,
+    ) -> None:
+        super().__init__(
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+        )
+        _check.positive(self, "v_threshold", v_threshold)
+        if v_reset is not None:
+            _check.between(self, "v_reset", v_reset, -self.v_threshold, self.v_threshold)
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        """One time step, ``(x, v)`` to ``(s, v)``."""
+        (v,) = states
+        return dynamics.ternary_if_step(
+            x, v, self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset
+        )
+
+
+class TernaryLIFNode(TernaryIFNode):
+    """Leaky integrate and fire with spikes of -1, 0 and 1, see `TernaryIFNode`.
+
+    The charge is `LIFNode`'s.
+
+    Args:
+        tau: membrane time constant in time steps, greater than 1.
+        decay_input: whether the input is divided by tau as well.
+    """
+
+    def __init__(
+        self,
+        tau: float = 2.0,
+        decay_input: bool = True,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        detach_reset: bool = False,
+        step_mode: str = "s",
+        store_v_seq: bool = False,
+    ) -> None:
+        super().__init__(
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+        )
+        self.tau = _check.tau(self, "tau", tau)
+        self.decay_input = bool(decay_input)
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        """One time step, ``(x, v)`` to ``(s, v)``."""
+        (v,) = states
+        return dynamics.ternary_lif_step(
+            x, v, self.tau, self.decay_input,
+            self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"
