@@ -98,7 +98,7 @@ def test_stdp(theirs: Any, name: str, step_mode: str) -> None:
                 for x in x_seq:
                     net(x)
             else:
-                spikes_out = torch.stack([net[1](synapse(x)) for x in x_seq])
+                spikes_out = torch.stack([sn(synapse(x)) for x in x_seq])
                 for learner in learners:
                     for watch in (learner.in_spike_monitor, learner.out_spike_monitor):
                         watch.clear_recorded_data()
@@ -121,7 +121,7 @@ def test_stdp_multi_step_network(theirs: Any, peer: Any, bitwise: bool) -> None:
     """The learner on a multi-step network; exact, since all is a multiple of a power of two."""
     x_seq = bits(T, B, 5)
     weight = (torch.randn(4, 5) * 4).round() / 8
-    gradients = []
+    gradients: list[Any] = []
     for library, make in ((bitspike, learning), (peer, theirs)):
         net = nn.Sequential(
             library.layer.Linear(5, 4, bias=False, step_mode="m"),
@@ -187,7 +187,10 @@ def test_functional(peer: Any, name: str) -> None:
         "mstdpet_linear_step": ((5,), (4,), (4, 5)),
     }
     pre, post, weight = shapes.get(name, ((B, 5), (B, 4), (4, 5)))
-    more = {"stdp_conv1d_step": {"stride": (2,)}, "stdp_conv2d_step": {"stride": (2, 1)}}
+    more: dict[str, dict[str, Any]] = {
+        "stdp_conv1d_step": {"stride": (2,)},
+        "stdp_conv2d_step": {"stride": (2, 1)},
+    }
     options: dict[str, Any] = {**TAUS, "f_pre": f_pre, "f_post": f_post, **more.get(name, {})}
     trace = torch.rand(*pre), torch.rand(*post)
     arguments = bits(*pre), bits(*post), trace, torch.randn(*weight)
@@ -197,7 +200,7 @@ def test_functional(peer: Any, name: str) -> None:
 # -- online training --------------------------------------------------------------------------
 
 
-def pair(peer: Any, build: Callable[[Any], nn.Module]) -> list[nn.Module]:
+def pair(peer: Any, build: Callable[[Any], nn.Module]) -> list[Any]:
     ours, other = build(bitspike), build(peer)
     other.load_state_dict(ours.state_dict())
     return [ours, other]
@@ -210,7 +213,8 @@ def two_layers(library: Any) -> nn.Module:
     )  # fmt: skip
 
 
-def assert_same_weights(ours: nn.Module, other: nn.Module, start: dict[str, Tensor]) -> None:
+def assert_same_weights(nets: list[Any], start: dict[str, Tensor]) -> None:
+    ours, other = nets
     for name, weight in ours.state_dict().items():
         torch.testing.assert_close(weight, other.state_dict()[name])
     assert any(not torch.equal(w, start[name]) for name, w in ours.state_dict().items())
@@ -232,7 +236,7 @@ def test_fptt(peer: Any, theirs: Any) -> None:
                 if hasattr(module, "reset"):
                     module.reset()
         averages.append(w_ra)
-    assert_same_weights(*nets, start)
+    assert_same_weights(nets, start)
     torch.testing.assert_close(*averages)
 
 
@@ -259,4 +263,4 @@ def test_ottt(peer: Any, theirs: Any, kind: str, online: bool) -> None:
         )
     torch.testing.assert_close(*results)
     assert results[0][1].shape == (B, T, 2)
-    assert_same_weights(*nets, start)
+    assert_same_weights(nets, start)

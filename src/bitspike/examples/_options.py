@@ -1,4 +1,4 @@
-"""The tutorial program's command line: what it takes, and what it refuses before it starts."""
+"""The programs' command line: what it takes, and what it refuses before anything starts."""
 
 import argparse
 import math
@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import torch
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DATASETS = ("mnist", "fashion-mnist")
 Kind = TypeVar("Kind", bound="DataclassInstance")
+Some = TypeVar("Some", bound="Options")
 _LARGEST_LR = 3e37  # ten times as much, Adam's first step, still is a float32
 
 
@@ -29,7 +30,18 @@ def option(default: Any, text: str, **argument: Any) -> Any:
 
 @dataclass(frozen=True)
 class Options:
-    """All options with their defaults. See ``-h`` for what they mean."""
+    """All options of the tutorial program with their defaults. See ``-h`` for what they mean.
+
+    A program with other options or other defaults derives its own class.
+    """
+
+    # What a resumed run may change: all else decides what is learned.
+    free: ClassVar[frozenset[str]] = frozenset(
+        ("device", "epochs", "j", "threads", "data_dir", "out_dir", "resume", "predict", "image")
+    )
+    least: ClassVar[dict[str, int]] = {
+        "T": 1, "b": 1, "epochs": 0, "j": 0, "threads": 1, "limit": 0,
+    }  # fmt: skip
 
     T: int = option(100, "time steps an image is shown for", type=int)
     device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
@@ -69,16 +81,11 @@ class Options:
 
     def trajectory(self) -> dict[str, Any]:
         """The options that decide what is learned: a resumed run cannot change them."""
-        return {name: value for name, value in asdict(self).items() if name in _TRAJECTORY}
+        return {name: value for name, value in asdict(self).items() if name not in self.free}
 
     def as_text(self) -> str:
         """One option a line, for ``args.txt``."""
         return "".join(f"{name}: {value}\n" for name, value in asdict(self).items())
-
-
-_TRAJECTORY = frozenset(
-    ("T", "b", "amp", "opt", "momentum", "lr", "tau", "seed", "dataset", "limit")
-)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -128,7 +135,7 @@ def check(options: Options, given: frozenset[str]) -> None:
     Raises:
         OptionError: naming the option, its value and what it may be.
     """
-    for name, low in (("T", 1), ("b", 1), ("epochs", 0), ("j", 0), ("threads", 1), ("limit", 0)):
+    for name, low in options.least.items():
         value = getattr(options, name)
         if value < low:
             raise OptionError(f"-{name} must be at least {low}, but is {value}")
@@ -200,7 +207,7 @@ def check_writable(folder: Path) -> None:
         raise OptionError(f"-out-dir {folder}: no permission to write in {existing}")
 
 
-def adopt(options: Options, given: frozenset[str], saved: dict[str, Any]) -> Options:
+def adopt(options: Some, given: frozenset[str], saved: dict[str, Any]) -> Some:
     """``options`` with what a checkpoint says decides the trajectory.
 
     Raises:

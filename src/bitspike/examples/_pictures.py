@@ -1,5 +1,6 @@
-"""The tutorial program's pictures, arrays and TensorBoard entries."""
+"""The programs' pictures, arrays and TensorBoard entries."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -16,7 +18,17 @@ from bitspike._files import atomic
 from bitspike.examples._options import OptionError
 from bitspike.training import EpochMetrics
 
-mpl.use("Agg")  # the program only writes files: never open a window
+mpl.use("Agg")  # the programs only write files: never open a window
+
+CLASSES = 10
+
+
+def votes(rate: Tensor) -> Tensor:
+    """Firing rates of the classes ``[B, 10]`` from those of the neurons ``[B, N]``.
+
+    The neurons of a class are neighbours; their rates are averaged.
+    """
+    return rate if rate.shape[1] == CLASSES else rate.unflatten(1, (CLASSES, -1)).mean(2)
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,9 @@ class Answer:
 
     Attributes:
         image: ``[28, 28]`` in [0, 1].
-        input_spikes: ``[T, 784]``.
-        v_seq: membrane potentials of the output layer after each step, ``[T, 10]``.
-        s_seq: its spikes, ``[T, 10]``.
+        input_spikes: ``[T, C * 784]``, those of the image, or of C maps that a layer makes of it.
+        v_seq: membrane potentials of the output layer after each step, ``[T, N]``.
+        s_seq: its spikes, ``[T, N]``; N is a multiple of 10, neighbours vote for a class.
     """
 
     image: Tensor
@@ -37,12 +49,12 @@ class Answer:
 
     @property
     def firing_rate(self) -> Tensor:
-        """Firing rates of the output layer, ``[1, 10]``."""
-        return self.s_seq.mean(0, keepdim=True)
+        """Firing rates of the classes, ``[1, 10]``."""
+        return votes(self.s_seq.mean(0, keepdim=True))
 
     @property
     def predicted(self) -> int:
-        """The class of the neuron that fired most."""
+        """The class whose neurons fired most."""
         return int(self.firing_rate.argmax())
 
 
@@ -85,7 +97,7 @@ def save_all(
             np.save(temporary, array.numpy())
     paths = save_answer(folder, answer)
     paths["input"] = folder / "input.png"
-    visualizing.save(visualizing.plot_input(answer.image, answer.input_spikes), paths["input"])
+    visualizing.save(_draw_input(answer), paths["input"])
     if history:
         paths["accuracy"] = folder / "accuracy.png"
         train, test = [row.train_acc for row in history], [row.test_acc for row in history]
@@ -94,6 +106,18 @@ def save_all(
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         writer.add_image(name, pixels, len(history), dataformats="HWC")
+
+
+def _draw_input(answer: Answer) -> Figure:
+    """The image and its spikes, or the firing rates of the maps that a layer makes of it."""
+    maps = answer.input_spikes.shape[1] // answer.image.numel()
+    if maps == 1:
+        return visualizing.plot_input(answer.image, answer.input_spikes)
+    columns = next(n for n in range(math.isqrt(maps), 0, -1) if maps % n == 0)
+    rates = answer.input_spikes.mean(0).reshape(maps, *answer.image.shape)
+    title = "Firing rates of the first layer"
+    figure, _ = visualizing.plot_2d_feature_map(rates, columns, maps // columns, 1, title)
+    return figure
 
 
 def read(path: str) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.grad import conv1d_weight, conv2d_weight
 
 from bitspike.spikes import SpikeTensor
 
@@ -118,9 +119,8 @@ def correlate(post: Tensor, pre: Tensor, kernel: Sequence[int], stride: object =
     """
     if not kernel:
         return post.t() @ pre
-    gradient = torch.nn.grad.conv1d_weight if len(kernel) == 1 else torch.nn.grad.conv2d_weight
-    shape = (post.shape[1], pre.shape[1], *kernel)
-    return gradient(pre, shape, post, stride=stride)  # type: ignore[arg-type]
+    gradient: Callable[..., Tensor] = conv1d_weight if len(kernel) == 1 else conv2d_weight
+    return gradient(pre, (post.shape[1], pre.shape[1], *kernel), post, stride=stride)
 
 
 def modulate(f: Modulation, weight: Tensor) -> Tensor:

@@ -6,12 +6,14 @@ what is exported here and never a backend by name.
 
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
+from bitspike.kernels._norm import BatchNormOnKernels
 from bitspike.kernels._planes import channels_last
 from bitspike.kernels._prepared import keep_prepared
 
 __all__ = [
     "BACKENDS",
     "BackendError",
+    "BatchNormOnKernels",
     "channels_last",
     "check_backend",
     "encode_poisson",

@@ -169,6 +169,8 @@ class OutlierAwareThresholdNode(FewSpikeNode):
     Raises:
         ValueError: if the tables differ in length, ``split_threshold`` is negative or not
             finite, or ``clamp_value`` is not positive or smaller than ``split_threshold``.
+
+    Paper: LAS, arXiv:2505.09659, 2025 (conversion of large language models).
     """
 
     outlier_theta: Tensor
@@ -239,6 +241,8 @@ class HGNode(FewSpikeNode):
     Raises:
         TypeError: if an entry of ``tables`` is no `FewSpikeTable`.
         ValueError: if there is no table, the tables differ in length, or the borders do not fit.
+
+    Paper: LAS, arXiv:2505.09659, 2025 (conversion of large language models).
     """
 
     region_theta: Tensor

@@ -52,8 +52,9 @@ class MPBNBaseNode(BaseNode):
         ValueError: if both or none of ``out_features`` and ``out_channels`` are given, or an
             input has another number of dimensions or channels.
 
-    Paper: Guo et al., "Membrane potential batch normalization for spiking neural networks",
-    ICCV 2023.
+    Papers: Guo et al., "Membrane potential batch normalization for spiking neural networks",
+    ICCV 2023; statistics that follow after re-parametrisation: "Threshold modulation for online
+    test-time adaptation of spiking neural networks", arXiv:2505.05375, 2025.
     """
 
     mu: Tensor | None

@@ -30,13 +30,13 @@ def assert_parity(norm: nn.Module, x: Tensor, g: Tensor) -> None:
     want = run(reference, x.double(), g.double())
     with BatchNormOnKernels():
         got = run(norm, x, g)
-    assert got[0].stride() == x.stride()
+    assert got[0].is_contiguous(memory_format=torch.channels_last)
     for one, other in zip(got, want, strict=True):
         scale = 1e-5 * float(other.abs().max())
         torch.testing.assert_close(one.double(), other.double(), rtol=1e-5, atol=scale)
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 7, 5), (2, 5, 9, 4), (40, 70, 3, 3), (2, 16, 1, 1)])
+@pytest.mark.parametrize("shape", [(3, 32, 7, 5), (2, 5, 9, 4), (40, 70, 3, 3), (20, 16, 1, 1)])
 @pytest.mark.parametrize("arguments", [{}, {"affine": False}, {"track_running_stats": False}])
 def test_outputs_statistics_and_gradients(shape: Any, arguments: dict[str, Any]) -> None:
     norm = nn.BatchNorm2d(shape[1], **arguments)

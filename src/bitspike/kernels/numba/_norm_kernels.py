@@ -96,18 +96,19 @@ def products(g: Any, x: Any, centre: Any, out: Any, M: Any, C: Any) -> None:
             sums_of_block(g, x, centre, row, min(last, row + BLOCK), C, own)
 
 
-def affine(x: Any, a: Any, b: Any, out: Any, M: Any, C: Any) -> None:
-    """``out = x a + b`` with one a and b for each column."""
+def affine(x: Any, centre: Any, a: Any, b: Any, out: Any, M: Any, C: Any) -> None:
+    """``out = (x - centre) a + b`` with one of each for each column."""
     for block in prange((M + BLOCK - 1) // BLOCK):
         row, last = block * BLOCK, min(M, (block + 1) * BLOCK)
         for c in range(0, C // LANES * LANES, LANES):
-            scale, start = load16(a, c), load16(b, c)
+            scale, start, middle = load16(a, c), load16(b, c), load16(centre, c)
             for r in range(row, last):
                 at = r * C + c
-                store16(out, at, add_float(multiply_float(load16(x, at), scale), start))
+                value = multiply_float(subtract_float(load16(x, at), middle), scale)
+                store16(out, at, add_float(value, start))
         for c in range(C // LANES * LANES, C):
             for r in range(row, last):
-                out[r * C + c] = x[r * C + c] * a[c] + b[c]
+                out[r * C + c] = (x[r * C + c] - centre[c]) * a[c] + b[c]
 
 
 def backward(

@@ -41,15 +41,16 @@ class _BatchNorm(torch.autograd.Function):
         mean, variance = centre + shift, np.maximum(square - shift * shift, 0.0)
         scale = 1 / np.sqrt(variance + eps)
         gain = scale if weight is None else scale * weight.detach().numpy()
-        start = -mean * gain if bias is None else bias.detach().numpy() - mean * gain
+        middle = mean.astype(np.float32)
+        start = (middle - mean) * gain + (0.0 if bias is None else bias.detach().numpy())
         out = pool.empty((x.shape[0], *x.shape[2:], C), torch.float32)
-        single = [array.astype(np.float32) for array in (mean, gain, start)]
-        _affine(values, single[1], single[2], flat(out), M, C, work=0.5 * x.numel())
+        single = gain.astype(np.float32), start.astype(np.float32)
+        _affine(values, middle, *single, flat(out), M, C, work=0.5 * x.numel())
         if running is not None:
             for kept, new in zip(running, (mean, variance * (M / (M - 1))), strict=True):
                 kept.lerp_(torch.from_numpy(new).to(kept.dtype), momentum)
         ctx.save_for_backward(x)
-        ctx.scale, ctx.gain, ctx.mean, ctx.affine = scale, gain, single[0], weight is not None
+        ctx.scale, ctx.gain, ctx.mean, ctx.affine = scale, gain, middle, weight is not None
         return out.movedim(-1, 1)
 
     @staticmethod

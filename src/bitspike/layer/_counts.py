@@ -1,0 +1,124 @@
+"""Count spikes in groups: over neighbouring outputs, or over neighbouring time steps."""
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.base import MultiStepModule, StepModule
+from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._sequence import check_sequence
+from bitspike.layer._memory_shape import dense
+
+
+class VotingLayer(nn.Module, StepModule):
+    """The mean of each ``voting_size`` neighbouring outputs: several neurons vote for a class.
+
+    Input ``[B, C * voting_size]`` or ``[T, B, C * voting_size]``, output ``[B, C]`` or
+    ``[T, B, C]``. Outputs that do not fill a group at the end have no vote.
+
+    Args:
+        voting_size: neurons of a class, 1 or more.
+        step_mode: ``'s'`` or ``'m'``.
+
+    Raises:
+        ValueError: if the input has another number of axes, or fewer outputs than a group.
+    """
+
+    def __init__(self, voting_size: int = 10, step_mode: str = "s") -> None:
+        super().__init__()
+        if voting_size < 1:
+            raise ValueError(f"VotingLayer: voting_size must be 1 or more, but got {voting_size}")
+        self.voting_size = voting_size
+        self.step_mode = step_mode
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """One time step, ``[B, C * voting_size]``."""
+        if x.ndim != 2 or x.shape[1] < self.voting_size:
+            raise ValueError(
+                f"VotingLayer: one time step must be [B, C * {self.voting_size}], but got "
+                f"{tuple(x.shape)}"
+            )
+        return nn.functional.avg_pool1d(x.unsqueeze(1), self.voting_size, self.voting_size).squeeze(
+            1
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
+        if self.step_mode == "s":
+            return self.single_step_forward(x)
+        y_seq: Tensor = seq_to_ann_forward(x, self.single_step_forward)
+        return y_seq
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"voting_size={self.voting_size}, step_mode={self.step_mode!r}"
+
+
+class _Slots(nn.Module, MultiStepModule):
+    """What `SpikeCountToBinary` and `TemporalBinSum` share; both are used in a pair."""
+
+    def __init__(self, num_slots: int, always_convert: bool = False) -> None:
+        super().__init__()
+        if num_slots < 1:
+            raise ValueError(
+                f"{type(self).__name__}: num_slots must be 1 or more, but got {num_slots}"
+            )
+        self.num_slots = num_slots
+        self.always_convert = bool(always_convert)
+
+    def forward(self, x_seq: Tensor) -> Tensor:
+        """A whole sequence ``[T, B, ...]``."""
+        if self.training and not self.always_convert:
+            return x_seq
+        check_sequence(x_seq, 2, type(self).__name__)
+        return self._convert(dense(x_seq))
+
+    def _convert(self, x_seq: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"num_slots={self.num_slots}, always_convert={self.always_convert}"
+
+
+class SpikeCountToBinary(_Slots):
+    """Spreads counts of spikes over ``num_slots`` steps each: ``n`` becomes ``n`` ones, then zeros.
+
+    ``[T, B, ...]`` becomes ``[T * num_slots, B, ...]``, multi-step only; `TemporalBinSum` undoes
+    it. A linear layer without bias between the two gives what it would give on the counts. The
+    gradient of each slot with respect to the count is ``1 / num_slots``.
+
+    Args:
+        num_slots: the largest count; what is above is cut off.
+        always_convert: False passes the counts through in training.
+
+    Raises:
+        ValueError: if ``num_slots`` is below 1, or the input is no sequence.
+    """
+
+    def _convert(self, x_seq: Tensor) -> Tensor:
+        counts = x_seq.unsqueeze(1)
+        slots = torch.arange(self.num_slots, device=x_seq.device)
+        spikes = (slots.view(-1, *[1] * (x_seq.ndim - 1)) < counts).to(x_seq.dtype)
+        proxy = counts / self.num_slots
+        return (spikes + (proxy - proxy.detach())).flatten(0, 1)
+
+
+class TemporalBinSum(_Slots):
+    """Sums each ``num_slots`` neighbouring steps; zeros fill up the last ones.
+
+    ``[T, B, ...]`` becomes ``[ceil(T / num_slots), B, ...]``, multi-step only. It undoes
+    `SpikeCountToBinary`.
+
+    Args:
+        num_slots: steps to a sum.
+        always_convert: False passes the sequence through in training.
+
+    Raises:
+        ValueError: if ``num_slots`` is below 1, or the input is no sequence.
+    """
+
+    def _convert(self, x_seq: Tensor) -> Tensor:
+        missing = -len(x_seq) % self.num_slots
+        if missing:
+            x_seq = torch.cat((x_seq, x_seq.new_zeros(missing, *x_seq.shape[1:])))
+        return x_seq.reshape(-1, self.num_slots, *x_seq.shape[1:]).sum(1)

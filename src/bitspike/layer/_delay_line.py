@@ -1,0 +1,183 @@
+"""Layers that hold back their input."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.base import MemoryModule
+from bitspike.functional._delay import _silence, check_delay
+from bitspike.functional._sequence import check_sequence
+from bitspike.layer._memory_shape import dense, shaped
+from bitspike.neuron import _check
+
+
+class _DelayLine(MemoryModule):
+    """Remembers the last ``_length`` inputs, oldest first, in the memory ``queue``."""
+
+    queue: Tensor | None
+
+    def __init__(self, length: int, step_mode: str) -> None:
+        super().__init__()
+        self._length = length
+        self.step_mode = step_mode
+        self.register_memory("queue", None)
+
+    @abstractmethod
+    def _read(self, past: Tensor, T: int) -> Tensor:
+        """The last ``T`` outputs, from ``_length`` earlier inputs and ``T`` new ones, ``past``."""
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """One time step, ``[B, ...]``."""
+        y: Tensor = self.multi_step_forward(x.unsqueeze(0))[0]
+        return y
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """A whole sequence, ``[T, B, ...]``, or the next part of one."""
+        check_sequence(x_seq, 1, self._whoami())
+        T, D = len(x_seq), self._length
+        if D == 0:
+            return self._read(x_seq, T)
+        if self.queue is None:
+            self.queue = torch.cat([_silence(x_seq.detach()[:1])] * D)
+        queue = self.memory_like("queue", shaped(x_seq, D, *x_seq.shape[1:]))
+        past = torch.cat((queue, self.watch(x_seq)))
+        self.queue = past[T:]
+        return self._read(past, T)
+
+
+class Delay(_DelayLine):
+    """The input, a whole number of time steps later; zeros come first.
+
+    ::
+
+        Y[t] = X[t - delay_steps]
+
+    Input and output are ``[B, ...]`` or ``[T, B, ...]``. Spikes stored as bits stay bits.
+
+    Args:
+        delay_steps: time steps, 0 or more.
+        step_mode: ``'s'`` or ``'m'``.
+
+    Raises:
+        ValueError: if ``delay_steps`` is not an integer or below 0.
+        StateError: at an input that does not fit the state of an earlier one.
+    """
+
+    def __init__(self, delay_steps: int, step_mode: str = "s") -> None:
+        super().__init__(check_delay(delay_steps), step_mode)
+
+    @property
+    def delay_steps(self) -> int:
+        """By how many time steps the input is late."""
+        return self._length
+
+    def _read(self, past: Tensor, T: int) -> Tensor:
+        return past[:T]
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"delay_steps={self.delay_steps}, {super().extra_repr()}"
+
+
+class LearnableDelay(_DelayLine):
+    """One learnable, real-valued delay ``d`` for each channel.
+
+    ::
+
+        Y_c[t] = sum_k K(k; d_c) X_c[t - k]             k = 0 ... max_delay
+
+        'linear'    K shares the spike between the two whole steps around d:
+                    1 - (d - floor(d)) and d - floor(d)
+        'gauss'     K = exp(-(k - d)^2 / (2 sigma^2)), divided by its sum over k
+
+    ``'gauss'`` reaches further, so that a delay can be learned from a spike that is several steps
+    away; make ``sigma`` smaller in the course of the training. A delay beyond 0 and ``max_delay``
+    counts as the nearest of these, and its gradient leads back.
+
+    Input and output are ``[B, C, ...]`` or ``[T, B, C, ...]``; before the first input are zeros.
+
+    Args:
+        num_channels: channels ``C``.
+        max_delay: the longest delay in time steps, 1 or more.
+        kernel: ``'linear'`` or ``'gauss'``.
+        sigma: width of ``'gauss'`` in time steps; the attribute may be changed at any time.
+        step_mode: ``'s'`` or ``'m'``.
+
+    Raises:
+        TypeError, ValueError: for arguments of the wrong type or value, or another ``C``.
+        StateError: at an input that does not fit the state of an earlier one.
+
+    Paper: Hammouamri et al., "Learning Delays in Spiking Neural Networks using Dilated
+    Convolutions with Learnable Spacings", ICLR 2024.
+    """
+
+    kernels: ClassVar[tuple[str, ...]] = ("linear", "gauss")
+
+    def __init__(
+        self,
+        num_channels: int,
+        max_delay: int,
+        kernel: str = "linear",
+        sigma: float = 1.0,
+        step_mode: str = "s",
+    ) -> None:
+        super().__init__(check_delay(max_delay), step_mode)
+        if max_delay < 1:
+            raise ValueError(f"LearnableDelay: max_delay must be 1 or more, but got {max_delay}")
+        if kernel not in self.kernels:
+            raise ValueError(f"LearnableDelay: kernel must be 'linear' or 'gauss', got {kernel!r}")
+        self.kernel = kernel
+        self.sigma = _check.finite(self, "sigma", sigma)
+        if self.sigma <= 0:
+            raise ValueError(f"LearnableDelay: sigma must be greater than 0, but got {sigma}")
+        self.delay = nn.Parameter(torch.empty(num_channels))
+        self.reset_parameters()
+
+    @property
+    def max_delay(self) -> int:
+        """The longest delay in time steps."""
+        return self._length
+
+    def reset_parameters(self) -> None:
+        """Draws the delays anew, uniformly between 0 and ``max_delay``."""
+        nn.init.uniform_(self.delay, 0.0, float(self.max_delay))
+
+    def get_kernel(self) -> Tensor:
+        """``K``, ``[max_delay + 1, C]``: the weight of each delay."""
+        inside = self.delay.detach().clamp(0.0, float(self.max_delay))
+        d = self.delay + (inside - self.delay.detach())
+        k = torch.arange(self.max_delay + 1, dtype=d.dtype, device=d.device).unsqueeze(1)
+        if self.kernel == "gauss":
+            return torch.softmax(-((k - d) ** 2) / (2.0 * self.sigma**2), dim=0)
+        lower = inside.floor().clamp(max=self.max_delay - 1.0)
+        share = d - lower
+        return (k == lower) * (1.0 - share) + (k == lower + 1.0) * share
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """A whole sequence, ``[T, B, C, ...]``, or the next part of one."""
+        if x_seq.ndim < 3 or x_seq.shape[2] != len(self.delay):
+            raise ValueError(
+                f"{self._whoami()} delays C={len(self.delay)} channels, [T, B, C, ...], but got "
+                f"shape {tuple(x_seq.shape)}"
+            )
+        return super().multi_step_forward(x_seq)
+
+    def _read(self, past: Tensor, T: int) -> Tensor:
+        D = self.max_delay
+        weights = self.get_kernel().to(past.dtype)
+        weights = weights.view(D + 1, -1, *[1] * (past.ndim - 3))
+        past = dense(past)
+        y = weights[0] * past[D:]
+        for k in range(1, D + 1):
+            y = y + weights[k] * past[D - k : D - k + T]
+        return y
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        sigma = f", sigma={self.sigma:g}" if self.kernel == "gauss" else ""
+        return (
+            f"{len(self.delay)}, max_delay={self.max_delay}, kernel={self.kernel!r}{sigma}, "
+            f"{super().extra_repr()}"
+        )

@@ -1,0 +1,231 @@
+"""STDP under the control of a reward."""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.functional._plasticity import (
+    Modulation,
+    Traces,
+    check_taus,
+    identity,
+    mstdp_linear_step,
+    mstdpet_linear_step,
+    mstdpet_reward_step,
+)
+from bitspike.learning._learner import Learner
+
+
+class _RewardLearner(Learner):
+    """A learner whose eligibilities wait for the reward of the next time step."""
+
+    eligibility: Tensor | None
+
+    def __init__(self, step_mode: str, synapse: nn.Module, *args: Any) -> None:
+        name = type(self).__name__
+        if step_mode != "s":
+            raise ValueError(
+                f"{name}: step_mode must be 's', for there is a reward each step, but got "
+                f"{step_mode!r}"
+            )
+        if not isinstance(synapse, nn.Linear):
+            raise NotImplementedError(
+                f"{name} learns the weight of Linear, not of {type(synapse).__name__}"
+            )
+        super().__init__(step_mode, synapse, *args)
+        self.register_memory("eligibility", None)
+
+    def supported_step_mode(self) -> tuple[str, ...]:
+        """Single-step only."""
+        return ("s",)
+
+    @torch.no_grad()
+    def step(
+        self, reward: float | Tensor, on_grad: bool = True, scale: float = 1.0
+    ) -> Tensor | None:
+        """The change that the reward of this time step makes of what happened before it.
+
+        The reward acts on the eligibility of the step before; the first step changes nothing.
+
+        Args:
+            reward: ``r[t]``.
+            on_grad: True subtracts the change from ``synapse.weight.grad``; False returns it.
+            scale: factor of the change.
+
+        Returns:
+            With ``on_grad=False`` the change, ``[O, I]``; None if nothing was recorded.
+
+        Raises:
+            RuntimeError: if the learner is closed, one of the two modules ran more often, or both
+                ran more than once since the last step.
+            ValueError: if shapes do not fit; traces and records are then as before.
+        """
+        records = self._activity()
+        if not records:
+            return None
+        if len(records) > 1:
+            raise RuntimeError(
+                f"{self._whoami()} needs one step(reward) for each time step, but {len(records)} "
+                "have passed since the last"
+            )
+        pre, post = records[0]
+        trace = self._trace("trace_pre", pre), self._trace("trace_post", post)
+        eligibility, traces = self._eligible(pre, post, trace)
+        r = torch.as_tensor(reward, dtype=eligibility.dtype, device=eligibility.device).detach()
+        self._check_reward(r, pre)
+        before = torch.zeros_like(eligibility) if self.eligibility is None else self.eligibility
+        if before.shape != eligibility.shape or before.device != eligibility.device:
+            raise ValueError(
+                f"{self._whoami()}: the eligibility of the step before has shape "
+                f"{tuple(before.shape)} on {before.device}, this one {tuple(eligibility.shape)} on "
+                f"{eligibility.device}: reset before the batch size or the device changes"
+            )
+        delta = self._rewarded(r, before)
+        self.trace_pre, self.trace_post = traces
+        self.eligibility = eligibility
+        self._forget_records()
+        return self._deliver(delta * scale if scale != 1.0 else delta, on_grad)
+
+    @abstractmethod
+    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
+        """The eligibility of this step, and the traces."""
+
+    @abstractmethod
+    def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
+        """Refuses a reward of the wrong shape."""
+
+    @abstractmethod
+    def _rewarded(self, reward: Tensor, eligibility: Tensor) -> Tensor:
+        """The change, ``[O, I]``."""
+
+    @property
+    def _rule(self) -> dict[str, Any]:
+        return {
+            "tau_pre": self.tau_pre,
+            "tau_post": self.tau_post,
+            "f_pre": self.f_pre,
+            "f_post": self.f_post,
+        }
+
+
+class MSTDPLearner(_RewardLearner):
+    """STDP modulated by a reward.
+
+    ::
+
+        tr_pre[t]  = tr_pre[t-1]  exp(-1 / tau_pre)  + s_pre[t]
+        tr_post[t] = tr_post[t-1] exp(-1 / tau_post) + s_post[t]
+        e[t] = f_post(w) s_post[t] tr_pre[t] - f_pre(w) tr_post[t] s_pre[t]      of each sample
+        dw[t] = sum_B r[t] e[t-1]
+
+    R. V. Florian: Reinforcement learning through modulation of spike-timing-dependent synaptic
+    plasticity, Neural Computation 19 (2007).
+
+    Args:
+        step_mode: ``'s'``; input and output are ``[B, I]`` and ``[B, O]``.
+        synapse: a linear layer.
+        sn: the module whose outputs are the post-synaptic spikes.
+        tau_pre: time constant of ``tr_pre`` in time steps, positive.
+        tau_post: time constant of ``tr_post`` in time steps, positive.
+        f_pre: how much the weight weakens, as a function of itself.
+        f_post: how much it grows.
+
+    The reward of `step` is a number, or ``[B]``, one for each sample.
+
+    Raises:
+        ValueError: for a wrong step mode or time constant.
+        NotImplementedError: for another kind of synapse.
+    """
+
+    def __init__(
+        self,
+        step_mode: str,
+        synapse: nn.Linear,
+        sn: nn.Module,
+        tau_pre: float,
+        tau_post: float,
+        f_pre: Modulation = identity,
+        f_post: Modulation = identity,
+    ) -> None:
+        check_taus(0, tau_pre=tau_pre, tau_post=tau_post)
+        super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
+
+    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
+        return mstdp_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
+
+    def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
+        if reward.ndim and tuple(reward.shape) != (len(pre),):
+            raise ValueError(
+                f"{self._whoami()}: the reward is a number or has shape ({len(pre)},), one for "
+                f"each sample, but got shape {tuple(reward.shape)}"
+            )
+
+    def _rewarded(self, reward: Tensor, eligibility: Tensor) -> Tensor:
+        return (reward.reshape(-1, 1, 1) * eligibility).sum(0)
+
+
+class MSTDPETLearner(_RewardLearner):
+    """STDP modulated by a reward that may come late: eligibilities leave a trace.
+
+    ::
+
+        e[t] as in `MSTDPLearner`, of one sample
+        tr_e[t] = tr_e[t-1] exp(-1 / tau_trace) + e[t-1] / tau_trace
+        dw[t] = r[t] tr_e[t]
+
+    R. V. Florian: Reinforcement learning through modulation of spike-timing-dependent synaptic
+    plasticity, Neural Computation 19 (2007).
+
+    Args:
+        step_mode: ``'s'``; input and output are ``[I]`` and ``[O]``, without a batch axis.
+        synapse: a linear layer.
+        sn: the module whose outputs are the post-synaptic spikes.
+        tau_pre: time constant of ``tr_pre`` in time steps, positive.
+        tau_post: time constant of ``tr_post`` in time steps, positive.
+        tau_trace: time constant of ``tr_e`` in time steps, positive.
+        f_pre: how much the weight weakens, as a function of itself.
+        f_post: how much it grows.
+
+    The reward of `step` is a number.
+
+    Raises:
+        ValueError: for a wrong step mode or time constant.
+        NotImplementedError: for another kind of synapse.
+    """
+
+    trace_e: Tensor | None
+
+    def __init__(
+        self,
+        step_mode: str,
+        synapse: nn.Linear,
+        sn: nn.Module,
+        tau_pre: float,
+        tau_post: float,
+        tau_trace: float,
+        f_pre: Modulation = identity,
+        f_post: Modulation = identity,
+    ) -> None:
+        check_taus(0, tau_pre=tau_pre, tau_post=tau_post, tau_trace=tau_trace)
+        super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
+        self.tau_trace = tau_trace
+        self.register_memory("trace_e", None)
+
+    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
+        return mstdpet_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
+
+    def _check_reward(self, reward: Tensor, pre: Tensor) -> None:  # noqa: ARG002
+        if reward.ndim:
+            raise ValueError(
+                f"{self._whoami()}: the reward must be a number, but got shape "
+                f"{tuple(reward.shape)}"
+            )
+
+    def _rewarded(self, reward: Tensor, eligibility: Tensor) -> Tensor:
+        trace = torch.zeros_like(eligibility) if self.trace_e is None else self.trace_e
+        delta, self.trace_e = mstdpet_reward_step(
+            reward, eligibility, trace, tau_trace=self.tau_trace
+        )
+        return delta

@@ -1,0 +1,303 @@
+"""Stacks of recurrent layers, in one direction or in both."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.rnn._cells import (
+    Spike,
+    SpikingGRUCell,
+    SpikingLSTMCell,
+    SpikingRNNCellBase,
+    SpikingVanillaRNNCell,
+)
+from bitspike.rnn._directions import bidirectional_rnn_cell_forward, directional_rnn_cell_forward
+
+
+class SpikingRNNBase(nn.Module):
+    """Base of the stacks: ``num_layers`` cells, one above the other, in one direction or in both.
+
+    Input ``x`` is ``[T, B, input_size]``, output ``[T, B, D * hidden_size]`` with ``D`` 2 for
+    ``bidirectional``, else 1. States are ``[D * num_layers, B, hidden_size]``: one tensor, or a
+    tuple of ``states_num()`` of them; in both directions the layers forward come first, then
+    those back (``torch.nn.LSTM`` has them in turns).
+
+    A subclass names its cell in `base_cell` and the number of its states in `states_num`.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of a layer's output in one direction.
+        num_layers: layers, 1 or more.
+        bias: whether the linear layers have biases.
+        dropout_p: probability of an element between two layers to be dropped in training.
+        invariant_dropout_mask: True draws the mask of the dropout once for all time steps.
+        bidirectional: whether each layer has a second cell that starts at the last time step.
+        *args: for each cell.
+        **kwargs: the same.
+
+    Raises:
+        TypeError, ValueError: for arguments, inputs or states that do not fit.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool = True,
+        dropout_p: float = 0,
+        invariant_dropout_mask: bool = False,
+        bidirectional: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        kind = type(self).__name__
+        if num_layers < 1:
+            raise ValueError(f"{kind}: num_layers must be 1 or more, but got {num_layers}")
+        if not 0 <= dropout_p <= 1:
+            raise ValueError(f"{kind}: dropout_p is a probability, but got {dropout_p}")
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.dropout_p = dropout_p
+        self.invariant_dropout_mask = bool(invariant_dropout_mask)
+        self.bidirectional = bool(bidirectional)
+        self._directions = 2 if bidirectional else 1
+        made = self.create_cells(*args, **kwargs)
+        self.cells, *reverse = made if isinstance(made, tuple) else (made,)
+        if reverse:
+            self.cells_reverse = reverse[0]
+
+    @staticmethod
+    def base_cell() -> type[SpikingRNNCellBase]:
+        """The class of the cells."""
+        raise NotImplementedError
+
+    @staticmethod
+    def states_num() -> int:
+        """How many states a cell has."""
+        raise NotImplementedError
+
+    def create_cells(
+        self, *args: Any, **kwargs: Any
+    ) -> nn.Sequential | tuple[nn.Sequential, nn.Sequential]:
+        """The cells of all layers, and those back if there are any."""
+        above = self.hidden_size * self._directions
+        sizes = [self.input_size, *[above] * (self.num_layers - 1)]
+        stacks = [
+            nn.Sequential(
+                *(
+                    self.base_cell()(size, self.hidden_size, self.bias, *args, **kwargs)
+                    for size in sizes
+                )
+            )
+            for _ in range(self._directions)
+        ]
+        return (stacks[0], stacks[1]) if self.bidirectional else stacks[0]
+
+    def forward(
+        self, x: Tensor, states: Tensor | tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        """Outputs and last states of a sequence.
+
+        Args:
+            x: ``[T, B, input_size]``.
+            states: the first states; None for zeros.
+        """
+        if x.ndim != 3 or x.shape[0] == 0 or x.shape[2] != self.input_size:
+            raise ValueError(
+                f"{type(self).__name__}: the input must be [T, B, {self.input_size}] with T >= 1, "
+                f"but got {tuple(x.shape)}"
+            )
+        first = self._first_states(x, states)
+        masks = self._invariant_masks(x)
+        last: dict[int, Tensor] = {}
+        y = x
+        for layer in range(self.num_layers):
+            y = self._layer(layer, y, first, last)
+            if layer < self.num_layers - 1:
+                y = (
+                    nn.functional.dropout(y, self.dropout_p, self.training)
+                    if masks is None
+                    else y * masks[layer]
+                )
+        after = torch.stack([last[index] for index in range(len(last))], dim=1)
+        return y, after[0] if self.states_num() == 1 else tuple(after)
+
+    def _layer(self, layer: int, y: Tensor, first: Tensor, last: dict[int, Tensor]) -> Tensor:
+        """Output of one layer; its last states go to ``last``."""
+        index, back = layer, layer + self.num_layers
+        if self.bidirectional:
+            y, last_states, last_reverse = bidirectional_rnn_cell_forward(
+                self.cells[layer],
+                self.cells_reverse[layer],
+                y,
+                self._of_cell(first[:, index]),
+                self._of_cell(first[:, back]),
+            )
+            last[back] = self._stacked(last_reverse)
+        else:
+            y, last_states = directional_rnn_cell_forward(
+                self.cells[layer], y, self._of_cell(first[:, index])
+            )
+        last[index] = self._stacked(last_states)
+        return y
+
+    def _of_cell(self, states: Tensor) -> Tensor:
+        return states[0] if self.states_num() == 1 else states
+
+    def _stacked(self, states: Any) -> Tensor:
+        if self.states_num() == 1:
+            one: Tensor = states.unsqueeze(0)
+            return one
+        return torch.stack(tuple(states))
+
+    def _first_states(self, x: Tensor, states: Tensor | tuple[Tensor, ...] | None) -> Tensor:
+        """``[states_num, D * num_layers, B, hidden_size]``."""
+        number, kind = self.states_num(), type(self).__name__
+        shape = (self._directions * self.num_layers, x.shape[1], self.hidden_size)
+        if states is None:
+            return torch.zeros(number, *shape, dtype=x.dtype, device=x.device)
+        if isinstance(states, Tensor):
+            states = (states,)
+        if not isinstance(states, tuple | list):
+            raise TypeError(
+                f"{kind}: states must be a tensor or a tuple of tensors, not "
+                f"{type(states).__name__}"
+            )
+        shapes = [tuple(state.shape) for state in states]
+        if shapes != [shape] * number:
+            raise ValueError(
+                f"{kind}: states must be {number} tensor{'s' * (number > 1)} "
+                f"[D * num_layers, B, hidden_size] = {list(shape)}, but got {shapes}"
+            )
+        return torch.stack(tuple(states))
+
+    def _invariant_masks(self, x: Tensor) -> Tensor | None:
+        if not (self.training and self.invariant_dropout_mask and self.dropout_p > 0):
+            return None
+        features = self.hidden_size * self._directions
+        shape = (self.num_layers - 1, x.shape[1], features)
+        return nn.functional.dropout(
+            torch.ones(shape, dtype=x.dtype, device=x.device), self.dropout_p
+        )
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return (
+            f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
+            f"dropout_p={self.dropout_p}, bidirectional={self.bidirectional}"
+        )
+
+
+class _TwoSurrogates(SpikingRNNBase):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool = True,
+        dropout_p: float = 0,
+        invariant_dropout_mask: bool = False,
+        bidirectional: bool = False,
+        surrogate_function1: Spike | None = None,
+        surrogate_function2: Spike | None = None,
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            dropout_p,
+            invariant_dropout_mask,
+            bidirectional,
+            surrogate_function1,
+            surrogate_function2,
+        )
+
+
+class SpikingLSTM(_TwoSurrogates):
+    """Layers of `SpikingLSTMCell`; shapes and arguments: see `SpikingRNNBase`.
+
+    The states are ``(h, c)``.
+
+    Args:
+        surrogate_function1: spike function; None is ``surrogate.Erf()``.
+        surrogate_function2: spike function of the cell input; None is the first one.
+    """
+
+    @staticmethod
+    def base_cell() -> type[SpikingLSTMCell]:
+        """`SpikingLSTMCell`."""
+        return SpikingLSTMCell
+
+    @staticmethod
+    def states_num() -> int:
+        """2."""
+        return 2
+
+
+class SpikingGRU(_TwoSurrogates):
+    """Layers of `SpikingGRUCell`; shapes and arguments: see `SpikingRNNBase`.
+
+    The state is ``h``.
+
+    Args:
+        surrogate_function1: spike function; None is ``surrogate.Erf()``.
+        surrogate_function2: spike function of the new state; None is the first one.
+    """
+
+    @staticmethod
+    def base_cell() -> type[SpikingGRUCell]:
+        """`SpikingGRUCell`."""
+        return SpikingGRUCell
+
+    @staticmethod
+    def states_num() -> int:
+        """1."""
+        return 1
+
+
+class SpikingVanillaRNN(SpikingRNNBase):
+    """Layers of `SpikingVanillaRNNCell`; shapes and arguments: see `SpikingRNNBase`.
+
+    The state is ``h``.
+
+    Args:
+        surrogate_function: spike function; None is ``surrogate.Erf()``.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool = True,
+        dropout_p: float = 0,
+        invariant_dropout_mask: bool = False,
+        bidirectional: bool = False,
+        surrogate_function: Spike | None = None,
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            dropout_p,
+            invariant_dropout_mask,
+            bidirectional,
+            surrogate_function,
+        )
+
+    @staticmethod
+    def base_cell() -> type[SpikingVanillaRNNCell]:
+        """`SpikingVanillaRNNCell`."""
+        return SpikingVanillaRNNCell
+
+    @staticmethod
+    def states_num() -> int:
+        """1."""
+        return 1

@@ -1,0 +1,104 @@
+"""Comparisons and logic of spikes, word by word."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.spikes._bits import WORD, unpack_bits
+from bitspike.spikes._layout import Rows
+from bitspike.spikes._operations import _register, _stored, _with_words
+from bitspike.spikes._permuted import Permuted
+from bitspike.spikes._tensor import SpikeTensor
+
+aten = torch.ops.aten
+
+# -- with a number ------------------------------------------------------------------------------
+
+
+def _as_bool(s: SpikeTensor) -> Tensor:
+    rows = s._layout.rows()
+    return unpack_bits(rows.words, rows.size, torch.bool).reshape(s.shape)
+
+
+def _comparison(compare: Callable[[float, Any], bool]) -> Callable[[SpikeTensor, Any], Tensor]:
+    def handler(s: SpikeTensor, other: Any) -> Tensor:
+        of_zero, of_one = bool(compare(0.0, other)), bool(compare(1.0, other))
+        if of_zero == of_one:
+            return torch.full(s.shape, of_zero, dtype=torch.bool, device=s.device)
+        bits = _as_bool(s)
+        return bits if of_one else ~bits
+
+    return handler
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    _register(getattr(aten, _name).Scalar)(_comparison(getattr(operator, _name)))
+
+
+@_register(aten.logical_not.default)
+def _logical_not(s: SpikeTensor) -> Tensor:
+    return ~_as_bool(s)
+
+
+@_register(aten.rsub.Scalar)
+def _one_minus(s: SpikeTensor, other: Any, alpha: Any = 1) -> Any:
+    if other != 1 or alpha != 1 or s.numel() == 0:
+        return NotImplemented
+    rows = _stored(s)
+    words = ~rows.words
+    if rows.size % WORD:  # what lies beyond the last feature stays zero
+        words[..., -1] &= (1 << rows.size % WORD) - 1
+    return _with_words(s, words)
+
+
+# -- of two spike tensors -----------------------------------------------------------------------
+
+
+def _alike(a: Any, b: Any) -> tuple[Rows, Rows] | None:
+    """The rows of both, stored alike; None if only dense tensors go together."""
+    if not (isinstance(a, SpikeTensor) and isinstance(b, SpikeTensor)):
+        return None
+    if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+        return None
+    x, y = a._layout, b._layout
+    if isinstance(x, Permuted) and isinstance(y, Permuted) and x.order == y.order:
+        rows = x.base, y.base
+    else:
+        rows = x.rows(), y.rows()
+    return rows if rows[0].features == rows[1].features else None
+
+
+def _pairwise(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Any]:
+    def handler(a: Any, b: Any) -> Any:
+        rows = _alike(a, b)
+        if rows is None:
+            return NotImplemented
+        words = combine(rows[0].words, rows[1].words)
+        own = _stored(a)
+        return (
+            _with_words(a, words)
+            if rows[0] is own
+            else SpikeTensor._of(Rows(words, rows[0].features), a)
+        )
+
+    return handler
+
+
+_register(aten.mul.Tensor, aten.minimum.default)(_pairwise(torch.bitwise_and))
+_register(aten.maximum.default)(_pairwise(torch.bitwise_or))
+
+
+def _logical(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def handler(a: Any, b: Any) -> Any:
+        result = combine(a, b)
+        return result if result is NotImplemented else _as_bool(result)
+
+    return handler
+
+
+_register(aten.logical_and.default)(_logical(_pairwise(torch.bitwise_and)))
+_register(aten.logical_or.default)(_logical(_pairwise(torch.bitwise_or)))
+_register(aten.logical_xor.default, aten.ne.Tensor)(_logical(_pairwise(torch.bitwise_xor)))

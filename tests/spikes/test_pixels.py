@@ -1,0 +1,49 @@
+"""Steps cut out of constant-rate input."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitspike import encoding
+from bitspike.spikes import SpikeTensor
+from bitspike.spikes._pixels import ActivePixels
+
+pytestmark = pytest.mark.backend("numba")
+
+IMAGE = torch.rand(4, 23, generator=torch.Generator().manual_seed(0))
+IMAGE = IMAGE * (IMAGE > 0.3)
+IMAGE[2] = 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_slices_of_time_stay_on_bits(data: st.DataObject) -> None:
+    T = data.draw(st.sampled_from([2, 3, 4, 5, 63, 64, 65, 100, 130]))
+    start = data.draw(st.integers(0, T - 1))
+    stop = data.draw(st.integers(start + 1, T))
+    spikes = encoding.PoissonEncoder(step_mode="m")(IMAGE.expand(T, *IMAGE.shape))
+    part = spikes[start:stop]
+    assert isinstance(part, SpikeTensor)
+    assert isinstance(part._layout, ActivePixels)
+    assert torch.equal(part.dense(), spikes.dense()[start:stop])
+    weight = torch.linspace(-1, 1, 5 * 23).view(5, 23)
+    assert torch.equal(F.linear(part, weight), F.linear(spikes, weight)[start:stop])
+
+
+def test_bounds_as_those_of_dense_tensors() -> None:
+    spikes = encoding.PoissonEncoder(step_mode="m")(IMAGE.expand(10, *IMAGE.shape))
+    dense = spikes.dense()
+    for bounds in (slice(None), slice(-3, None), slice(2, 99), slice(-99, 4), slice(7, 3)):
+        assert torch.equal(spikes[bounds].dense(), dense[bounds])
+
+
+def test_the_gradient_of_a_weight_sees_the_slice_only() -> None:
+    spikes = encoding.PoissonEncoder(step_mode="m")(IMAGE.expand(70, *IMAGE.shape))
+    grads = []
+    for x in (spikes[3:66], spikes.dense()[3:66]):
+        weight = torch.linspace(-1, 1, 5 * 23).view(5, 23).requires_grad_()
+        F.linear(x, weight).square().sum().backward()  # type: ignore[no-untyped-call]
+        grads.append(weight.grad)
+    torch.testing.assert_close(grads[0], grads[1])

@@ -1,0 +1,113 @@
+"""The conformance suite passes what is right and catches what is wrong."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bitspike import neuron
+from bitspike.neuron import BaseNode
+from bitspike.surrogate import ATan
+from bitspike.testing import ConformanceError, check_neuron
+
+
+class Cubic(BaseNode):
+    """A neuron that nobody has heard of: its leak is cubic, its strength is learned."""
+
+    def __init__(self) -> None:
+        super().__init__(surrogate_function=ATan())
+        self.strength = nn.Parameter(torch.tensor(0.3))
+
+    def charge(self, x: Any, v: Any) -> Any:
+        return v + x - self.strength * v * v * v
+
+
+class Tired(BaseNode):
+    """Two states: what has fired needs more to fire again, and recovers."""
+
+    state_names = ("v", "tiredness")
+
+    def __init__(self) -> None:
+        super().__init__(v_reset=None, surrogate_function=ATan())
+        self.register_memory("tiredness", 0.0)
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        v, tiredness = states
+        h = 0.5 * v + x
+        s = self.surrogate_function(h - self.v_threshold - torch.tanh(tiredness))
+        return s, h - s * self.v_threshold, 0.8 * tiredness + s
+
+
+@pytest.mark.parametrize("make", [Cubic, Tired])
+def test_neurons_of_ones_own_pass(make: Any) -> None:
+    report = check_neuron(make)
+    assert len(report.passed) == 6
+    assert report.notes == []
+    assert "ok    the compiled kernel gives" in str(report)
+
+
+def test_what_cannot_be_compiled_is_said() -> None:
+    class Sorted(Cubic):
+        def charge(self, x: Any, v: Any) -> Any:
+            return v + x.sort(-1).values
+
+    report = check_neuron(Sorted)
+    assert any("not compiled" in note and "sort" in note for note in report.notes)
+
+
+def test_a_silent_neuron_is_noticed() -> None:
+    report = check_neuron(lambda: neuron.IFNode(v_threshold=1000.0))
+    assert any("all outputs are equal" in note for note in report.notes)
+
+
+class Forgetful(Cubic):
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        self.reset()
+        return super().multi_step_forward(x_seq)
+
+
+class OffByOne(Cubic):
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        return super().single_step_forward(x * 1.001)
+
+
+class WrongGradient(Cubic):
+    def charge(self, x: Any, v: Any) -> Any:
+        return v + x.detach() + (x - x.detach()) * 2
+
+
+class Hoarder(Cubic):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0.0
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        self.count += 1.0
+        return super().step(x * (1 + 0.001 * self.count), *states)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Forgetful, "in two parts"),
+        (OffByOne, "single steps"),
+        (WrongGradient, "finite differences"),
+        (Hoarder, "parts|kernel|anew"),
+    ],
+)
+def test_broken_promises_are_caught(make: Any, words: str) -> None:
+    with pytest.raises(ConformanceError, match=words):
+        check_neuron(make)
+
+
+def test_only_neurons() -> None:
+    with pytest.raises(TypeError, match="must return a bitspike.neuron.BaseNode"):
+        check_neuron(nn.Identity)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "make", [neuron.LIFNode, neuron.ParametricLIFNode, neuron.IzhikevichNode, neuron.RAFNode]
+)
+def test_our_own_pass(make: Any) -> None:
+    assert len(check_neuron(make).passed) == 6
