@@ -19,7 +19,7 @@ FLOORS = {
     0: {"_version", "_extras", "_files", "spikes", "dynamics", "surrogate"},
     1: {"kernels"},
     2: {PACKAGE, "base", "neuron", "layer", "rnn", "encoding", "functional"},
-    3: {"testing", "visualizing", "monitor", "learning", "convert", "profile"},
+    3: {"testing", "visualizing", "monitor", "diagnosis", "learning", "convert", "profile"},
     4: {"training", "datasets", "models"},
     5: {"cli", "examples", "__main__"},
 }

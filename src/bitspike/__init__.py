@@ -6,8 +6,12 @@ its import::
     from bitspike import encoding, functional, layer, neuron, surrogate
 
 What training programs need beside a network (`datasets`, `training`) and what looks at one
-(`monitor`, `visualizing`) is imported by name when it is wanted, and not before.
+(`monitor`, `visualizing`) is imported by name when it is wanted, and not before. So is
+``bitspike.health(net, x)``, the diagnosis of a network; see `bitspike.diagnosis`.
 """
+
+from importlib import import_module
+from typing import Any
 
 from bitspike import base, encoding, functional, layer, neuron, rnn, surrogate
 from bitspike._version import __version__
@@ -22,3 +26,9 @@ __all__ = [
     "rnn",
     "surrogate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "health":
+        return import_module("bitspike.diagnosis").health
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

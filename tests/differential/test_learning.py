@@ -69,7 +69,7 @@ def bits(*shape: int) -> Tensor:
     return (torch.rand(*shape) < 0.4).float()
 
 
-SYNAPSES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+SYNAPSES: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "linear": (lambda: nn.Linear(5, 4), (5,)),
     "conv1d": (lambda: nn.Conv1d(2, 3, 3, stride=2, padding=1), (2, 8)),
     "conv2d": (lambda: nn.Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(1, 0)), (2, 6, 7)),
@@ -123,7 +123,7 @@ def test_stdp_multi_step_network(theirs: Any, peer: Any, bitwise: bool) -> None:
     weight = (torch.randn(4, 5) * 4).round() / 8
     gradients: list[Any] = []
     for library, make in ((bitspike, learning), (peer, theirs)):
-        net = nn.Sequential(
+        net: Any = nn.Sequential(
             library.layer.Linear(5, 4, bias=False, step_mode="m"),
             library.neuron.IFNode(step_mode="m"),
         )
@@ -161,7 +161,7 @@ def test_mstdpet(theirs: Any) -> None:
         library.MSTDPETLearner("s", synapse, sn, **TAUS, tau_trace=3.0, f_post=f_post)
         for library in (learning, theirs)
     ]
-    gradients = []
+    gradients: list[Any] = []
     for x in bits(T, 5):
         sn(synapse(x))
         r = float(torch.randn(()))

@@ -38,7 +38,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from bitspike import visualizing
+from bitspike.examples import _pictures
 from bitspike.examples import lif_fc_mnist as program
+from bitspike.training import Precision
 
 def send(name):
     os.kill(os.getpid(), getattr(signal, name))
@@ -50,7 +53,7 @@ def load_data(options):
 program.load_data = load_data
 def tiny_picture(fig, path):
     Image.new("RGB", (1, 1)).save(path)
-program._pictures.visualizing.save = tiny_picture
+visualizing.save = tiny_picture
 %s
 sys.exit(program.main(sys.argv[1:]))
 """

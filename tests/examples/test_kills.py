@@ -35,29 +35,29 @@ def watched_replace(path, target):
 Path.replace = watched_replace
 """
 AT_BATCH = """
-update, batches = program.Precision.update, []
+update, batches = Precision.update, []
 def watched_update(*args):
     batches.append(args)
     if len(batches) == {n}:
         send("SIGKILL")
     update(*args)
-program.Precision.update = watched_update
+Precision.update = watched_update
 """
 AT_PICTURES = """
-program._pictures.visualizing.save = lambda *args: send("SIGKILL")
+visualizing.save = lambda *args: send("SIGKILL")
 """
 HALF_AN_ARRAY = """
 np.save = lambda path, array: (Path(path).write_bytes(b"half"), send("SIGKILL"))
 """
 HALF_AN_EVENT = """
-log_epoch = program._pictures.log_epoch
+log_epoch = _pictures.log_epoch
 def half(writer, row):
     log_epoch(writer, row)
     if row.epoch == 2:
         (path,) = Path(writer.log_dir).glob("events.*")
         os.truncate(path, path.stat().st_size - 30)
         send("SIGKILL")
-program._pictures.log_epoch = half
+_pictures.log_epoch = half
 """
 
 

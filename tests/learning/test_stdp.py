@@ -100,8 +100,8 @@ def test_sequence_is_the_sum_of_its_steps(
     )
     feed(single, replay, x_seq)
     for learner, pieces in ((whole, [T]), (parts, [min(cut, T), T - min(cut, T)])):
-        learner.in_spike_monitor.records.extend(x_seq.split(pieces))
-        learner.out_spike_monitor.records.extend(y_seq.split(pieces))
+        learner.in_spike_monitor.records.extend(torch.split(x_seq, pieces))
+        learner.out_spike_monitor.records.extend(torch.split(y_seq, pieces))
     changes = [learner.step(on_grad=False) for learner in (steps, whole, parts)]
     for change in changes[1:]:
         torch.testing.assert_close(change, changes[0])

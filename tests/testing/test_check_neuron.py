@@ -12,15 +12,15 @@ from bitspike.surrogate import ATan
 from bitspike.testing import ConformanceError, check_neuron
 
 
-class Cubic(BaseNode):
-    """A neuron that nobody has heard of: its leak is cubic, its strength is learned."""
+class Saturating(BaseNode):
+    """A neuron that nobody has heard of: it leaks less the more it is charged."""
 
     def __init__(self) -> None:
         super().__init__(surrogate_function=ATan())
         self.strength = nn.Parameter(torch.tensor(0.3))
 
     def charge(self, x: Any, v: Any) -> Any:
-        return v + x - self.strength * v * v * v
+        return v + x - self.strength * v / (1 + v * v)
 
 
 class Tired(BaseNode):
@@ -39,7 +39,7 @@ class Tired(BaseNode):
         return s, h - s * self.v_threshold, 0.8 * tiredness + s
 
 
-@pytest.mark.parametrize("make", [Cubic, Tired])
+@pytest.mark.parametrize("make", [Saturating, Tired])
 def test_neurons_of_ones_own_pass(make: Any) -> None:
     report = check_neuron(make)
     assert len(report.passed) == 6
@@ -47,11 +47,12 @@ def test_neurons_of_ones_own_pass(make: Any) -> None:
     assert "ok    the compiled kernel gives" in str(report)
 
 
-def test_what_cannot_be_compiled_is_said() -> None:
-    class Sorted(Cubic):
-        def charge(self, x: Any, v: Any) -> Any:
-            return v + x.sort(-1).values
+class Sorted(Saturating):
+    def charge(self, x: Any, v: Any) -> Any:
+        return v + x.sort(-1).values
 
+
+def test_what_cannot_be_compiled_is_said() -> None:
     report = check_neuron(Sorted)
     assert any("not compiled" in note and "sort" in note for note in report.notes)
 
@@ -61,23 +62,23 @@ def test_a_silent_neuron_is_noticed() -> None:
     assert any("all outputs are equal" in note for note in report.notes)
 
 
-class Forgetful(Cubic):
+class Forgetful(Saturating):
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         self.reset()
         return super().multi_step_forward(x_seq)
 
 
-class OffByOne(Cubic):
+class OffByOne(Saturating):
     def single_step_forward(self, x: Tensor) -> Tensor:
         return super().single_step_forward(x * 1.001)
 
 
-class WrongGradient(Cubic):
+class WrongGradient(Saturating):
     def charge(self, x: Any, v: Any) -> Any:
         return v + x.detach() + (x - x.detach()) * 2
 
 
-class Hoarder(Cubic):
+class Hoarder(Saturating):
     def __init__(self) -> None:
         super().__init__()
         self.count = 0.0
@@ -93,7 +94,7 @@ class Hoarder(Cubic):
         (Forgetful, "in two parts"),
         (OffByOne, "single steps"),
         (WrongGradient, "finite differences"),
-        (Hoarder, "parts|kernel|anew"),
+        (Hoarder, "single steps|parts|finite|kernel|anew"),
     ],
 )
 def test_broken_promises_are_caught(make: Any, words: str) -> None:

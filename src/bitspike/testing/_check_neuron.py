@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError
 
 from bitspike import kernels
 from bitspike.functional import reset_net
@@ -106,8 +107,9 @@ def _same(promise: str, got: dict[str, Tensor], want: dict[str, Tensor], bound: 
             raise ConformanceError(
                 f"{promise}: {name} has shape {tuple(got[name].shape)} and {tuple(value.shape)}"
             )
-        difference = float((got[name] - value).abs().max()) if value.numel() else 0.0
-        if not difference <= bound * max(1.0, float(value.abs().max())):
+        a, b = got[name].detach(), value.detach()
+        difference = float((a - b).abs().max()) if b.numel() else 0.0
+        if not difference <= bound * max(1.0, float(b.abs().max())):
             raise ConformanceError(f"{promise}: {name} differs by up to {difference:.3g}")
     return promise
 
@@ -148,7 +150,7 @@ def _differences(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
     inputs = (x.clone().requires_grad_(), *parameters)
     try:
         torch.autograd.gradcheck(outputs, inputs)
-    except torch.autograd.gradcheck.GradcheckError as error:
+    except GradcheckError as error:
         raise ConformanceError(f"gradients are those of finite differences: {error}") from error
     yield "gradients are those of finite differences (spiking=False)"
 

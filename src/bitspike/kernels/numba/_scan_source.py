@@ -246,7 +246,7 @@ def backward_source(plan: Plan) -> Source:
     results = _gradient_nodes(gradients)
     places = _needed(program, results, lambda place: place in plan.kept)
     stored = plan.stored
-    leaf = {place: f"store{i}[row + j]" for i, place in enumerate(stored)}
+    leaf = {place: f"kept{i}[j]" for i, place in enumerate(stored)}
     for place in places:
         kind, *which = program.nodes[place]
         if kind == "x":
@@ -295,9 +295,11 @@ def backward(
             x_row = x[x_at : x_at + count]
             gx_at = t * gx_t + r * gx_r + begin
             gx_row = gx[gx_at : gx_at + count]
+{_indent([f"kept{i} = store{i}[row : row + count]" for i in range(len(stored))], 3)}
             if len(gv_seq) > 0:
+                gv_row = gv_seq[row : row + count]
                 for j in range(count):
-                    grad0[j] += gv_seq[row + j]
+                    grad0[j] += gv_row[j]
             for j in range(count):
 {_indent(body, 4)}
 {_indent(finish, 2)}

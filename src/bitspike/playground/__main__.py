@@ -1,0 +1,6 @@
+"""``python -m bitspike.playground``."""
+
+from bitspike.playground import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""The tutorial's network, as the playground shows it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from bitspike import encoding, functional, layer, neuron, surrogate
+from bitspike.training import CheckpointError, load_checkpoint
+
+PROGRAMS = ("lif_fc_mnist", "playground")
+"""Whose checkpoints can be shown."""
+
+_BEST, _LATEST = "checkpoint_max.pth", "checkpoint_latest.pth"
+
+
+def make_net(tau: float) -> nn.Sequential:
+    """One layer of ten LIF neurons, multi-step: ``[T, B, 1, 28, 28]`` to ``[T, B, 10]``."""
+    net = nn.Sequential(
+        layer.Flatten(),
+        layer.Linear(28 * 28, 10, bias=False),
+        neuron.LIFNode(tau, surrogate_function=surrogate.ATan()),
+    )
+    functional.set_step_mode(net, "m")
+    return net
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network did with one image.
+
+    Attributes:
+        input_spikes: bool ``[T, 784]``.
+        v_seq: membrane potentials after each step, float32 ``[T, 10]``.
+        spikes: bool ``[T, 10]``.
+    """
+
+    input_spikes: npt.NDArray[np.bool_]
+    v_seq: npt.NDArray[np.float32]
+    spikes: npt.NDArray[np.bool_]
+
+    @property
+    def counts(self) -> list[int]:
+        """Spikes of each output neuron."""
+        return [int(count) for count in self.spikes.sum(0)]
+
+    @property
+    def predicted(self) -> int | None:
+        """The neuron that fired most, the first of several equal ones; None if none fired."""
+        counts = self.counts
+        return counts.index(max(counts)) if any(counts) else None
+
+
+class Model:
+    """A trained network and what the page says about it.
+
+    Args:
+        name: as it stands in the page's list.
+        net: from `make_net`.
+        T: time steps that it was trained with.
+        tau: membrane time constant that it was trained with.
+        dataset: what it learned: ``'mnist'`` or ``'fashion-mnist'``.
+    """
+
+    def __init__(self, name: str, net: nn.Sequential, T: int, tau: float, dataset: str) -> None:
+        self.name, self.T, self.tau, self.dataset = name, T, tau, dataset
+        self._net = net.eval()
+        last = net[-1]
+        assert isinstance(last, neuron.LIFNode)  # noqa: S101
+        self._output = last
+        self._output.store_v_seq = True
+
+    @torch.no_grad()
+    def respond(self, image: Tensor, T: int, tau: float, v_threshold: float, seed: int) -> Answer:
+        """Presents an image ``[28, 28]`` for T steps. Not for several threads at a time."""
+        self._output.tau, self._output.v_threshold = tau, v_threshold
+        encoder = encoding.PoissonEncoder("m", torch.Generator().manual_seed(seed))
+        try:
+            x = encoder(image.expand(T, 1, 1, 28, 28))
+            spikes = self._net(x)
+            return Answer(
+                input_spikes=x.reshape(T, 784).numpy() > 0,
+                v_seq=torch.as_tensor(self._output.v_seq).reshape(T, 10).numpy(),
+                spikes=spikes.reshape(T, 10).numpy() > 0,
+            )
+        finally:
+            functional.reset_net(self._net)
+
+
+def read(path: Path, name: str) -> Model:
+    """The network of a checkpoint.
+
+    Raises:
+        CheckpointError: if it is damaged, or not one of `PROGRAMS`'.
+    """
+    content = _content(path)
+    try:
+        options: dict[str, Any] = content["options"]
+        net = make_net(float(options["tau"]))
+        net.load_state_dict(content["net"])
+        return Model(name, net, int(options["T"]), float(options["tau"]), str(options["dataset"]))
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(
+            f"checkpoint {path} holds another network than the tutorial's ({reason})"
+        ) from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    for program in PROGRAMS[:-1]:
+        try:
+            return load_checkpoint(path, program)
+        except CheckpointError:
+            continue
+    return load_checkpoint(path, PROGRAMS[-1])
+
+
+def find(places: Iterable[Path]) -> list[Path]:
+    """The checkpoints that ``places`` mean: files, folders of runs, folders of such folders.
+
+    Raises:
+        CheckpointError: if one of them holds none.
+    """
+    found: list[Path] = []
+    for place in places:
+        if not place.is_dir():
+            found.append(place)
+            continue
+        runs = [place, *sorted(p for p in place.iterdir() if p.is_dir())]
+        best = [_of_run(run) for run in runs]
+        if not any(best):
+            raise CheckpointError(f"{place} holds no checkpoint ({_BEST} or {_LATEST})")
+        found += [path for path in best if path]
+    return found
+
+
+def _of_run(folder: Path) -> Path | None:
+    for name in (_BEST, _LATEST):
+        if (folder / name).is_file():
+            return folder / name
+    return None
