@@ -11,10 +11,12 @@ What training programs need beside a network (`datasets`, `training`) and what l
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bitspike import base, encoding, functional, layer, neuron, rnn, surrogate
 from bitspike._version import __version__
+
+if TYPE_CHECKING:
+    from bitspike import base, encoding, functional, layer, neuron, rnn, surrogate
 
 __all__ = [
     "__version__",
@@ -27,8 +29,17 @@ __all__ = [
     "surrogate",
 ]
 
+# Imported when they are first used, so that `bitspike --help` need not wait for torch.
+_AT_FIRST_USE = frozenset({*__all__, "dynamics", "kernels", "spikes"}) - {"__version__"}
+
 
 def __getattr__(name: str) -> Any:
     if name == "health":
         return import_module("bitspike.diagnosis").health
+    if name in _AT_FIRST_USE:
+        return import_module(f"bitspike.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_AT_FIRST_USE, "health"})

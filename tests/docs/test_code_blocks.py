@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from bitspike import encoding, functional, kernels, layer, neuron, rnn, surrogate
+from bitspike.examples import stdp_mnist
 from bitspike.examples._options import Options
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +158,9 @@ def test_shell_commands_exist(page: str) -> None:
                     assert name in make_variables(), words
                     if name == "ARGS" and target == "mnist":
                         assert options_in(value.split()) <= option_names(), words
+            case ["python", "-m", "bitspike.examples.stdp_mnist", *arguments]:
+                known = {f"-{one.name.replace('_', '-')}" for one in fields(stdp_mnist.Options)}
+                assert options_in(arguments) <= known, words
             case ["python", "-m", module, *arguments]:
                 assert module == PROGRAM, words
                 assert options_in(arguments) <= option_names(), words

@@ -42,15 +42,15 @@ def test_nothing_is_swapped_silently(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = "the backend must be one of auto, eager, numba, but got 'cupy'"
+    message = "the backend must be one of auto, eager, numba, but got 'tpu'"
     net = nn.Sequential(layer.Linear(3, 2), neuron.IFNode())
     with pytest.raises(ValueError, match=message):
-        functional.set_backend(net, "cupy")
+        functional.set_backend(net, "tpu")
     with pytest.raises(ValueError, match=message):
-        net[1].backend = "cupy"  # type: ignore[assignment]
-    with pytest.raises(ValueError, match=message), kernels.use_backend("cupy"):
+        net[1].backend = "tpu"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=message), kernels.use_backend("tpu"):
         pass
-    monkeypatch.setenv("BITSPIKE_BACKEND", "cupy")
+    monkeypatch.setenv("BITSPIKE_BACKEND", "tpu")
     with kernels.use_backend("auto"), pytest.raises(ValueError, match=message):
         _dispatch.choose("auto", nothing)
 

@@ -135,6 +135,13 @@ class MemoryModule(nn.Module, StepModule):
             self._graph_node = node
         return y
 
+    def watch_node(self, node: Any) -> None:
+        """Remembers a node of the graph that the state hangs on from now, in place of `watch`.
+
+        It must be one that saves tensors for backward.
+        """
+        self._graph_node = node
+
     # -- forward ----------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,7 @@
 """Step modes: does a module take one time step or a whole sequence?"""
 
 from bitspike import kernels
+from bitspike.base._older import today
 
 
 class StepModule:
@@ -42,6 +43,8 @@ class StepModule:
     def backend(self) -> str:
         """What computes: ``'eager'``, ``'numba'``, or ``'auto'``, the fastest that can.
 
+        ``'torch'``, ``'cupy'`` and ``'triton'`` of older programs are taken with a warning.
+
         Raises:
             ValueError: on assignment of an unknown backend.
         """
@@ -49,7 +52,7 @@ class StepModule:
 
     @backend.setter
     def backend(self, value: str) -> None:
-        self._backend = kernels.check_backend(value)
+        self._backend = kernels.check_backend(today(value))
 
 
 class SingleStepModule(StepModule):

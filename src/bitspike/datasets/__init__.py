@@ -11,6 +11,7 @@ Reading files that are there needs nothing but PyTorch; fetching them needs
 
 from bitspike.datasets._batches import Batches, BatchSource
 from bitspike.datasets._download import download
+from bitspike.datasets._drawing import centre_drawing
 from bitspike.datasets._errors import DatasetError, DatasetNote
 from bitspike.datasets._image_dataset import ImageDataset
 from bitspike.datasets._mnist import MNIST, FashionMNIST
@@ -24,6 +25,7 @@ __all__ = [
     "DatasetNote",
     "FashionMNIST",
     "ImageDataset",
+    "centre_drawing",
     "default_root",
     "download",
 ]

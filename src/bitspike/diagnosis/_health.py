@@ -75,6 +75,7 @@ class _HealthCheck:
                 f"health: a network in single-step mode is shown a sequence [T, B, ...], but x has "
                 f"shape {tuple(x.shape)}; x.expand(T, *x.shape) shows a static input T times"
             )
+        on_input = list(_advice.on_input(x, target, multi_step))
         devices = [x.device] if x.device.type == "cuda" else []
         with (
             torch.random.fork_rng(devices),
@@ -82,7 +83,7 @@ class _HealthCheck:
             torch.set_grad_enabled(wants),
         ):
             y = subject(x) if multi_step else torch.stack([subject(step) for step in x])
-            value = _loss(y, target, loss) if wants else None
+            value = _loss(y, target, loss, on_input) if wants else None
             if value is not None and value.requires_grad:
                 value.backward()  # type: ignore[no-untyped-call]
         rows = tuple(probe.row(value is not None) for probe in probes)
@@ -92,12 +93,12 @@ class _HealthCheck:
                 f"{', '.join(forgotten)}: there was state of an earlier input. Call "
                 "functional.reset_net(net) after each batch. (This run started from a reset.)"
             )
-        advice += _advice.on_input(x, target, multi_step)
+        advice += on_input
         for row in rows:
             advice += _advice.on_layer(row)
         if value is not None:
             advice += _advice.on_gradients(rows)
-        return Health(rows, tuple(advice), len(x), None if value is None else float(value))
+        return Health(rows, tuple(advice), len(x), None if value is None else value.item())
 
 
 health = _HealthCheck()
@@ -116,22 +117,23 @@ def _takes_sequences(net: nn.Module) -> bool:
     return any(isinstance(m, StepModule) and m.step_mode == "m" for m in net.modules())
 
 
-def _loss(y: Any, target: Tensor | None, loss: Loss | None) -> Tensor:
+def _loss(y: Any, target: Tensor | None, loss: Loss | None, suspicions: list[str]) -> Tensor:
     if loss is not None:
         return loss(y) if target is None else loss(y, target)
-    rate = y.mean(0) if y.ndim > 2 else y
-    wanted = target
-    assert wanted is not None  # noqa: S101 -- the caller has one of the two
-    if not wanted.is_floating_point():
-        if rate.ndim != 2 or wanted.shape != rate.shape[:1]:
-            raise ValueError(
-                f"health: labels {tuple(wanted.shape)} do not go with an output of shape "
-                f"{tuple(y.shape)}, which should be [T, B, classes]; give a loss of your own"
-            )
-        wanted = F.one_hot(wanted.long(), rate.shape[1]).to(rate.dtype)
+    assert target is not None  # noqa: S101 -- the caller has one of the two
+    rate, wanted = y.mean(0) if y.ndim > 2 else y, target
+    labels = not target.is_floating_point()
+    if labels and rate.ndim == 2 and target.shape == rate.shape[:1]:
+        wanted = F.one_hot(target.long(), rate.shape[1])
     if wanted.shape != rate.shape:
         raise ValueError(
-            f"health: the target {tuple(wanted.shape)} does not go with firing rates of shape "
-            f"{tuple(rate.shape)}; give a loss of your own"
+            " ".join(
+                [
+                    f"health: the target {tuple(target.shape)} does not go with the output "
+                    f"{tuple(y.shape)}: it should be labels [B] or firing rates [B, N] where the "
+                    "output is [T, B, N]; or give a loss of your own.",
+                    *suspicions,
+                ]
+            )
         )
     return F.mse_loss(rate, wanted.to(rate.dtype))

@@ -128,19 +128,24 @@ def read(path: str) -> Tensor:
     """
     try:
         with Image.open(path) as picture:
-            gray = _gray(picture).resize((28, 28), Image.Resampling.LANCZOS)
+            return whole(gray(picture))
     except FileNotFoundError as error:
         raise OptionError(f"-image {path}: no such file, and not the number of an image") from error
     except Exception as error:  # what a damaged picture raises can be anything
         raise OptionError(f"-image {path} cannot be read as a picture: {error}") from error
-    image = torch.from_numpy(np.array(gray)).float().div_(255)
+
+
+def whole(picture: Image.Image) -> Tensor:
+    """A grey picture as ``[1, 1, 28, 28]`` in [0, 1], bright strokes on a dark ground."""
+    small = picture.resize((28, 28), Image.Resampling.LANCZOS)
+    image = torch.from_numpy(np.array(small)).float().div_(255)
     border = torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
     if border.mean() > 0.5:
         image = 1 - image  # dark ink on bright paper
     return image.reshape(1, 1, 28, 28)
 
 
-def _gray(picture: Image.Image) -> Image.Image:
+def gray(picture: Image.Image) -> Image.Image:
     """``picture`` in 256 shades of grey, what is transparent on white paper."""
     if picture.mode.startswith("I;16"):  # Pillow would clip these
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))

@@ -15,6 +15,8 @@ from bitspike.functional._fuse import fuse_conv_bn
 from bitspike.functional._initialise import kaiming_normal_conv_linear_weight
 from bitspike.functional._labels import redundant_one_hot, set_threshold_margin
 from bitspike.functional._neunorm import neunorm_step
+from bitspike.functional._neuron_implementation import neuron_implementation
+from bitspike.functional._neuron_linear import if_linear, lif_linear
 from bitspike.functional._neuron_steps import (
     clif_step,
     cuba_lif_step,
@@ -116,6 +118,7 @@ __all__ = [
     "freeze",
     "fuse_conv_bn",
     "gated_lif_step",
+    "if_linear",
     "if_multi_step",
     "if_step",
     "ilif_multi_step",
@@ -128,6 +131,7 @@ __all__ = [
     "klif_step",
     "liaf_step",
     "lif_charge",
+    "lif_linear",
     "lif_multi_step",
     "lif_step",
     "masked_psn_step",
@@ -139,6 +143,7 @@ __all__ = [
     "mstdpet_reward_step",
     "multi_step_forward",
     "neunorm_step",
+    "neuron_implementation",
     "packed_spike_linear",
     "plif_multi_step",
     "plif_step",

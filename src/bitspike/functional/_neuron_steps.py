@@ -69,6 +69,14 @@ def _scan(
     return s_seq, v, v_seq
 
 
+def _check_precision(storage: torch.dtype | str | None, fwd: str, bwd: str) -> None:
+    if storage is not None or fwd != "fp32" or bwd != "fp32":
+        raise ValueError(
+            f"neuron_storage={storage!r}, neuron_fwd={fwd!r}, neuron_bwd={bwd!r}: neurons are "
+            "computed and kept in the precision of their input; leave these arguments out"
+        )
+
+
 def if_multi_step(
     x_seq: Tensor,
     v: Tensor,
@@ -77,13 +85,22 @@ def if_multi_step(
     surrogate_function: Surrogate | None = None,
     detach_reset: bool = False,
     store_v_seq: bool = False,
+    *,
+    neuron_storage: torch.dtype | str | None = None,
+    neuron_fwd: str = "fp32",
+    neuron_bwd: str = "fp32",
 ) -> Sequence:
     """`if_step` over a sequence ``[T, B, ...]`` from the potential ``v`` ``[B, ...]``.
 
     Returns:
         Spikes ``[T, B, ...]``, the last potential ``[B, ...]``, and with ``store_v_seq`` the
         potentials ``[T, B, ...]``, else None. So do the other ``multi_step`` functions.
+
+    Raises:
+        ValueError: for another ``neuron_storage``, ``neuron_fwd`` or ``neuron_bwd`` than the
+            default: neurons are computed and kept in the precision of their input.
     """
+    _check_precision(neuron_storage, neuron_fwd, neuron_bwd)
     spike = surrogate_function or Sigmoid()
     return _scan(if_step, x_seq, v, store_v_seq, v_threshold, v_reset, spike, detach_reset)
 
@@ -98,8 +115,13 @@ def lif_multi_step(
     surrogate_function: Surrogate | None = None,
     detach_reset: bool = False,
     store_v_seq: bool = False,
+    *,
+    neuron_storage: torch.dtype | str | None = None,
+    neuron_fwd: str = "fp32",
+    neuron_bwd: str = "fp32",
 ) -> Sequence:
     """`lif_step` over a sequence, see `if_multi_step`."""
+    _check_precision(neuron_storage, neuron_fwd, neuron_bwd)
     spike = surrogate_function or Sigmoid()
     own = (float(tau), decay_input, v_threshold, v_reset, spike, detach_reset)
     return _scan(lif_step, x_seq, v, store_v_seq, *own)
@@ -115,8 +137,13 @@ def plif_multi_step(
     surrogate_function: Surrogate | None = None,
     detach_reset: bool = False,
     store_v_seq: bool = False,
+    *,
+    neuron_storage: torch.dtype | str | None = None,
+    neuron_fwd: str = "fp32",
+    neuron_bwd: str = "fp32",
 ) -> Sequence:
     """`plif_step` over a sequence, see `if_multi_step`."""
+    _check_precision(neuron_storage, neuron_fwd, neuron_bwd)
     spike = surrogate_function or Sigmoid()
     own = (w, decay_input, v_threshold, v_reset, spike, detach_reset)
     return _scan(plif_step, x_seq, v, store_v_seq, *own)

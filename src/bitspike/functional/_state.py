@@ -27,18 +27,16 @@ def detach_net(net: nn.Module) -> None:
 
 def _call_everywhere(net: nn.Module, method: str) -> None:
     for name, module in net.named_modules():
-        call = getattr(module, method, None)
-        if not callable(call):
-            continue
         if isinstance(module, MemoryModule):
             module._label = name or None
-        else:
+            getattr(module, method)()
+        elif callable(call := getattr(module, method, None)):
             warnings.warn(
                 f"{method}_net calls {type(module).__name__}.{method}() of "
                 f"'{name or 'the network'}', which is not a bitspike.base.MemoryModule",
                 stacklevel=3,
             )
-        call()
+            call()
 
 
 def collect_reset_modules(net: nn.Module) -> tuple[nn.Module, ...]:

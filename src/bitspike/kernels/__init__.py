@@ -6,6 +6,7 @@ what is exported here and never a backend by name.
 
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
+from bitspike.kernels._explain import explain_scan
 from bitspike.kernels._norm import BatchNormOnKernels
 from bitspike.kernels._planes import channels_last
 from bitspike.kernels._prepared import keep_prepared
@@ -17,6 +18,7 @@ __all__ = [
     "channels_last",
     "check_backend",
     "encode_poisson",
+    "explain_scan",
     "keep_prepared",
     "scan",
     "use_backend",

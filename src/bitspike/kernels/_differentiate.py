@@ -1,7 +1,7 @@
 """Reverse-mode differentiation of a recorded step, by the chain rule, operation by operation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,12 +119,14 @@ def differentiate(program: Program, numbers: tuple[int, ...]) -> Gradients:
         place = program.find(leaf, position)
         return None if place is None or place not in adjoint else adjoint[place].place
 
+    def found(leaf: str, positions: Iterable[int]) -> dict[int, int]:
+        places = ((k, of(leaf, k)) for k in positions)
+        return {k: place for k, place in places if place is not None}
+
     x = adjoint.get(0)
     states = tuple(of("state", k) for k in range(len(program.results) - 1))
-    found = {k: place for k in numbers if (place := of("number", k)) is not None}
-    fields = range(len(program.fields))
-    found_fields = {k: place for k in fields if (place := of("field", k)) is not None}
-    return Gradients(None if x is None else x.place, states, found, found_fields)
+    fields = found("field", range(len(program.fields)))
+    return Gradients(None if x is None else x.place, states, found("number", numbers), fields)
 
 
 def _depend_on_gradients(program: Program, forward: int, numbers: tuple[int, ...]) -> set[int]:

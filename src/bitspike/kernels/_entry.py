@@ -1,7 +1,7 @@
 """What modules call: every operation of the engine, on the backend that is to run it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -13,6 +13,16 @@ from bitspike.spikes import SpikeTensor, _operations
 from bitspike.spikes._tensor import functions
 
 
+class Watcher(Protocol):
+    """Who wants to know when the graph of the states has been freed."""
+
+    def watch(self, x: Tensor) -> Tensor:
+        """Passes ``x`` on with a node of its own in the graph."""
+
+    def watch_node(self, node: Any) -> None:
+        """Looks at a node of the graph that saves tensors."""
+
+
 def scan(
     step: Step,
     x_seq: Tensor,
@@ -20,10 +30,14 @@ def scan(
     store_v_seq: bool = False,
     backend: str = "auto",
     bits: bool = True,
+    watcher: Watcher | None = None,
+    key: Any = None,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     """A neuron's whole sequence; see `bitspike.kernels.eager.scan`.
 
-    Where ``bits`` is True and the backend can, spikes come as a `SpikeTensor`.
+    Where ``bits`` is True and the backend can, spikes come as a `SpikeTensor`. The ``watcher`` is
+    shown a node of the graph that the last states hang on. The ``key`` is all that ``step`` depends
+    on, if that is known and numbers only: then it is recorded once.
     """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
@@ -33,18 +47,25 @@ def scan(
         from bitspike.kernels.numba import scan as fast
 
         nonlocal recorded
-        recorded = fast.record(step, x_seq, states)
+        recorded = fast.record(step, x_seq, states, key)
         return recorded if isinstance(recorded, str) else None
 
     if _dispatch.choose(backend, obstacle) == "eager":
+        if watcher is not None:
+            x_seq = watcher.watch(x_seq)
         return eager.scan(step, x_seq, states, store_v_seq)
     from bitspike.kernels.numba import scan as fast
 
-    if recorded.fields or not _planes.is_channels_last(x_seq):
-        return fast.scan(recorded, x_seq, states, store_v_seq, bits)
     # A scan does not mind the order of the neurons: the one in memory saves copies.
-    states = [state.movedim(1, -1) for state in states]
-    y, last, v_seq = fast.scan(recorded, x_seq.movedim(2, -1), states, store_v_seq, bits)
+    turned = not recorded.fields and _planes.is_channels_last(x_seq)
+    if turned:
+        states = [state.movedim(1, -1) for state in states]
+        x_seq = x_seq.movedim(2, -1)
+    y, last, v_seq = fast.scan(recorded, x_seq, states, store_v_seq, bits)
+    if watcher is not None and last and last[0].grad_fn is not None:
+        watcher.watch_node(last[0].grad_fn)
+    if not turned:
+        return y, last, v_seq
     v_seq = None if v_seq is None else v_seq.movedim(-1, 2)
     return y.movedim(-1, 2), tuple(v.movedim(-1, 1) for v in last), v_seq
 

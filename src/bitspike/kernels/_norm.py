@@ -41,5 +41,3 @@ class BatchNormOnKernels(TorchFunctionMode):
         if func is F.batch_norm:
             result = _batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {})) if result is NotImplemented else result
-
-

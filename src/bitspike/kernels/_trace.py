@@ -8,7 +8,7 @@ constant needs no other kernel; integers are constants.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -47,6 +47,14 @@ class Program:
         self.recording = False
         self._place: dict[Node, int] = {}
 
+    def copy(self) -> "Program":
+        """A program that can grow without changing this one."""
+        other = Program()
+        other.nodes, other._place = self.nodes.copy(), self._place.copy()
+        other.numbers, other.fields = self.numbers.copy(), self.fields.copy()
+        other.surrogates, other.results = self.surrogates.copy(), self.results
+        return other
+
     def put(self, *node: Any) -> "Symbol":
         """The value of an operation, evaluated here if it has not been before."""
         if self.recording and not torch.is_grad_enabled():
@@ -73,7 +81,7 @@ class Program:
             return self.put("number", len(self.numbers) - 1)
         if isinstance(value, Tensor) and value.is_floating_point():
             kept = self.numbers if value.numel() == 1 else self.fields
-            kept.append(value)  # type: ignore[arg-type]
+            kept.append(value)
             return self.put("number" if value.numel() == 1 else "field", len(kept) - 1)
         raise NotTraceableError(f"it computes with {type(value).__name__}")
 
@@ -205,6 +213,22 @@ class Symbol:
 
     __slots__ = ("place", "program")
     __hash__ = None  # type: ignore[assignment]
+
+    if TYPE_CHECKING:  # `_install` makes them
+
+        def __add__(self, other: Any) -> "Symbol": ...
+        def __sub__(self, other: Any) -> "Symbol": ...
+        def __rsub__(self, other: Any) -> "Symbol": ...
+        def __mul__(self, other: Any) -> "Symbol": ...
+        def __rmul__(self, other: Any) -> "Symbol": ...
+        def __truediv__(self, other: Any) -> "Symbol": ...
+        def __neg__(self) -> "Symbol": ...
+        def __and__(self, other: Any) -> "Symbol": ...
+        def __gt__(self, other: Any) -> "Symbol": ...
+        def __ge__(self, other: Any) -> "Symbol": ...
+        def __lt__(self, other: Any) -> "Symbol": ...
+        def __le__(self, other: Any) -> "Symbol": ...
+        def __eq__(self, other: object) -> "Symbol": ...  # type: ignore[override]
 
     def __init__(self, program: Program, place: int) -> None:
         self.program, self.place = program, place

@@ -44,6 +44,8 @@ class Stepwise(StepModule):
         )
 
     def __init__(self, *args: Any, step_mode: str = "s", **kwargs: Any) -> None:
+        if args and isinstance(args[-1], str) and args[-1] in ("s", "m"):
+            args, step_mode = args[:-1], args[-1]  # by position, as SpikingJelly has it
         super().__init__(*args, **kwargs)
         self.step_mode = step_mode
 

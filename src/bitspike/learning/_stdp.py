@@ -156,8 +156,8 @@ class STDPLearner(Learner):
         if trace is None:
             trace = self._trace("trace_pre", pre[0]), self._trace("trace_post", post[0])
         outputs = post.shape[2]
-        both = torch.empty((*post.shape[:2], 2 * outputs, *post.shape[3:]), dtype=dtype)
-        both = both.to(post.device)
+        shape = (*post.shape[:2], 2 * outputs, *post.shape[3:])
+        both = torch.empty(shape, dtype=dtype, device=post.device)
         after, ahead = both[:, :, :outputs], both[:, :, outputs:]
         last_post = trace[1]
         for t, spikes in enumerate(post):
@@ -167,11 +167,10 @@ class STDPLearner(Learner):
         for t in reversed(range(len(post))):
             coming = euler(coming, post[t], self.tau_pre)
             ahead[t] = coming
+        stride, kernel = getattr(self.synapse, "stride", None), weight.shape[2:]
         if conv:
-            stride, kernel = self.synapse.stride, weight.shape[2:]
             sums = correlate(both.flatten(0, 1), pre.flatten(0, 1), kernel, stride)
         else:
-            stride, kernel = None, weight.shape[2:]
             sums = kernels.weight_gradient(pre, both, self.backend)
         depression, potentiation = sums[:outputs], sums[outputs:]
         # What the trace from before this sequence adds decays like `ahead` does.

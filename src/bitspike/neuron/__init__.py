@@ -1,5 +1,6 @@
 """Spiking neurons. Each is charge, fire, reset; times are in time steps."""
 
+from bitspike.base import StepModule
 from bitspike.neuron._activation_aware import ActivationAwareIFNode
 from bitspike.neuron._adaptive import AdaptBaseNode, AdaptiveLIFNode, IzhikevichNode
 from bitspike.neuron._base import BaseNode
@@ -12,6 +13,7 @@ from bitspike.neuron._few_spike import (
     HGNode,
     OutlierAwareThresholdNode,
 )
+from bitspike.neuron._flex import FlexSN
 from bitspike.neuron._gated_lif import GatedLIFNode
 from bitspike.neuron._half_threshold import HalfThresholdIFNode
 from bitspike.neuron._if import IFNode
@@ -33,6 +35,7 @@ from bitspike.neuron._noisy import (
     NoisyNonSpikingIFNode,
 )
 from bitspike.neuron._non_spiking import NonSpikingBaseNode, NonSpikingIFNode, NonSpikingLIFNode
+from bitspike.neuron._older import accept_backend
 from bitspike.neuron._online import OTTTLIFNode, SLTTLIFNode
 from bitspike.neuron._plif import ParametricLIFNode
 from bitspike.neuron._psn import PSN, MaskedPSN, SlidingPSN
@@ -57,6 +60,7 @@ __all__ = [
     "EIFNode",
     "FewSpikeNode",
     "FewSpikeTable",
+    "FlexSN",
     "GatedLIFNode",
     "HGNode",
     "HalfThresholdIFNode",
@@ -100,3 +104,8 @@ __all__ = [
     "TernaryLIFNode",
     "powerlaw_psd_gaussian",
 ]
+
+for _name in __all__:
+    _class = globals()[_name]
+    if isinstance(_class, type) and issubclass(_class, StepModule):
+        accept_backend(_class)

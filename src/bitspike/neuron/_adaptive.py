@@ -29,6 +29,8 @@ class AdaptBaseNode(BaseNode):
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "w")
 
+    w: float | Tensor
+
     def __init__(
         self,
         v_threshold: float = 1.0,

@@ -9,7 +9,7 @@ from torch import Tensor
 from bitspike import dynamics, kernels
 from bitspike.base import MemoryModule
 from bitspike.neuron import _check
-from bitspike.surrogate import Sigmoid
+from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
 FUSED_FROM = 20_000
 """Neurons from which a single step is worth a call of the engine's."""
@@ -91,23 +91,38 @@ class BaseNode(MemoryModule):
         s = self.fire(h)
         return s, self.reset_potential(h, s)
 
+    def _step_key(self) -> tuple[Any, ...] | None:
+        """All that `step` depends on, if that is known and numbers only."""
+        return None
+
+    def _tail_key(self) -> tuple[Any, ...] | None:
+        """What fire and reset depend on, for a `_step_key`."""
+        spike = self.surrogate_function
+        if not isinstance(spike, SurrogateFunctionBase):
+            return None
+        shape = spike.parameters_of_shape()
+        if any(isinstance(value, Tensor) for value in shape):
+            return None
+        own = (self.v_threshold, self.v_reset, self.detach_reset)
+        return (*own, type(spike), spike.spiking, shape)
+
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""
         x = self._full_precision(x)
         states = [self.memory_like(name, x) for name in self.state_names]
-        x = self.watch(x)
         if x.numel() < FUSED_FROM:
-            y, *states = self.step(x, *states)
+            y, *after = self.step(self.watch(x), *states)
         else:
-            y_seq, states, _ = kernels.scan(
-                self.step, x.unsqueeze(0), states, backend=self.backend, bits=False
-            )
+            y_seq, after, _ = kernels.scan(
+                self.step, x.unsqueeze(0), states, backend=self.backend, bits=False,
+                watcher=self, key=self._step_key(),
+            )  # fmt: skip
             y = y_seq[0]
-        self._keep(states)
+        self._keep(after)
         if self.store_v_seq:
             before = [] if self.v_seq is None else [self.v_seq]
-            self.v_seq = torch.cat([*before, states[0].unsqueeze(0)])
-        return y
+            self.v_seq = torch.cat([*before, after[0].unsqueeze(0)])
+        return y  # type: ignore[no-any-return]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
@@ -119,11 +134,11 @@ class BaseNode(MemoryModule):
         x_seq = self._full_precision(x_seq)
         now = x_seq.detach()[0]
         states = [self.memory_like(name, now) for name in self.state_names]
-        x_seq = self.watch(x_seq)
-        y_seq, states, v_seq = kernels.scan(
-            self.step, x_seq, states, self.store_v_seq, self.backend
-        )
-        self._keep(states)
+        y_seq, after, v_seq = kernels.scan(
+            self.step, x_seq, states, self.store_v_seq, self.backend,
+            watcher=self, key=self._step_key(),
+        )  # fmt: skip
+        self._keep(after)
         if v_seq is not None:
             self.v_seq = v_seq
         return y_seq

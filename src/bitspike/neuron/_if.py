@@ -18,3 +18,7 @@ class IFNode(BaseNode):
     def charge(self, x: Any, v: Any) -> Any:
         """``V[t-1] + X[t]``."""
         return dynamics.if_charge(x, v)
+
+    def _step_key(self) -> tuple[Any, ...] | None:
+        tail = self._tail_key() if type(self) is IFNode else None
+        return None if tail is None else (IFNode, *tail)

@@ -48,6 +48,10 @@ class LIFNode(BaseNode):
         """The leaky integration of the class's description."""
         return dynamics.lif_charge(x, v, self.tau, self.decay_input, self.v_reset)
 
+    def _step_key(self) -> tuple[Any, ...] | None:
+        tail = self._tail_key() if type(self) is LIFNode else None
+        return None if tail is None else (LIFNode, self.tau, self.decay_input, *tail)
+
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
         return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"

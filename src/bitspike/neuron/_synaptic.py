@@ -154,8 +154,9 @@ class AlphaNode(BaseNode):
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step, ``(x, v, rising, falling)`` to ``(s, v, rising, falling)``."""
+        v, rising, falling = states
         return dynamics.alpha_step(
-            x, *states, self.alpha, self.beta,
+            x, v, rising, falling, self.alpha, self.beta,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
 

@@ -264,6 +264,26 @@ def _over_time(s: Any, dim: Any, keepdim: bool, dtype: Any, mean: bool) -> Any:
 functions[Tensor.sum] = functions[torch.sum] = _sum
 functions[Tensor.mean] = functions[torch.mean] = _mean
 
+# -- views of what has no gradient, without the way through torch's dispatcher ------------------
+
+
+def _short_view(s: Any, shape: tuple[int, ...]) -> Any:
+    if not isinstance(s, SpikeTensor) or s.requires_grad or -1 in shape or not s.numel():
+        return NotImplemented
+    viewed = s._layout.view(shape) if math.prod(shape) == s.numel() else None
+    return NotImplemented if viewed is None else SpikeTensor._of(viewed, s)
+
+
+def _flatten(s: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    shape = tuple(s.shape)
+    start, end = (dim % max(1, len(shape)) for dim in (start_dim, end_dim))
+    if not shape or start > end:
+        return NotImplemented
+    return _short_view(s, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+functions[Tensor.flatten] = functions[torch.flatten] = _flatten
+
 # -- Python functions ---------------------------------------------------------------------------
 
 

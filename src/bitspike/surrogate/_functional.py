@@ -1,5 +1,6 @@
 """The functional forms, each made from its class: ``atan(x, alpha)`` is ``ATan(alpha)(x)``."""
 
+import inspect
 from collections.abc import Callable
 
 from torch import Tensor
@@ -50,6 +51,10 @@ def forms(
         grad = surrogate.backward(grad_output, x, *shape, **named)
         return grad, *(None for _ in surrogate.names)
 
+    named = ("grad_output", "x", *surrogate.names)
+    backward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in named]
+    )
     backward.__doc__ = (
         f"Gradient of ``{surrogate.__name__}`` with respect to ``x``, and None for each of "
         f"{', '.join(surrogate.names) or 'no shape parameters'}."

@@ -31,10 +31,15 @@ def save_checkpoint(path: str | os.PathLike[str], program: str, content: dict[st
         torch.save({"format": _FORMAT, "program": program, **content}, temporary)
 
 
-def load_checkpoint(path: str | os.PathLike[str], program: str) -> dict[str, Any]:
+def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) -> dict[str, Any]:
     """The content that `save_checkpoint` wrote, on the CPU.
 
     No code in the file is run (``weights_only=True``).
+
+    Args:
+        path: where from.
+        program: name of the program that must have written it; None is any, see
+            ``content["program"]``.
 
     Raises:
         CheckpointError: if the file is missing, cut off, no checkpoint of bitspike's, or made by
@@ -55,7 +60,7 @@ def load_checkpoint(path: str | os.PathLike[str], program: str) -> dict[str, Any
         ) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint that this version of bitspike wrote")
-    if content["program"] != program:
+    if program is not None and content["program"] != program:
         raise CheckpointError(
             f"checkpoint {path} was written by the program {content['program']!r}, not {program!r}"
         )

@@ -14,6 +14,11 @@ from bitspike.kernels.numba import norm as fast
 pytestmark = pytest.mark.backend("numba")
 
 
+@pytest.fixture(autouse=True)
+def _small_ones_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "LARGE", 0)
+
+
 def last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
@@ -92,6 +97,13 @@ def test_layer_in_training_and_evaluation(momentum: float | None) -> None:
     norm.eval()
     reference.eval()
     torch.testing.assert_close(norm(x.view(2, 4, 6, 5, 5)).flatten(0, 1), reference(x))
+
+
+def test_small_batches_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = last(torch.randn(3, 4, 5, 5))
+    assert fast.supports(x)
+    monkeypatch.setattr(fast, "LARGE", x.numel() * 4 + 1)
+    assert not fast.supports(x)
 
 
 def test_threads_change_no_bit() -> None:

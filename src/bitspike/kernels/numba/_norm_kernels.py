@@ -111,9 +111,7 @@ def affine(x: Any, centre: Any, a: Any, b: Any, out: Any, M: Any, C: Any) -> Non
                 out[r * C + c] = (x[r * C + c] - centre[c]) * a[c] + b[c]
 
 
-def backward(
-    g: Any, x: Any, centre: Any, a: Any, b: Any, d: Any, out: Any, M: Any, C: Any
-) -> None:
+def backward(g: Any, x: Any, centre: Any, a: Any, b: Any, d: Any, out: Any, M: Any, C: Any) -> None:
     """``out = g a + (x - centre) b + d`` with one of each for each column."""
     for block in prange((M + BLOCK - 1) // BLOCK):
         row, last = block * BLOCK, min(M, (block + 1) * BLOCK)

@@ -76,7 +76,7 @@ class Source:
         module = compile(self.text, __file__, "exec")
         code = next(one for one in module.co_consts if isinstance(one, CodeType))
         single = dtype is np.float32
-        names = {name: dtype(value) for name, value in self.constants.items()}
+        names: dict[str, Any] = {name: dtype(value) for name, value in self.constants.items()}
         pack = _pack.pack_float32 if single else _pack.pack_float64
         names |= {"dtype": dtype, "one": dtype(1), "zero": dtype(0), "pack": pack}
         return FunctionType(code, {**_FUNCTIONS, **names, "__name__": __name__})

@@ -12,6 +12,9 @@ from bitspike.kernels.numba._memory import flat, pool
 
 PARTS = 32  # of the rows, in sums
 
+LARGE = 1 << 25
+"""Bytes from which malloc gives fresh pages for every tensor; below, torch's own is faster."""
+
 _squares = Kernel(_norm_kernels.squares, "norm")
 _products = Kernel(_norm_kernels.products, "norm")
 _affine = Kernel(_norm_kernels.affine, "norm")
@@ -19,7 +22,9 @@ _backward = Kernel(_norm_kernels.backward, "norm")
 
 
 def supports(x: Tensor) -> bool:
-    """Whether ``[N, C, ...]`` is a matrix of float32 with the channels side by side."""
+    """Whether ``[N, C, ...]`` is a large matrix of float32 with the channels side by side."""
+    if x.numel() * x.itemsize < LARGE:
+        return False
     if x.device.type != "cpu" or x.dtype != torch.float32 or x.ndim < 3 or x.shape[1] == 1:
         return False
     return x.stride(1) == 1 and x.movedim(1, -1).is_contiguous() and x.numel() > x.shape[1]

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,11 +35,46 @@ def supports(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
     return None
 
 
-def record(step: Step, x_seq: Tensor, states: Sequence[Tensor]) -> Program | str:
-    """What ``step`` computes, or why that cannot be compiled."""
+class Recorded:
+    """What a step computes, with the kernels that were found for it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.states, self.fields = len(program.results) - 1, program.fields
+        self.learned = [k for k, value in enumerate(program.numbers) if isinstance(value, Tensor)]
+        self.gives_bits = deciding_value(program) is not None
+        self._found: dict[Any, tuple[_Kernels, Any]] = {}
+
+    def kernels(self, wanted: tuple[int, ...], dtype: Any) -> tuple["_Kernels", Any]:
+        """The kernels with gradients of the numbers ``wanted``, and the numbers as an array."""
+        found = self._found.get((wanted, dtype))
+        if found is None:
+            kernels, added = _kernels_of(self.program, wanted, dtype)
+            values = [float(value) for value in self.program.numbers]
+            found = kernels, np.array([*values, *added], dtype)
+            self._found[wanted, dtype] = found
+        return found
+
+
+_records: OrderedDict[Any, Recorded] = OrderedDict()
+_RECORDS_KEPT = 128
+
+
+def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None) -> Recorded | str:
+    """What ``step`` computes, or why that cannot be compiled.
+
+    Args:
+        step: the neuron's equations.
+        x_seq: input ``[T, B, ...]``.
+        states: before the first step.
+        key: all that ``step`` depends on, hashable: an earlier record with the same key serves
+            again. None if that is not known, or not only numbers.
+    """
     why = supports(x_seq, states)
     if why is not None:
         return why
+    if key is not None and key in _records:
+        return _records[key]
     try:
         program = trace(step, len(states))
     except NotTraceableError as error:
@@ -49,7 +85,12 @@ def record(step: Step, x_seq: Tensor, states: Sequence[Tensor]) -> Program | str
     for field in program.fields:
         if torch.broadcast_shapes(field.shape, x_seq.shape[1:]) != x_seq.shape[1:]:
             return f"a parameter of shape {tuple(field.shape)} does not fit the input"
-    return program
+    recorded = Recorded(program)
+    if key is not None and not recorded.learned and not recorded.fields:
+        _records[key] = recorded
+        if len(_records) > _RECORDS_KEPT:
+            _records.popitem(last=False)
+    return recorded
 
 
 class _Kernels:
@@ -86,8 +127,8 @@ def _kernels_of(
     key = (tuple(program.nodes), program.results, surrogates, wanted, dtype)
     found = _plans.get(key)
     if found is None:
-        plan = Plan.of(program, wanted)
-        added = tuple(float(value) for value in program.numbers[plan.numbers :])
+        plan = Plan.of(program.copy(), wanted)
+        added = tuple(float(value) for value in plan.program.numbers[plan.numbers :])
         found = _plans[key] = (_shared(plan, dtype), added)
     return found
 
@@ -105,30 +146,25 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        program: Program,
+        recorded: Recorded,
         saving: bool,
         bits: bool,
         recording: bool,
         x_seq: Tensor,
         *tensors: Tensor,
     ) -> tuple[Any, ...]:
-        states = len(program.results) - 1
-        fields = len(program.fields)
+        states, fields = recorded.states, len(recorded.fields)
         starts, given, learned = (
             tensors[:states], tensors[states : states + fields], tensors[states + fields :],
         )  # fmt: skip
         T, *shape = x_seq.shape
         R, N = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
         x = _rows_of(x_seq, T, R, N)
-        dtype = _NUMPY[x.dtype]
-        positions = [k for k, value in enumerate(program.numbers) if isinstance(value, Tensor)]
         wanted = tuple(
-            k for k, value in zip(positions, learned, strict=True) if value.requires_grad
+            k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
         )
-        values = [float(value) for value in program.numbers]
-        kernels, added = _kernels_of(program, wanted, dtype)
+        kernels, numbers = recorded.kernels(wanted, _NUMPY[x.dtype])
         plan = kernels.plan
-        numbers = np.array([*values[: plan.numbers], *added], dtype)
         store = [pool.empty((T, R, N) if saving else (0,), x.dtype) for _ in plan.stored]
         v_seq = torch.empty((T, *shape) if recording else (0,), dtype=x.dtype)
         last = [torch.empty(shape, dtype=x.dtype) for _ in starts]
@@ -151,7 +187,8 @@ class _Scan(torch.autograd.Function):
         ctx.x_shape, ctx.x_strides, ctx.sizes = x_seq.shape, x.stride(), (T, R, N)
         ctx.given = [(field.shape, field.dtype) for field in given]
         ctx.learned = [
-            (k, value.shape, value.dtype) for k, value in zip(positions, learned, strict=True)
+            (k, value.shape, value.dtype)
+            for k, value in zip(recorded.learned, learned, strict=True)
         ]
         if bits:
             lead = (T, R) if len(shape) > 1 else (T,)
@@ -169,7 +206,7 @@ class _Scan(torch.autograd.Function):
         shape = ctx.x_shape[1:]
         nothing = torch.zeros((), dtype=dtype)
         g = _rows_of(nothing.expand(T, R, N) if g is None else g, T, R, N)
-        ends = tuple(nothing.expand(shape) if end is None else end for end in ends)
+        at_end = [nothing.expand(shape) if end is None else end for end in ends]
         gx = _empty_like(ctx.x_strides, (T, R, N), dtype)
         first = [torch.empty(shape, dtype=dtype) for _ in ends]
         to_fields = [torch.empty(shape, dtype=dtype) for _ in wide]
@@ -182,7 +219,7 @@ class _Scan(torch.autograd.Function):
             flat(pool.empty((0,), dtype) if gv_seq is None else gv_seq.contiguous()),
             flat(x), x.stride(0), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
             sums.numpy(), T, R, N, rows, ctx.numbers,
-            *(flat(end.contiguous()) for end in ends), *map(flat, first),
+            *(flat(end.contiguous()) for end in at_end), *map(flat, first),
             *map(flat, wide), *map(flat, to_fields), *map(flat, store),
             work=T * R * N * 0.08 * len(plan.program.nodes),
         )  # fmt: skip
@@ -220,20 +257,21 @@ def _empty_like(x_strides: tuple[int, ...], shape: tuple[int, ...], dtype: torch
 
 
 def scan(
-    program: Program, x_seq: Tensor, states: Sequence[Tensor], store_v_seq: bool, bits: bool
+    recorded: Recorded, x_seq: Tensor, states: Sequence[Tensor], store_v_seq: bool, bits: bool
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     """The same as `bitspike.kernels.eager.scan`, from what `record` has recorded.
 
     Args:
-        program: the step's operations.
+        recorded: the step's operations.
         x_seq: input ``[T, B, ...]``.
         states: before the first step, ``[B, ...]`` each.
         store_v_seq: True records the first state after each step.
         bits: whether spikes come as a `SpikeTensor` where the output is 0 and 1.
     """
-    learned = [value for value in program.numbers if isinstance(value, Tensor)]
-    as_bits = bits and deciding_value(program) is not None
-    tensors = (x_seq, *states, *program.fields, *learned)
-    saving = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
-    y, v_seq, *last = _Scan.apply(program, saving, as_bits, store_v_seq, *tensors)
+    learned = [recorded.program.numbers[k] for k in recorded.learned]
+    tensors = (x_seq, *states, *recorded.fields, *learned)
+    saving = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)  # type: ignore[union-attr]
+    y, v_seq, *last = _Scan.apply(
+        recorded, saving, bits and recorded.gives_bits, store_v_seq, *tensors
+    )
     return y, tuple(last), v_seq

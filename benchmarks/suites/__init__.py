@@ -1,0 +1,1 @@
+"""One file for each suite; each has ``run(settings)``."""

@@ -1,0 +1,136 @@
+"""``bitspike bench``: kernels against eager PyTorch, or the repository's own benchmarks."""
+
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+import bitspike
+from bitspike import encoding, functional, kernels, layer, neuron
+from bitspike.cli._parser import UsageError
+from bitspike.cli._table import print_json, table
+
+T, B = 100, 64
+
+
+def checkout() -> Path | None:
+    """The repository that this package or the current folder belongs to; None if there is none."""
+    starts = (Path(bitspike.__file__).resolve().parent, Path.cwd())
+    for folder in (folder for start in starts for folder in (start, *start.parents)):
+        project = folder / "pyproject.toml"
+        if project.is_file() and (folder / "benchmarks" / "__main__.py").is_file():
+            try:
+                table_ = tomllib.loads(project.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if table_.get("project", {}).get("name") == "bitspike":
+                return folder
+    return None
+
+
+def run(args: Namespace) -> int:
+    """Measures; the exit code is that of the repository's benchmarks if they are asked for."""
+    if args.suites:
+        return run_suites(args)
+    torch.set_num_threads(1)
+    rounds = args.rounds or (1 if args.quick else 5)
+    found = {
+        "T": T, "batch": B, "threads": 1, "rounds": rounds,
+        "milliseconds": measure(rounds, 0.0 if args.quick else 0.3),
+    }  # fmt: skip
+    if args.json:
+        print_json(found)
+        return 0
+    rows = [
+        [what, f"{ms['eager']:.2f}", f"{ms['numba']:.2f}", f"{ms['eager'] / ms['numba']:.1f}x"]
+        for what, ms in found["milliseconds"].items()
+    ]
+    print(f"The tutorial's network, T={T}, batch {B}, one thread, median of {rounds} rounds:\n")
+    print(table(("a batch", "eager ms", "kernels ms", "faster"), rows))
+    if (folder := checkout()) is not None:
+        print(f"\nMore: bitspike bench SUITE or all runs the benchmarks in {folder}.")
+    return 0
+
+
+def run_suites(args: Namespace) -> int:
+    """Runs ``python -m benchmarks`` in the repository.
+
+    Raises:
+        UsageError: outside of a checkout, or with ``--json``.
+    """
+    folder = checkout()
+    if folder is None:
+        raise UsageError(
+            "suites are part of the repository, and this is no checkout of it; without SUITE a "
+            "benchmark that is always there runs"
+        )
+    if args.json:
+        raise UsageError("--json does not go with suites, which write files of their own")
+    command = [sys.executable, "-m", "benchmarks"]
+    command += [] if args.suites == ["all"] else args.suites
+    command += ["--rounds", str(args.rounds)] if args.rounds else []
+    command += ["--quick"] if args.quick else []
+    return subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603
+
+
+def measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Milliseconds a batch takes, by what is done and on which backend.
+
+    Args:
+        rounds: whose median counts; backends take turns, so that both see the same machine.
+        seconds: that a round lasts at least; one call at least.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        jobs = _jobs(torch.rand(B, 1, 28, 28) * (torch.rand(B, 1, 28, 28) < 0.2))
+    times: dict[str, dict[str, list[float]]] = {
+        what: {"eager": [], "numba": []} for what in jobs
+    }
+    for what, job in jobs.items():
+        for backend in times[what]:
+            with kernels.use_backend(backend):
+                job()  # compiles
+        for _ in range(rounds):
+            for backend, found in times[what].items():
+                with kernels.use_backend(backend):
+                    found.append(_time(job, seconds))
+    return {
+        what: {backend: round(1e3 * statistics.median(found), 4) for backend, found in one.items()}
+        for what, one in times.items()
+    }
+
+
+def _jobs(image: torch.Tensor) -> dict[str, Callable[[], Any]]:
+    encoder = encoding.PoissonEncoder(step_mode="m")
+    net = torch.nn.Sequential(layer.Flatten(), layer.Linear(784, 10, bias=False), neuron.LIFNode())
+    functional.set_step_mode(net, "m")
+    label = F.one_hot(torch.arange(len(image)) % 10, 10).float()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.0)
+
+    def rate() -> torch.Tensor:
+        out: torch.Tensor = net(encoder(image.expand(T, *image.shape))).mean(0)
+        functional.reset_net(net)
+        return out
+
+    def train() -> None:
+        optimizer.zero_grad()
+        F.mse_loss(rate(), label).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    return {"training": train, "inference": torch.no_grad()(rate)}
+
+
+def _time(job: Callable[[], Any], seconds: float) -> float:
+    began, calls = time.perf_counter(), 0
+    while not calls or time.perf_counter() - began < seconds:
+        job()
+        calls += 1
+    return (time.perf_counter() - began) / calls

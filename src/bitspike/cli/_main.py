@@ -1,0 +1,107 @@
+"""Which command, and what becomes of its errors: 0, 1, 2, or 128 + the signal's number."""
+
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from bitspike._version import __version__
+from bitspike.cli._commands import COMMANDS, build
+from bitspike.cli._parser import UsageError
+
+# Import names of optional packages, and the extra that brings them.
+EXTRAS = {
+    "platformdirs": "data",
+    "pooch": "data",
+    "rich": "data",
+    "matplotlib": "plot",
+    "PIL": "train",
+    "tensorboard": "train",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line ``argv``; returns the exit code.
+
+    0 is success, 1 a failure on the way, 2 something that was asked for and cannot be done, and
+    128 + n the end by signal n.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except SystemExit as done:  # argparse has said what there is to say
+        return done.code if isinstance(done.code, int) else 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # `bitspike ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    root, parsers = build()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        near = difflib.get_close_matches(arguments[0], COMMANDS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+        root.error(f"no command {arguments[0]!r}; {hint}")
+    if arguments and (command := COMMANDS.get(arguments[0])) and command.passes_on:
+        return _guarded(command.name, arguments[1:])
+    options = root.parse_args(arguments)
+    if options.version:
+        print(f"bitspike {__version__}")
+        return 0
+    if options.command is None:
+        root.print_help(sys.stderr)
+        return 2
+    return _guarded(options.command, options)
+
+
+def _guarded(name: str, given: object) -> int:
+    """Runs a command; errors of a user's become one line and the code 2."""
+    prog = f"bitspike {name}"
+    try:
+        code: int = import_module(COMMANDS[name].module).run(given)
+    except BrokenPipeError:
+        raise
+    except (UsageError, OSError) as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        if (text := _missing(error)) is None:
+            raise
+        print(f"{prog}: error: {text}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        print(f"{prog}: error: out of memory", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        if not _speaks_to_users(error):
+            raise
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _speaks_to_users(error: ValueError) -> bool:
+    """Whether it is one of the library's own errors about files and options.
+
+    By name: the modules that define them have been imported only if one was raised.
+    """
+    kinds = {"OptionError", "CheckpointError", "DatasetError"}
+    return any(kind.__name__ in kinds for kind in type(error).__mro__)
+
+
+def _missing(error: ImportError) -> str | None:
+    """What to install; None if the error is about something else."""
+    package = (error.name or "").partition(".")[0]
+    if "pip install" in str(error):
+        return str(error)
+    if package in EXTRAS:
+        return f'{package} not installed: pip install "bitspike[{EXTRAS[package]}]"'
+    return None

@@ -1,0 +1,57 @@
+"""What would compute a neuron."""
+
+import torch
+
+from bitspike import kernels, neuron
+
+_NODES = {
+    "if": neuron.IFNode,
+    "lif": neuron.LIFNode,
+    "plif": neuron.ParametricLIFNode,
+    "qif": neuron.QIFNode,
+    "eif": neuron.EIFNode,
+    "izhikevich": neuron.IzhikevichNode,
+    "ilif": neuron.ILIFNode,
+    "clif": neuron.ComplementaryLIFNode,
+}
+_LOOPS = ("activation_aware_if", "stbif")
+
+
+def neuron_implementation(
+    neuron_type: str, device: torch.device | str, *, execution: str = "eager"
+) -> dict[str, object]:
+    """The backend that runs a multi-step call of a neuron on a float32 input.
+
+    Args:
+        neuron_type: ``'if'``, ``'lif'``, ``'plif'``, ``'qif'``, ``'eif'``, ``'izhikevich'``,
+            ``'ilif'``, ``'clif'``, ``'activation_aware_if'`` or ``'stbif'``.
+        device: where the input lies.
+        execution: ``'eager'`` or ``'compile'``, for which the answer is the same here.
+
+    Returns:
+        ``implementation``, the name of the backend, and ``unavailable``, which says by name why
+        another one cannot run.
+
+    Raises:
+        ValueError: for an unknown neuron or execution.
+    """
+    if neuron_type not in _NODES and neuron_type not in _LOOPS:
+        names = ", ".join(map(repr, (*_NODES, *_LOOPS)))
+        raise ValueError(f"neuron_type must be one of {names}, but got {neuron_type!r}")
+    if execution not in ("eager", "compile"):
+        raise ValueError(f"execution must be 'eager' or 'compile', but got {execution!r}")
+    if neuron_type in _LOOPS:
+        return _answer("eager", "the neuron has a time loop of its own")
+    device = torch.device(device)
+    if device.type != "cpu":
+        return _answer("eager", f"the input is on {device}")
+    node = _NODES[neuron_type]()
+    x_seq = torch.zeros(1, 1, 1)
+    return _answer(*kernels.explain_scan(node.step, x_seq, [x_seq[0] for _ in node.state_names]))
+
+
+def _answer(backend: str, obstacle: str | None) -> dict[str, object]:
+    return {
+        "implementation": backend,
+        "unavailable": {} if obstacle is None else {"numba": obstacle},
+    }

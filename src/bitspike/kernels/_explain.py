@@ -1,0 +1,28 @@
+"""Which backend a scan would run on, and why not on a faster one."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from bitspike.kernels import _dispatch
+from bitspike.kernels.eager import Step
+
+
+def explain_scan(
+    step: Step, x_seq: Tensor, states: Sequence[Tensor], backend: str = "auto"
+) -> tuple[str, str | None]:
+    """The backend of `scan` with these arguments, and what stands against Numba's kernel."""
+    why: str | None = None
+
+    def obstacle() -> str | None:
+        from bitspike.kernels.numba import scan as fast
+
+        nonlocal why
+        recorded = fast.record(step, x_seq, states)
+        why = recorded if isinstance(recorded, str) else None
+        return why
+
+    chosen = _dispatch.choose(backend, obstacle)
+    if chosen == "eager" and why is None:
+        why = "the backend 'eager' was asked for, or Numba is not installed"
+    return chosen, why
