@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 import bitspike
 from bitspike import encoding, functional, kernels, layer, neuron
@@ -91,9 +91,7 @@ def measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         jobs = _jobs(torch.rand(B, 1, 28, 28) * (torch.rand(B, 1, 28, 28) < 0.2))
-    times: dict[str, dict[str, list[float]]] = {
-        what: {"eager": [], "numba": []} for what in jobs
-    }
+    times: dict[str, dict[str, list[float]]] = {what: {"eager": [], "numba": []} for what in jobs}
     for what, job in jobs.items():
         for backend in times[what]:
             with kernels.use_backend(backend):

@@ -108,7 +108,7 @@ def _plot(parser: Parser) -> None:
     )
     parser.add_argument(
         "-o", "--out", default="", metavar="FILE",
-        help="picture to write; the suffix chooses the format (default: beside the first PATH)",
+        help="picture to write; the suffix chooses the format (default: ./accuracy.png and so on)",
     )  # fmt: skip
     parser.add_argument(
         "--image", default="0", metavar="IMAGE",

@@ -125,7 +125,10 @@ def run(args: Namespace) -> int:
         rows += [(f"{head}{name}", _text(value)) for name, value in found[part].items()]
     for check in found["self-test"]:
         rows.append(
-            (f"self-test: {check['name']}", f"{'ok' if check['holds'] else 'FAILED'}, {check['found']}")
+            (
+                f"self-test: {check['name']}",
+                f"{'ok' if check['holds'] else 'FAILED'}, {check['found']}",
+            )
         )
     print(pairs([(name, _text(value)) for name, value in rows]))
     print("\nAll is well." if found["healthy"] else "\nNot well: what failed stands above.")

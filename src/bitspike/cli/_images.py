@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from bitspike.cli._parser import UsageError
@@ -15,7 +16,9 @@ from bitspike.datasets import centre_drawing
 from bitspike.examples import _pictures
 
 STDIN = "-"
-SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+SUFFIXES = frozenset(
+    (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
 _NOISE = 0.15  # of the ink's strength: paper and shadows stay below
 
 
@@ -35,7 +38,9 @@ def expand(given: list[str]) -> Iterator[str]:
         elif path.is_dir():
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
             if not found:
-                raise UsageError(f"{name} is a folder without pictures ({', '.join(sorted(SUFFIXES))})")
+                raise UsageError(
+                    f"{name} is a folder without pictures ({', '.join(sorted(SUFFIXES))})"
+                )
             yield from map(str, found)
         else:
             raise UsageError(f"{name}: no such file or folder")
@@ -55,7 +60,7 @@ def read(name: str, centred: bool) -> Tensor:
     try:
         source = io.BytesIO(sys.stdin.buffer.read()) if name == STDIN else name
         with Image.open(source) as picture:
-            grey = _pictures.gray(picture)
+            grey = _pictures.gray(ImageOps.exif_transpose(picture))
             if centred and grey.size != (28, 28):
                 return torch.from_numpy(centre_drawing(_ink(grey))).reshape(1, 1, 28, 28)
             return _pictures.whole(grey)
@@ -64,7 +69,7 @@ def read(name: str, centred: bool) -> Tensor:
         raise UsageError(f"{where} cannot be read as a picture: {error}") from error
 
 
-def _ink(picture: Image.Image) -> "np.typing.NDArray[np.uint8]":
+def _ink(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """How much each pixel differs from the ground, the strongest 255; paper's noise is 0."""
     picture.thumbnail((1120, 1120))
     pixels = np.asarray(picture).astype(np.float64)

@@ -19,7 +19,13 @@ EXTRAS = {
     "matplotlib": "plot",
     "PIL": "train",
     "tensorboard": "train",
+    "starlette": "playground",
+    "uvicorn": "playground",
+    "websockets": "playground",
 }
+
+# The library's errors about what a user has asked for; by name, so that nothing is imported here.
+FOR_USERS = {"BackendError", "CheckpointError", "DatasetError", "OptionError"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,26 +81,18 @@ def _guarded(name: str, given: object) -> int:
             raise
         print(f"{prog}: error: {text}", file=sys.stderr)
         return 2
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
-            raise
+    except MemoryError:
         print(f"{prog}: error: out of memory", file=sys.stderr)
         return 1
-    except ValueError as error:
-        if not _speaks_to_users(error):
-            raise
-        print(f"{prog}: error: {error}", file=sys.stderr)
-        return 2
+    except (RuntimeError, ValueError) as error:
+        if any(kind.__name__ in FOR_USERS for kind in type(error).__mro__):
+            print(f"{prog}: error: {error}", file=sys.stderr)
+            return 2
+        if "out of memory" in str(error) or "t allocate memory" in str(error):
+            print(f"{prog}: error: out of memory", file=sys.stderr)
+            return 1
+        raise
     return code
-
-
-def _speaks_to_users(error: ValueError) -> bool:
-    """Whether it is one of the library's own errors about files and options.
-
-    By name: the modules that define them have been imported only if one was raised.
-    """
-    kinds = {"OptionError", "CheckpointError", "DatasetError"}
-    return any(kind.__name__ in kinds for kind in type(error).__mro__)
 
 
 def _missing(error: ImportError) -> str | None:

@@ -66,22 +66,33 @@ def log_epoch(writer: SummaryWriter, row: EpochMetrics) -> None:
     writer.flush()
 
 
-def save_answer(folder: Path, answer: Answer) -> dict[str, Path]:
-    """Draws membrane potentials and spikes of the output layer."""
-    folder.mkdir(parents=True, exist_ok=True)
-    voltage, _ = visualizing.plot_2d_heatmap(
+def draw_membranes(answer: Answer) -> Figure:
+    """Membrane potentials of the output layer over time."""
+    figure, _ = visualizing.plot_2d_heatmap(
         answer.v_seq,
         title="Membrane potentials of the output layer",
         xlabel="simulating step",
         ylabel="neuron index",
         x_max=len(answer.v_seq),
     )
-    spikes, _ = visualizing.plot_1d_spikes(
+    return figure
+
+
+def draw_spikes(answer: Answer) -> Figure:
+    """Spikes of the output layer."""
+    figure, _ = visualizing.plot_1d_spikes(
         answer.s_seq,
         title="Spikes of the output layer",
         xlabel="simulating step",
         ylabel="neuron index",
     )
+    return figure
+
+
+def save_answer(folder: Path, answer: Answer) -> dict[str, Path]:
+    """Draws membrane potentials and spikes of the output layer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    voltage, spikes = draw_membranes(answer), draw_spikes(answer)
     paths = {"voltage": folder / "voltage.png", "spikes": folder / "spikes.png"}
     visualizing.save(voltage, paths["voltage"])
     visualizing.save(spikes, paths["spikes"])
@@ -97,7 +108,7 @@ def save_all(
             np.save(temporary, array.numpy())
     paths = save_answer(folder, answer)
     paths["input"] = folder / "input.png"
-    visualizing.save(_draw_input(answer), paths["input"])
+    visualizing.save(draw_input(answer), paths["input"])
     if history:
         paths["accuracy"] = folder / "accuracy.png"
         train, test = [row.train_acc for row in history], [row.test_acc for row in history]
@@ -108,7 +119,7 @@ def save_all(
         writer.add_image(name, pixels, len(history), dataformats="HWC")
 
 
-def _draw_input(answer: Answer) -> Figure:
+def draw_input(answer: Answer) -> Figure:
     """The image and its spikes, or the firing rates of the maps that a layer makes of it."""
     maps = answer.input_spikes.shape[1] // answer.image.numel()
     if maps == 1:

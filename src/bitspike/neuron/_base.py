@@ -111,7 +111,8 @@ class BaseNode(MemoryModule):
         x = self._full_precision(x)
         states = [self.memory_like(name, x) for name in self.state_names]
         if x.numel() < FUSED_FROM:
-            y, *after = self.step(self.watch(x), *states)
+            y, *rest = self.step(self.watch(x), *states)
+            after = tuple(rest)
         else:
             y_seq, after, _ = kernels.scan(
                 self.step, x.unsqueeze(0), states, backend=self.backend, bits=False,

@@ -2,7 +2,8 @@
 
 The five functions that SpikingJelly also has keep its names, parameters, defaults and return
 values: ``(figure, axes)``, and ``(figure, voltage axes, spike axes)`` for
-:func:`plot_one_neuron_v_s`. :func:`plot_accuracy` and :func:`plot_input` return the figure.
+:func:`plot_one_neuron_v_s`. :func:`plot_accuracy`, :func:`plot_runs` and :func:`plot_input` return
+the figure.
 
 Every picture is an ordinary pyplot figure: ``plt.show()`` and ``plt.savefig()`` work after the
 call, and a notebook displays it. On a machine without a screen pyplot draws into memory by
@@ -19,6 +20,7 @@ from bitspike.visualizing._feature_map import plot_2d_feature_map
 from bitspike.visualizing._heatmap import plot_2d_heatmap
 from bitspike.visualizing._input import plot_input
 from bitspike.visualizing._neuron import plot_one_neuron_v_s
+from bitspike.visualizing._runs import plot_runs
 from bitspike.visualizing._save import save
 from bitspike.visualizing._spikes import plot_1d_spikes
 
@@ -30,5 +32,6 @@ __all__ = [
     "plot_accuracy",
     "plot_input",
     "plot_one_neuron_v_s",
+    "plot_runs",
     "save",
 ]

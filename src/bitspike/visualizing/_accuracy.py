@@ -46,8 +46,8 @@ def plot_accuracy(
             their lengths differ.
         ImportError: Matplotlib is not installed.
     """
-    train = _percent(train_acc, "train_acc")
-    test = _percent(test_acc, "test_acc")
+    train = percent(train_acc, "plot_accuracy", "train_acc")
+    test = percent(test_acc, "plot_accuracy", "test_acc")
     if train.size != test.size:
         raise ValueError(
             f"plot_accuracy: train_acc and test_acc must have one value per epoch each, "
@@ -69,7 +69,7 @@ def plot_accuracy(
             markersize=0.3 * size,
         )
     _mark_best(axes, test, size)
-    _set_limits(axes, np.concatenate([train, test]), train.size)
+    set_limits(axes, np.concatenate([train, test]), train.size)
     label(axes, title, "epoch", "accuracy (%)")
     open_spines(axes)
     set_ticks(axes, int_x=True, int_y=False)
@@ -79,12 +79,13 @@ def plot_accuracy(
     return figure
 
 
-def _percent(x: ArrayLike, name: str) -> Array:
-    values = checked(x, "plot_accuracy", name, ("E",))
+def percent(x: ArrayLike, function: str, name: str) -> Array:
+    """Check accuracies ``[E]``, fractions in ``[0, 1]``, and turn them into percent."""
+    values = checked(x, function, name, ("E",))
     if values.min() < 0 or values.max() > 1:
         outside = values[(values < 0) | (values > 1)][0]
         raise ValueError(
-            f"plot_accuracy: {name} of shape {shape_text(values.shape)} must hold fractions in "
+            f"{function}: {name} of shape {shape_text(values.shape)} must hold fractions in "
             f"[0, 1], found {outside:g}; divide percentages by 100"
         )
     return 100 * values
@@ -105,7 +106,8 @@ def _mark_best(axes: "Axes", test: Array, size: float) -> None:
     )
 
 
-def _set_limits(axes: "Axes", values: Array, epochs: int) -> None:
+def set_limits(axes: "Axes", values: Array, epochs: int) -> None:
+    """Leave room around ``values`` percent, without going far beyond 0 and 100."""
     low, high = float(values.min()), float(values.max())
     room = max(0.08 * (high - low), 0.5)
     axes.set_ylim(max(0.0, low - 2 * room), min(100.0 + 0.5 * room, high + room))

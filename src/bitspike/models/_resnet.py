@@ -1,0 +1,407 @@
+"""ResNet with spiking neurons, and SEW ResNet, whose shortcuts join spikes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from bitspike import layer
+from bitspike.models._build import (
+    MakeNeuron,
+    MakeNorm,
+    flatten,
+    initialise,
+    maker,
+    name_and_document,
+    refuse_pretrained,
+)
+
+Make = Callable[[], nn.Module]
+Joint = Callable[[Tensor, Tensor], Tensor]
+
+# How a SEW block joins the spikes of its shortcut, x, with those of its last neurons, y.
+JOINTS: dict[str, Joint] = {
+    "ADD": lambda x, y: x + y,
+    "AND": lambda x, y: x * y,
+    "IAND": lambda x, y: x * (1.0 - y),
+}
+
+
+class _Block(nn.Module):
+    """A residual block: convolutions ``conv1``, ``bn1``, ``sn1``, ``conv2``, ... and a shortcut.
+
+    Without a joint (spiking ResNet) the shortcut is added to the currents before the last
+    neurons. With one (SEW ResNet) it is spikes, which are joined with those of the last neurons.
+    """
+
+    expansion: ClassVar[int]
+    first_is_x: ClassVar[bool]  # which of the two is x in the joint: SpikingJelly's blocks differ
+
+    def __init__(
+        self,
+        kernels: Sequence[tuple[int, int, int, int, int, int]],
+        downsample: nn.Module | None,
+        cnf: str | None,
+        norm: MakeNorm,
+        make: Make,
+    ) -> None:
+        super().__init__()
+        self.depth = len(kernels)
+        for i, (inside, out, kernel, stride, dilation, groups) in enumerate(kernels, 1):
+            padding = dilation if kernel == 3 else 0
+            conv = layer.Conv2d(
+                inside, out, kernel, stride, padding, dilation, groups, bias=False
+            )
+            self.add_module(f"conv{i}", conv)
+            self.add_module(f"bn{i}", norm(out))
+            self.add_module(f"sn{i}", make())
+        self.downsample = downsample
+        self.cnf = cnf
+        if cnf is not None and downsample is not None:
+            self.downsample_sn = make()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Currents or spikes ``[B, C, H, W]`` or ``[T, B, C, H, W]``."""
+        y, shortcut = x, x
+        if self.downsample is not None:
+            shortcut = self.downsample(x)
+        for i in range(1, self.depth + 1):
+            y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
+            if i == self.depth and self.cnf is None:
+                y = y + shortcut
+            y = getattr(self, f"sn{i}")(y)
+        if self.cnf is None:
+            return y
+        if self.downsample is not None:
+            shortcut = self.downsample_sn(shortcut)
+        return JOINTS[self.cnf](*((shortcut, y) if self.first_is_x else (y, shortcut)))
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return "" if self.cnf is None else f"cnf={self.cnf}"
+
+
+class BasicBlock(_Block):
+    """Two convolutions of 3 x 3."""
+
+    expansion = 1
+    first_is_x = True
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int,
+        downsample: nn.Module | None,
+        groups: int,
+        base_width: int,
+        dilation: int,
+        cnf: str | None,
+        norm: MakeNorm,
+        make: Make,
+    ) -> None:
+        if groups != 1 or base_width != 64 or dilation != 1:
+            raise ValueError(
+                "blocks of two convolutions have groups=1, width_per_group=64 and no dilation, but "
+                f"got {groups}, {base_width} and dilation {dilation}; take a network of 50 layers "
+                "or more"
+            )
+        kernels = [(inplanes, planes, 3, stride, 1, 1), (planes, planes, 3, 1, 1, 1)]
+        super().__init__(kernels, downsample, cnf, norm, make)
+
+
+class Bottleneck(_Block):
+    """Convolutions of 1 x 1, 3 x 3 and 1 x 1; the second has the stride (ResNet 1.5)."""
+
+    expansion = 4
+    first_is_x = False
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int,
+        downsample: nn.Module | None,
+        groups: int,
+        base_width: int,
+        dilation: int,
+        cnf: str | None,
+        norm: MakeNorm,
+        make: Make,
+    ) -> None:
+        width = int(planes * (base_width / 64.0)) * groups
+        kernels = [
+            (inplanes, width, 1, 1, 1, 1),
+            (width, width, 3, stride, dilation, groups),
+            (width, planes * self.expansion, 1, 1, 1, 1),
+        ]
+        super().__init__(kernels, downsample, cnf, norm, make)
+
+
+class SpikingResNet(nn.Module):
+    """ResNet whose activations are spiking neurons.
+
+    Images ``[B, 3, H, W]`` to currents ``[B, num_classes]`` in single-step mode, ``[T, B, ...]``
+    in multi-step mode (`functional.set_step_mode`). A shortcut is added to the currents before
+    the neurons that end a block.
+
+    Args:
+        block: `BasicBlock` or `Bottleneck`.
+        layers: number of blocks in each of the four stages.
+        num_classes: outputs.
+        zero_init_residual: whether the last normalisation of each block starts as 0.
+        groups: groups of the 3 x 3 convolutions.
+        width_per_group: channels of a group, in 64ths of the usual.
+        replace_stride_with_dilation: for stages 2 to 4, whether to dilate rather than to stride.
+        norm_layer: makes the normalisation of so many channels; None is `layer.BatchNorm2d`.
+        spiking_neuron: makes the neurons; None is `neuron.IFNode`.
+        **kwargs: for each neuron, a copy for each.
+
+    Raises:
+        ValueError: if ``replace_stride_with_dilation`` has not three entries, or the block cannot
+            have such groups, width or dilation.
+
+    Papers: He et al., "Deep residual learning for image recognition", CVPR 2016; Hu et al.,
+    "Spiking deep residual networks", 2018.
+    """
+
+    cnf: str | None = None
+
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        layers: Sequence[int],
+        num_classes: int = 1000,
+        zero_init_residual: bool = False,
+        groups: int = 1,
+        width_per_group: int = 64,
+        replace_stride_with_dilation: Sequence[bool] | None = None,
+        norm_layer: MakeNorm | None = None,
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        dilate = (False, *(replace_stride_with_dilation or (False, False, False)))
+        if len(dilate) != 4:
+            raise ValueError(
+                "replace_stride_with_dilation is None or three booleans, but got "
+                f"{replace_stride_with_dilation}"
+            )
+        make = maker(spiking_neuron, kwargs)
+        norm: MakeNorm = layer.BatchNorm2d if norm_layer is None else norm_layer
+        self.conv1 = layer.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = norm(64)
+        self.sn1 = make()
+        self.maxpool = layer.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        inplanes, dilation = 64, 1
+        for i, (planes, depth) in enumerate(zip((64, 128, 256, 512), layers, strict=True)):
+            stride, before = (1 if i == 0 else 2), dilation
+            if dilate[i]:
+                dilation, stride = dilation * stride, 1
+            out = planes * block.expansion
+            blocks = []
+            for j in range(depth):
+                shortcut = None
+                if j == 0 and (stride != 1 or inplanes != out):
+                    conv = layer.Conv2d(inplanes, out, kernel_size=1, stride=stride, bias=False)
+                    shortcut = nn.Sequential(conv, norm(out))
+                blocks.append(
+                    block(
+                        inplanes,
+                        planes,
+                        stride if j == 0 else 1,
+                        shortcut,
+                        groups,
+                        width_per_group,
+                        before if j == 0 else dilation,
+                        self.cnf,
+                        norm,
+                        make,
+                    )
+                )
+                inplanes = out
+            self.add_module(f"layer{i + 1}", nn.Sequential(*blocks))
+        self.avgpool = layer.AdaptiveAvgPool2d((1, 1))
+        self.fc = layer.Linear(512 * block.expansion, num_classes)
+        initialise(self.modules())
+        if zero_init_residual:
+            for module in self.modules():
+                if isinstance(module, _Block):
+                    nn.init.zeros_(getattr(module, f"bn{module.depth}").weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Currents of the classes."""
+        x = self.maxpool(self.sn1(self.bn1(self.conv1(x))))
+        for i in range(1, 5):
+            x = getattr(self, f"layer{i}")(x)
+        y: Tensor = self.fc(flatten(self.avgpool(x), self.avgpool))
+        return y
+
+
+class SEWResNet(SpikingResNet):
+    """Spike-element-wise ResNet: shortcuts join spikes with spikes.
+
+    As `SpikingResNet`, but a block ends with neurons, and their spikes are joined with those of
+    its shortcut by ``cnf``: ``'ADD'`` x + y, ``'AND'`` x y, ``'IAND'`` x (1 - y). In blocks of two
+    convolutions x is the shortcut, in those of three it is the residual branch.
+
+    Args:
+        block: `BasicBlock` or `Bottleneck`.
+        layers: number of blocks in each of the four stages.
+        num_classes: outputs.
+        zero_init_residual: whether the last normalisation of each block starts as 0.
+        groups: groups of the 3 x 3 convolutions.
+        width_per_group: channels of a group, in 64ths of the usual.
+        replace_stride_with_dilation: for stages 2 to 4, whether to dilate rather than to stride.
+        norm_layer: makes the normalisation of so many channels; None is `layer.BatchNorm2d`.
+        cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``.
+        spiking_neuron: makes the neurons; None is `neuron.IFNode`.
+        **kwargs: for each neuron, a copy for each.
+
+    Raises:
+        ValueError: for another ``cnf``, and as `SpikingResNet`.
+
+    Paper: Fang et al., "Deep residual learning in spiking neural networks", NeurIPS 2021.
+    """
+
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        layers: Sequence[int],
+        num_classes: int = 1000,
+        zero_init_residual: bool = False,
+        groups: int = 1,
+        width_per_group: int = 64,
+        replace_stride_with_dilation: Sequence[bool] | None = None,
+        norm_layer: MakeNorm | None = None,
+        cnf: str | None = None,
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> None:
+        cnf = "ADD" if cnf is None else cnf
+        if cnf not in JOINTS:
+            raise ValueError(f"SEWResNet: cnf must be one of {', '.join(JOINTS)}, but got {cnf!r}")
+        object.__setattr__(self, "cnf", cnf)  # read while the parent makes the blocks
+        super().__init__(
+            block,
+            layers,
+            num_classes,
+            zero_init_residual,
+            groups,
+            width_per_group,
+            replace_stride_with_dilation,
+            norm_layer,
+            spiking_neuron,
+            **kwargs,
+        )
+
+
+# Block, blocks of each stage, and what differs from the plain network.
+_Plan = tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...], dict[str, int]]
+PLANS: dict[str, _Plan] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2), {}),
+    "resnet34": (BasicBlock, (3, 4, 6, 3), {}),
+    "resnet50": (Bottleneck, (3, 4, 6, 3), {}),
+    "resnet101": (Bottleneck, (3, 4, 23, 3), {}),
+    "resnet152": (Bottleneck, (3, 8, 36, 3), {}),
+    "resnext50_32x4d": (Bottleneck, (3, 4, 6, 3), {"groups": 32, "width_per_group": 4}),
+    "resnext101_32x8d": (Bottleneck, (3, 4, 23, 3), {"groups": 32, "width_per_group": 8}),
+    "wide_resnet50_2": (Bottleneck, (3, 4, 6, 3), {"width_per_group": 128}),
+    "wide_resnet101_2": (Bottleneck, (3, 4, 23, 3), {"width_per_group": 128}),
+}
+
+
+class _MakeResNet(Protocol):
+    def __call__(
+        self,
+        pretrained: bool = False,
+        progress: bool = True,
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> SpikingResNet: ...
+
+
+class _MakeSEW(Protocol):
+    def __call__(
+        self,
+        pretrained: bool = False,
+        progress: bool = True,
+        cnf: str | None = None,
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> SEWResNet: ...
+
+
+_DOC = """`{kind}` in the shape of ``{plan}``.
+
+Args:
+    pretrained: must be False: there are no weights to download.
+    progress: has no effect.{cnf}
+    spiking_neuron: makes the neurons; None is `neuron.IFNode`.
+    **kwargs: the other arguments of `{kind}`, and those of the neurons.
+
+Raises:
+    ValueError: if ``pretrained`` is true, and as `{kind}`.
+"""
+
+
+def _spiking(plan: str) -> _MakeResNet:
+    name = f"spiking_{plan}"
+    block, layers, fixed = PLANS[plan]
+
+    def make(
+        pretrained: bool = False,
+        progress: bool = True,  # noqa: ARG001 -- of a download
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> SpikingResNet:
+        refuse_pretrained(name, pretrained)
+        return SpikingResNet(block, layers, spiking_neuron=spiking_neuron, **{**kwargs, **fixed})
+
+    name_and_document(make, name, _DOC.format(kind="SpikingResNet", plan=plan, cnf=""))
+    return make
+
+
+def _sew(plan: str) -> _MakeSEW:
+    name = f"sew_{plan}"
+    block, layers, fixed = PLANS[plan]
+
+    def make(
+        pretrained: bool = False,
+        progress: bool = True,  # noqa: ARG001 -- of a download
+        cnf: str | None = None,
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> SEWResNet:
+        refuse_pretrained(name, pretrained)
+        return SEWResNet(
+            block, layers, cnf=cnf, spiking_neuron=spiking_neuron, **{**kwargs, **fixed}
+        )
+
+    cnf = "\n    cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
+    name_and_document(make, name, _DOC.format(kind="SEWResNet", plan=plan, cnf=cnf))
+    return make
+
+
+(
+    spiking_resnet18,
+    spiking_resnet34,
+    spiking_resnet50,
+    spiking_resnet101,
+    spiking_resnet152,
+    spiking_resnext50_32x4d,
+    spiking_resnext101_32x8d,
+    spiking_wide_resnet50_2,
+    spiking_wide_resnet101_2,
+) = map(_spiking, PLANS)
+(
+    sew_resnet18,
+    sew_resnet34,
+    sew_resnet50,
+    sew_resnet101,
+    sew_resnet152,
+    sew_resnext50_32x4d,
+    sew_resnext101_32x8d,
+    sew_wide_resnet50_2,
+    sew_wide_resnet101_2,
+) = map(_sew, PLANS)
