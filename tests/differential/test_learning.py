@@ -1,6 +1,5 @@
 """Learners and online training against SpikingJelly's, on the same network of each library."""
 
-import importlib
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -30,7 +29,7 @@ TAUS = {"tau_pre": 2.5, "tau_post": 4}
 
 @pytest.fixture(scope="module")
 def theirs(peer: SimpleNamespace) -> Any:
-    return importlib.import_module("spikingjelly.activation_based.learning")
+    return peer.learning
 
 
 def f_pre(w: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike import functional, neuron, surrogate
+from bitspike import neuron, surrogate
 
 T, B, N = 8, 3, 5
 LEAKS: list[tuple[str, dict[str, Any]]] = [
@@ -170,8 +170,3 @@ def test_parameters_carry_over(peer: Any) -> None:
     assert torch.equal(ours.w, theirs.w)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     theirs.load_state_dict(ours.state_dict(), strict=True)
-
-
-def test_functional_works_on_the_same_names(peer: Any) -> None:
-    ours = {"set_backend"}  # older releases had it, see docs/compatibility.md
-    assert set(functional.__all__) - ours <= set(dir(peer.functional))

@@ -26,7 +26,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--force-prefers-reduced-motion=no",
     "--lang=en",
 )
 
@@ -70,7 +69,7 @@ def serving(*arguments: str, cwd: Path) -> Iterator[tuple[str, "subprocess.Popen
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()
-        program.stdout.close()  # type: ignore[union-attr]
+        program.stdout.close()
 
 
 @contextmanager

@@ -169,8 +169,8 @@ COMMANDS = {
             "train", "train a network",
             "Trains one of the models:\n\n"
             + "".join(f"  {name:9} {text}\n" for name, text in MODELS.items())
-            + "\nAll options of a model: bitspike train MODEL --help. Each may stand in the file of\n"
-            "--config as well, as NAME = VALUE; what is given as a flag wins.",
+            + "\nAll options of a model: bitspike train MODEL --help. Each may stand in the file\n"
+            "of --config as well, as NAME = VALUE; what is given as a flag wins.",
             _train, passes_on=True,
         ),
         Command(

@@ -7,7 +7,7 @@ import argparse
 from argparse import Namespace
 from dataclasses import dataclass, fields
 
-from bitspike.cli._commands import MODELS, build
+from bitspike.cli._commands import COMMANDS, MODELS, build
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,15 @@ complete -o filenames -F _bitspike bitspike
 
 def zsh(found: dict[str, Entry]) -> str:
     """For zsh, which understands bash's completion."""
-    return f"autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n{bash(found)}"
+    return f"autoload -U +X compinit bashcompinit && compinit && bashcompinit\n{bash(found)}"
 
 
 def fish(found: dict[str, Entry]) -> str:
     """For fish."""
-    parsers = build()[1]
-    lines = []
-    for name in found:
-        summary = (parsers[name].description or "").split("\n")[0]
-        lines.append(
-            _complete("__fish_use_subcommand", "-f", f"-a {name}", f"-d {_quoted(summary)}")
-        )
+    lines = [
+        _complete("__fish_use_subcommand", "-f", f"-a {name}", f"-d {_quoted(one.summary)}")
+        for name, one in COMMANDS.items()
+    ]
     for name, entry in found.items():
         here = f"__fish_seen_subcommand_from {name}"
         if entry.words:

@@ -53,9 +53,11 @@ def run(args: Namespace) -> int:
         ("options", ", ".join(f"{n} {v}" for n, v in found["options"].items())),
         ("epochs", _epochs(found)),
     ]
-    for name in ("best", "last"):
-        if row := found[name]:
-            rows.append((name, f"test accuracy {row['test_acc']:.2%}, epoch {row['epoch']}"))
+    rows += [
+        (name, f"test accuracy {row['test_acc']:.2%}, epoch {row['epoch']}")
+        for name in ("best", "last")
+        if (row := found[name])
+    ]
     rows.append(("values", f"{found['parameters']:,}"))
     for name, weight in found["weights"].items():
         shape = " x ".join(map(str, weight["shape"])) or "scalar"

@@ -36,10 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(arguments)
+        try:
+            code = _run(arguments)
+        except SystemExit as done:  # argparse has said what there is to say
+            code = done.code if isinstance(done.code, int) else 1
         sys.stdout.flush()
-    except SystemExit as done:  # argparse has said what there is to say
-        return done.code if isinstance(done.code, int) else 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `bitspike ... | head`
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    root, parsers = build()
+    root, _ = build()
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"

@@ -47,7 +47,12 @@ PROGRAMS = {
     "fashion": Program("conv_fashion_mnist", "ConvOptions"),
     "stdp": Program("stdp_mnist", "Options"),
 }
-CLASSIFIERS = {PROGRAMS[model].name: PROGRAMS[model] for model in ("mnist", "fashion")}
+# Whose networks can be rebuilt: by the name in their checkpoints.
+CLASSIFIERS = {
+    "lif_fc_mnist": PROGRAMS["mnist"],
+    "conv_fashion_mnist": PROGRAMS["fashion"],
+    "playground": PROGRAMS["mnist"],
+}
 
 
 class Trained:
@@ -71,15 +76,18 @@ class Trained:
                 f"checkpoint {path} was written by the program {state['program']!r}, whose network "
                 f"cannot be rebuilt here; there are {', '.join(CLASSIFIERS)}"
             )
-        self.name, self._module = program.name, program.module
-        options = _options.adopt(program.options_class(), frozenset(), state["options"])
+        self.name, self._module = state["program"], program.module
+        try:
+            options = _options.adopt(program.options_class(), frozenset(), state["options"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"checkpoint {path} holds options of another version") from error
         self.options = replace(options, device=device, data_dir=data_dir)
         torch.set_num_threads(self.options.threads)
         self.trainer = self._module.Trainer(self.options, _options.choose_device(self.options))
         try:
             self.trainer.net.load_state_dict(state["net"])
-        except RuntimeError as error:
-            found = {name: tuple(value.shape) for name, value in state["net"].items()}
+        except (KeyError, RuntimeError) as error:
+            found = {name: tuple(value.shape) for name, value in state.get("net", {}).items()}
             raise CheckpointError(f"checkpoint {path} holds another network: {found}") from error
         self._random = random_state()
 

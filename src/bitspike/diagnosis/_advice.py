@@ -48,8 +48,8 @@ def _louder(row: LayerHealth) -> str:
     if row.v_max >= row.v_threshold:
         return f"{cure}."
     return (
-        f"Its membrane comes to {row.v_max:.3g} of {row.v_threshold:g}: {cure[0].lower()}{cure[1:]}, by a "
-        f"factor of {row.v_threshold / row.v_max:.2g} or more."
+        f"Its membrane comes to {row.v_max:.3g} of {row.v_threshold:g}. {cure}, by a factor of "
+        f"{row.v_threshold / row.v_max:.2g} or more."
     )
 
 

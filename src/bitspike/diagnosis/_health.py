@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bitspike import functional, kernels
@@ -124,7 +123,7 @@ def _loss(y: Any, target: Tensor | None, loss: Loss | None, suspicions: list[str
     rate, wanted = y.mean(0) if y.ndim > 2 else y, target
     labels = not target.is_floating_point()
     if labels and rate.ndim == 2 and target.shape == rate.shape[:1]:
-        wanted = F.one_hot(target.long(), rate.shape[1])
+        wanted = nn.functional.one_hot(target.long(), rate.shape[1])
     if wanted.shape != rate.shape:
         raise ValueError(
             " ".join(
@@ -136,4 +135,4 @@ def _loss(y: Any, target: Tensor | None, loss: Loss | None, suspicions: list[str
                 ]
             )
         )
-    return F.mse_loss(rate, wanted.to(rate.dtype))
+    return nn.functional.mse_loss(rate, wanted.to(rate.dtype))

@@ -88,7 +88,7 @@ class _Sentry:
         self._name, self._patience, self._pause, self._tell = name, patience, pause, tell
         self._skip = self._silent = 0
 
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002
         if self._skip:
             self._skip -= 1
             return

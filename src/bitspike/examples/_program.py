@@ -120,9 +120,7 @@ class Program(Generic[Kind]):
         _options.check_writable(folder)
         return self._train(options, device, state, folder)
 
-    def _load_state(
-        self, path: Path, options: Kind, given: frozenset[str]
-    ) -> tuple[Kind, State]:
+    def _load_state(self, path: Path, options: Kind, given: frozenset[str]) -> tuple[Kind, State]:
         """A checkpoint of this program's, and the options that it was made with."""
         state = load_checkpoint(path, self.name)
         options = _options.adopt(options, given, state["options"])
@@ -132,9 +130,7 @@ class Program(Generic[Kind]):
             raise CheckpointError(f"checkpoint {path} holds another network: {found}")
         return options, state
 
-    def _train(
-        self, options: Kind, device: torch.device, state: State | None, folder: Path
-    ) -> int:
+    def _train(self, options: Kind, device: torch.device, state: State | None, folder: Path) -> int:
         """Trains, from ``state`` if there is one, into ``folder``; returns the exit code."""
         trainer = self.trainer(options, device)
         if state is not None:
@@ -235,9 +231,7 @@ class Program(Generic[Kind]):
         screen.say(f"Pictures:    {folder}/*.png")
         screen.say(f"TensorBoard: tensorboard --logdir {folder}")
 
-    def _predict(
-        self, options: Kind, device: torch.device, state: State, given: bool
-    ) -> int:
+    def _predict(self, options: Kind, device: torch.device, state: State, given: bool) -> int:
         """Classifies one image with the network of a checkpoint; returns the exit code."""
         trainer = self.trainer(options, device)
         trainer.net.load_state_dict(state["net"])

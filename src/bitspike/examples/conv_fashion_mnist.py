@@ -2,8 +2,8 @@
 
 An image is no spike train: the first convolution and its normalisation turn it into currents, once,
 and LIF neurons receive the same currents at each of T time steps (direct encoding). From there on
-there are spikes: pooling, a second convolution with LIF neurons, and one fully connected layer to
-a hundred neurons, ten of which vote for each class. Their firing rate is regressed to the one-hot
+there are spikes: pooling, a second convolution with LIF neurons, a hidden layer, and a hundred
+output neurons, ten of which vote for each class. Their firing rate is regressed to the one-hot
 label. Images are shifted and mirrored at random in training, and the learning rate falls to zero
 along a cosine.
 
@@ -31,6 +31,7 @@ from bitspike.examples._program import Program, load_data, respond
 from bitspike.examples._trainer import Trainer as _Trainer
 
 PROGRAM = "conv_fashion_mnist"
+HIDDEN = 512  # neurons between the convolutions and the output
 VOTERS = 10  # output neurons a class
 SHIFT = 2  # pixels by which an image is moved at most
 
@@ -87,8 +88,11 @@ class ConvNet(nn.Module):
             _lif(tau),
             layer.MaxPool2d(2),
             layer.Flatten(),
-            layer.Dropout(0.5),
-            layer.Linear(2 * channels * 7 * 7, CLASSES * VOTERS, bias=False),
+            layer.Dropout(0.2),
+            layer.Linear(2 * channels * 7 * 7, HIDDEN, bias=False),
+            _lif(tau),
+            layer.Dropout(0.2),
+            layer.Linear(HIDDEN, CLASSES * VOTERS, bias=False),
             _lif(tau),
         )
         for part in (self.first, self.rest):
@@ -156,9 +160,7 @@ class Trainer(_Trainer[ConvOptions]):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program with the arguments ``argv``; returns the exit code."""
     summary = (__doc__ or "").split("\n")[0]
-    program = Program(
-        PROGRAM, summary, ConvOptions, Trainer, Trainer.make_net, load_data, respond
-    )
+    program = Program(PROGRAM, summary, ConvOptions, Trainer, Trainer.make_net, load_data, respond)
     return program.main(argv)
 
 

@@ -1,7 +1,7 @@
 """ResNet with spiking neurons, and SEW ResNet, whose shortcuts join spikes."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -15,127 +15,7 @@ from bitspike.models._build import (
     name_and_document,
     refuse_pretrained,
 )
-
-Make = Callable[[], nn.Module]
-Joint = Callable[[Tensor, Tensor], Tensor]
-
-# How a SEW block joins the spikes of its shortcut, x, with those of its last neurons, y.
-JOINTS: dict[str, Joint] = {
-    "ADD": lambda x, y: x + y,
-    "AND": lambda x, y: x * y,
-    "IAND": lambda x, y: x * (1.0 - y),
-}
-
-
-class _Block(nn.Module):
-    """A residual block: convolutions ``conv1``, ``bn1``, ``sn1``, ``conv2``, ... and a shortcut.
-
-    Without a joint (spiking ResNet) the shortcut is added to the currents before the last
-    neurons. With one (SEW ResNet) it is spikes, which are joined with those of the last neurons.
-    """
-
-    expansion: ClassVar[int]
-    first_is_x: ClassVar[bool]  # which of the two is x in the joint: SpikingJelly's blocks differ
-
-    def __init__(
-        self,
-        kernels: Sequence[tuple[int, int, int, int, int, int]],
-        downsample: nn.Module | None,
-        cnf: str | None,
-        norm: MakeNorm,
-        make: Make,
-    ) -> None:
-        super().__init__()
-        self.depth = len(kernels)
-        for i, (inside, out, kernel, stride, dilation, groups) in enumerate(kernels, 1):
-            padding = dilation if kernel == 3 else 0
-            conv = layer.Conv2d(
-                inside, out, kernel, stride, padding, dilation, groups, bias=False
-            )
-            self.add_module(f"conv{i}", conv)
-            self.add_module(f"bn{i}", norm(out))
-            self.add_module(f"sn{i}", make())
-        self.downsample = downsample
-        self.cnf = cnf
-        if cnf is not None and downsample is not None:
-            self.downsample_sn = make()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Currents or spikes ``[B, C, H, W]`` or ``[T, B, C, H, W]``."""
-        y, shortcut = x, x
-        if self.downsample is not None:
-            shortcut = self.downsample(x)
-        for i in range(1, self.depth + 1):
-            y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
-            if i == self.depth and self.cnf is None:
-                y = y + shortcut
-            y = getattr(self, f"sn{i}")(y)
-        if self.cnf is None:
-            return y
-        if self.downsample is not None:
-            shortcut = self.downsample_sn(shortcut)
-        return JOINTS[self.cnf](*((shortcut, y) if self.first_is_x else (y, shortcut)))
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return "" if self.cnf is None else f"cnf={self.cnf}"
-
-
-class BasicBlock(_Block):
-    """Two convolutions of 3 x 3."""
-
-    expansion = 1
-    first_is_x = True
-
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int,
-        downsample: nn.Module | None,
-        groups: int,
-        base_width: int,
-        dilation: int,
-        cnf: str | None,
-        norm: MakeNorm,
-        make: Make,
-    ) -> None:
-        if groups != 1 or base_width != 64 or dilation != 1:
-            raise ValueError(
-                "blocks of two convolutions have groups=1, width_per_group=64 and no dilation, but "
-                f"got {groups}, {base_width} and dilation {dilation}; take a network of 50 layers "
-                "or more"
-            )
-        kernels = [(inplanes, planes, 3, stride, 1, 1), (planes, planes, 3, 1, 1, 1)]
-        super().__init__(kernels, downsample, cnf, norm, make)
-
-
-class Bottleneck(_Block):
-    """Convolutions of 1 x 1, 3 x 3 and 1 x 1; the second has the stride (ResNet 1.5)."""
-
-    expansion = 4
-    first_is_x = False
-
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int,
-        downsample: nn.Module | None,
-        groups: int,
-        base_width: int,
-        dilation: int,
-        cnf: str | None,
-        norm: MakeNorm,
-        make: Make,
-    ) -> None:
-        width = int(planes * (base_width / 64.0)) * groups
-        kernels = [
-            (inplanes, width, 1, 1, 1, 1),
-            (width, width, 3, stride, dilation, groups),
-            (width, planes * self.expansion, 1, 1, 1, 1),
-        ]
-        super().__init__(kernels, downsample, cnf, norm, make)
+from bitspike.models._residual import JOINTS, BasicBlock, Block, Bottleneck
 
 
 class SpikingResNet(nn.Module):
@@ -226,7 +106,7 @@ class SpikingResNet(nn.Module):
         initialise(self.modules())
         if zero_init_residual:
             for module in self.modules():
-                if isinstance(module, _Block):
+                if isinstance(module, Block):
                     nn.init.zeros_(getattr(module, f"bn{module.depth}").weight)
 
     def forward(self, x: Tensor) -> Tensor:

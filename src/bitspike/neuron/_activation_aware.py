@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _steps
+from bitspike.neuron import _check, _steps
 from bitspike.neuron._base import BaseNode
 from bitspike.surrogate import heaviside
 
@@ -154,6 +154,8 @@ class ActivationAwareIFNode(BaseNode):
         del self.v_threshold
         kind = type(self).__name__
         for name, value in (("v_threshold", v_threshold), ("v_offset", v_offset)):
+            if not isinstance(value, Tensor | list | tuple):
+                _check.finite(self, name, value)
             tensor = torch.as_tensor(value).detach().clone()
             if tensor.ndim > 1 or not tensor.isfinite().all():
                 raise ValueError(

@@ -9,13 +9,14 @@ from torch import Tensor
 from bitspike import dynamics, kernels
 from bitspike.base import MemoryModule
 from bitspike.neuron import _check
+from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
 FUSED_FROM = 20_000
 """Neurons from which a single step is worth a call of the engine's."""
 
 
-class BaseNode(MemoryModule):
+class BaseNode(Describable, MemoryModule):
     """Base of the neurons with one membrane potential ``v``.
 
     One step with input ``X``: charge (a subclass's equation), fire, reset::
@@ -49,6 +50,7 @@ class BaseNode(MemoryModule):
 
     v: float | Tensor
     v_seq: Tensor | None
+    store_v_seq: bool
 
     def __init__(
         self,
@@ -80,6 +82,16 @@ class BaseNode(MemoryModule):
     def reset_potential(self, h: Any, s: Any) -> Any:
         """The membrane potential after the spikes ``s``."""
         return dynamics.voltage_reset(h, s, self.v_threshold, self.v_reset, self.detach_reset)
+
+    @staticmethod
+    def apply_hard_reset(v: Any, spike: Any, v_reset: float) -> Any:
+        """``v (1 - spike) + v_reset spike``."""
+        return dynamics.hard_reset(v, spike, v_reset)
+
+    @staticmethod
+    def apply_soft_reset(v: Any, spike: Any, v_threshold: float) -> Any:
+        """``v - v_threshold spike``."""
+        return dynamics.soft_reset(v, spike, v_threshold)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step: ``(x, *states)`` to ``(output, *states)``, without side effects.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bitspike.base import MemoryModule, MultiStepModule
 from bitspike.neuron import _check, _steps
+from bitspike.neuron._describe import Describable
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class _SpikeRepresentation(torch.autograd.Function):
         return grad_x.expand_as(x_seq), grad_v.to(v_threshold), None, None, None
 
 
-class _DSRNode(MemoryModule, MultiStepModule):
+class _DSRNode(Describable, MemoryModule, MultiStepModule):
     def __init__(
         self,
         T: int,

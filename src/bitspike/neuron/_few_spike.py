@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from bitspike.base import StepModule
 from bitspike.neuron import _check, _steps
+from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid
 
 Numbers = Tensor | Sequence[float]
@@ -62,7 +63,7 @@ def _checked(module: nn.Module, name: str, table: FewSpikeTable, K: int | None) 
     return table
 
 
-class FewSpikeNode(nn.Module, StepModule):
+class FewSpikeNode(Describable, nn.Module, StepModule):
     """Few-spike neuron: at most one spike in each of the K steps of a table.
 
     ::

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from bitspike import kernels
 from bitspike.base import MemoryModule
 from bitspike.neuron import _steps
+from bitspike.neuron._describe import Describable
 
 Tensors = tuple[Tensor, ...]
 
 
-class FlexSN(MemoryModule):
+class FlexSN(Describable, MemoryModule):
     """A neuron whose equations are the function ``core`` of one time step.
 
     ::

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bitspike.base import MemoryModule, MultiStepModule
 from bitspike.neuron import _check, _steps
+from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid
 
 
@@ -50,7 +51,7 @@ def gated_lif_step(
     return surrogate_function(v - v_threshold), v
 
 
-class GatedLIFNode(MemoryModule, MultiStepModule):
+class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
     """Gated leaky integrate and fire: leak, input and reset are learned mixtures.
 
     Every parameter is learned; what stands below is its sigmoid, in (0, 1). Last step's spike

@@ -61,5 +61,5 @@ class KLIFNode(BaseNode):
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
-        own = f"k={float(self.k):.4g}, tau={self.tau}, decay_input={self.decay_input}"
+        own = f"k={self.k.item():.4g}, tau={self.tau}, decay_input={self.decay_input}"
         return f"{own}, scale_reset={self.scale_reset}, {super().extra_repr()}"

@@ -8,10 +8,11 @@ from torch import Tensor
 from bitspike import dynamics
 from bitspike.base import MemoryModule
 from bitspike.neuron import _check
+from bitspike.neuron._describe import Describable
 from bitspike.neuron._steps import full_precision
 
 
-class Membrane(MemoryModule):
+class Membrane(Describable, MemoryModule):
     """Base of neurons that are written as methods on ``v``, which a subclass registers.
 
     Args:

@@ -25,7 +25,7 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
         H[t] = charge(V[t-1], X[t] + sigma_v eps_v[t])
         S[t] = Theta(H[t] - v_threshold)
         V[t] = H (1 - S) + v_reset S, or H - v_threshold S
-        output S[t] + sigma_s eps_s[t]
+        Y[t] = S[t] + sigma_s eps_s[t]      the output
 
     with ``sigma_v = sigma_s = sigma_init / sqrt(num_node)``; without noise if ``is_training`` is
     False. Multi-step only: input and output are ``[T, B, num_node]``, and each call starts anew.

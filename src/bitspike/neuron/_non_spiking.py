@@ -9,6 +9,7 @@ from torch import Tensor
 from bitspike import dynamics
 from bitspike.base import MemoryModule, MultiStepModule
 from bitspike.neuron import _check, _steps
+from bitspike.neuron._describe import Describable
 
 
 def _max_abs(v_seq: Tensor) -> Tensor:
@@ -26,7 +27,7 @@ _DECODE: dict[str, Callable[[Tensor], Tensor]] = {
 _DECODE["last-mem"] = _DECODE["last-me"] = _DECODE["last_mem"]
 
 
-class NonSpikingBaseNode(MemoryModule, MultiStepModule):
+class NonSpikingBaseNode(Describable, MemoryModule, MultiStepModule):
     """Base of the neurons that output membrane potentials; they neither fire nor reset.
 
     Multi-step only: input ``[T, B, ...]``. Each call starts anew at ``V[0] = 0``. A subclass
@@ -51,6 +52,10 @@ class NonSpikingBaseNode(MemoryModule, MultiStepModule):
         self.decode = decode
         self.register_record("v")
 
+    def init_tensor(self, data: Tensor) -> None:
+        """Makes the potential 0, shaped like ``data``, one time step."""
+        self.v = torch.zeros_like(data)
+
     def neuronal_charge(self, x: Tensor) -> None:
         """Puts the new potential into ``self.v``. Subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} does not define neuronal_charge(x)")
@@ -59,7 +64,7 @@ class NonSpikingBaseNode(MemoryModule, MultiStepModule):
         """The decoded potential ``[B, ...]``, or the list of T of them."""
         _steps.check_sequence(self, x_seq)
         x_seq = _steps.full_precision(x_seq)
-        self.v = torch.zeros_like(x_seq[0])
+        self.init_tensor(x_seq[0])
         v_seq = []
         for x in x_seq:
             self.neuronal_charge(x)

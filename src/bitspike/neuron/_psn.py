@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bitspike.base import MemoryModule, MultiStepModule
 from bitspike.neuron import _check, _steps
+from bitspike.neuron._describe import Describable
 from bitspike.surrogate import ATan
 
 Surrogate = Callable[[Tensor], Tensor]
@@ -96,7 +97,7 @@ def sliding_psn_step(
     return spike.view(x.shape), flat.unbind(0)
 
 
-class PSN(nn.Module, MultiStepModule):
+class PSN(Describable, nn.Module, MultiStepModule):
     """Parallel spiking neuron: every time step sees every other one.
 
     ::
@@ -136,7 +137,7 @@ class PSN(nn.Module, MultiStepModule):
         return f"T={self.T}, step_mode={self.step_mode!r}"
 
 
-class _WindowedPSN(MemoryModule):
+class _WindowedPSN(Describable, MemoryModule):
     """What the neurons share that remember the last ``k`` inputs in the memory ``queue``."""
 
     def __init__(self, k: int, surrogate_function: Surrogate | None, step_mode: str) -> None:

@@ -17,9 +17,9 @@ class SimpleBaseNode(Membrane):
     A step with input ``X`` of shape ``[B, ...]`` calls three methods, which read and write the
     memory ``v``::
 
-        neuronal_charge(x)      v becomes H[t], the potential before the spike
-        neuronal_fire()         S[t] = Theta(H[t] - v_threshold)
-        neuronal_reset(spike)   v becomes V[t] = H (1 - S) + v_reset S, or H - v_threshold S
+        H[t] = charge(V[t-1], X[t])          by neuronal_charge(x), which puts it into v
+        S[t] = Theta(H[t] - v_threshold)     by neuronal_fire()
+        V[t] = H (1 - S) + v_reset S         by neuronal_reset(spike), or H - v_threshold S
 
     The potential starts at 0, whatever ``v_reset`` is. In multi-step mode, ``[T, B, ...]``, the
     steps run in a loop: this base is for clarity, not for speed.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from bitspike.base import MemoryModule
 from bitspike.neuron import _steps
+from bitspike.neuron._describe import Describable
 
 
 def _refuse_gradients(*tensors: Tensor) -> None:
@@ -68,7 +69,7 @@ def stbif_multi_step(
     return torch.stack(outputs), q, acc_q, spike
 
 
-class STBIFNode(MemoryModule):
+class STBIFNode(Describable, MemoryModule):
     """Integrate and fire that spikes up and down until its sum is the quantised activation.
 
     ``Q`` is the potential in thresholds, 0.5 at the start, and ``A`` the sum of the spikes::

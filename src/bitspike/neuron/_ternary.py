@@ -15,10 +15,12 @@ class TernaryIFNode(BaseNode):
 
     ::
 
+        H[t] = V[t-1] + X[t]
         S[t] = Theta(H[t] - v_threshold) - Theta(-H[t] - v_threshold)
+        V[t] = H[t] (1 - |S[t]|) + v_reset |S[t]|     hard reset
+        V[t] = H[t] - v_threshold S[t]                soft reset, v_reset=None
 
-    The soft reset subtracts ``v_threshold S``, the hard one resets at spikes of both signs. Charge:
-    ``H[t] = V[t-1] + X[t]``. Arguments: see `BaseNode`.
+    Arguments: see `BaseNode`.
 
     Raises:
         ValueError: unless ``v_threshold`` is positive and ``v_reset`` lies between the thresholds.
@@ -54,7 +56,10 @@ class TernaryIFNode(BaseNode):
 class TernaryLIFNode(TernaryIFNode):
     """Leaky integrate and fire with spikes of -1, 0 and 1, see `TernaryIFNode`.
 
-    The charge is `LIFNode`'s.
+    Charge, with ``r = v_reset`` (0 under soft reset)::
+
+        H[t] = V[t-1] + (X[t] - (V[t-1] - r)) / tau     decay_input=True
+        H[t] = V[t-1] - (V[t-1] - r) / tau + X[t]       decay_input=False
 
     Args:
         tau: membrane time constant in time steps, greater than 1.

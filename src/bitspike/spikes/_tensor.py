@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from bitspike.spikes._bits import popcount
+from bitspike.spikes._html import html
 from bitspike.spikes._layout import Layout, Rows
 
 Handler = Callable[..., Any]
@@ -34,15 +35,49 @@ class SpikeTensor(Tensor):
     """
 
     _layout: Layout
+    _shape: torch.Size
+    _dtype: torch.dtype
 
     @staticmethod
     def __new__(cls, layout: Layout, dtype: torch.dtype = torch.float32) -> "SpikeTensor":
         """Wraps a layout."""
+        shape = layout.shape
         tensor: SpikeTensor = Tensor._make_wrapper_subclass(
-            cls, layout.shape, dtype=dtype, device=layout.device
+            cls, shape, dtype=dtype, device=layout.device
         )
-        tensor._layout = layout
+        tensor._layout, tensor._shape, tensor._dtype = layout, shape, dtype
         return tensor
+
+    # -- asked so often that the way through __torch_function__ would be felt ------------------
+
+    @property
+    def shape(self) -> torch.Size:  # type: ignore[override]
+        """The logical shape."""
+        return self._shape
+
+    @property
+    def ndim(self) -> int:  # type: ignore[override]
+        """Number of axes."""
+        return len(self._shape)
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        """The logical dtype."""
+        return self._dtype
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        """Where the bits are."""
+        return self._layout.device
+
+    def numel(self) -> int:
+        """Number of logical elements."""
+        return self._shape.numel()
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._shape[0]
 
     # -- for those who know ------------------------------------------------------------------
 
@@ -100,6 +135,9 @@ class SpikeTensor(Tensor):
             f"SpikeTensor(shape={tuple(self.shape)}, spikes={self.count()}, "
             f"rate={self.rate():.3g}, {self.spike_bytes()} bytes{grad})"
         )
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SpikeTensor":
         if not self.is_leaf:

@@ -12,6 +12,7 @@ reference's to the bit.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -82,7 +83,7 @@ class Source:
         return FunctionType(code, {**_FUNCTIONS, **names, "__name__": __name__})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A recorded step with its way back.
 
@@ -109,12 +110,12 @@ class Plan:
         kept = {p for p in seen if p < forward and program.nodes[p][0] not in _AT_HAND}
         return cls(program, forward, numbers, gradients, tuple(smallest_cut(program, kept)))
 
-    @property
+    @cached_property
     def stored(self) -> tuple[int, ...]:
         """The kept values that the forward kernel writes; the input is kept as it is."""
         return tuple(p for p in self.kept if self.program.nodes[p][0] != "x")
 
-    @property
+    @cached_property
     def keeps_x(self) -> bool:
         """Whether backward needs the input itself."""
         return len(self.stored) < len(self.kept)

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -165,8 +166,8 @@ class _Scan(torch.autograd.Function):
         )
         kernels, numbers = recorded.kernels(wanted, _NUMPY[x.dtype])
         plan = kernels.plan
-        store = [pool.empty((T, R, N) if saving else (0,), x.dtype) for _ in plan.stored]
-        v_seq = torch.empty((T, *shape) if recording else (0,), dtype=x.dtype)
+        store = [pool.empty((T, R, N), x.dtype) for _ in plan.stored] if saving else []
+        v_seq = torch.empty((T, *shape), dtype=x.dtype) if recording else None
         last = [torch.empty(shape, dtype=x.dtype) for _ in starts]
         wide = [field.expand(shape).contiguous() for field in given]
         if bits:
@@ -174,10 +175,11 @@ class _Scan(torch.autograd.Function):
         else:
             out = pool.empty((T, *shape), x.dtype)
         kernels.forward(bits)(
-            flat(x), x.stride(0), x.stride(1), words_of(out) if bits else flat(out), flat(v_seq),
+            flat(x), x.stride(0), x.stride(1), words_of(out) if bits else flat(out),
+            _nothing(x.dtype) if v_seq is None else flat(v_seq),
             T, R, N, _rows_a_task(N, x), saving, numbers,
             *(flat(start.contiguous()) for start in starts), *map(flat, last), *map(flat, wide),
-            *map(flat, store),
+            *(map(flat, store) if saving else (_nothing(x.dtype) for _ in plan.stored)),
             work=x_seq.numel() * 0.12 * plan.forward,
         )  # fmt: skip
         ctx.set_materialize_grads(False)
@@ -194,7 +196,7 @@ class _Scan(torch.autograd.Function):
             lead = (T, R) if len(shape) > 1 else (T,)
             features = tuple(shape[1:]) if len(shape) > 1 else tuple(shape)
             out = SpikeTensor(Rows(out.view(*lead, -1), features), x.dtype)
-        return (out, v_seq if recording else None, *last)
+        return (out, v_seq, *last)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, gv_seq: Tensor | None, *ends: Tensor | None) -> Any:
@@ -212,13 +214,13 @@ class _Scan(torch.autograd.Function):
         to_fields = [torch.empty(shape, dtype=dtype) for _ in wide]
         rows = _rows_a_task(N, g, gx, *([] if x is None else [x]))
         tasks = -(-R // rows) * -(-N // BLOCK)
-        sums = torch.empty((len(plan.gradients.numbers), tasks), dtype=torch.float64)
+        sums = np.empty((len(plan.gradients.numbers), tasks))
         x = nothing.expand(T, R, N) if x is None else x
         kernels.backward()(
             flat(g), g.stride(0), g.stride(1),
-            flat(pool.empty((0,), dtype) if gv_seq is None else gv_seq.contiguous()),
+            _nothing(dtype) if gv_seq is None else flat(gv_seq.contiguous()),
             flat(x), x.stride(0), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
-            sums.numpy(), T, R, N, rows, ctx.numbers,
+            sums, T, R, N, rows, ctx.numbers,
             *(flat(end.contiguous()) for end in at_end), *map(flat, first),
             *map(flat, wide), *map(flat, to_fields), *map(flat, store),
             work=T * R * N * 0.08 * len(plan.program.nodes),
@@ -229,9 +231,16 @@ class _Scan(torch.autograd.Function):
         ]
         totals = dict(zip(plan.gradients.numbers, sums.sum(1), strict=True))
         of_numbers = [
-            totals[k].to(kind).view(size) if k in totals else None for k, size, kind in ctx.learned
+            torch.tensor(totals[k], dtype=kind).view(size) if k in totals else None
+            for k, size, kind in ctx.learned
         ]
         return (None, None, None, None, gx.reshape(ctx.x_shape), *first, *of_fields, *of_numbers)
+
+
+@cache
+def _nothing(dtype: torch.dtype) -> Any:
+    """An array without elements, for what a kernel is not asked to write."""
+    return np.empty(0, _NUMPY[dtype])
 
 
 def _rows_of(x: Tensor, T: int, R: int, N: int) -> Tensor:

@@ -32,21 +32,17 @@ export function outputs(context, area, answer) {
   }
 }
 
-// Ten lanes of one scale, from the lowest potential (but not below minus three thresholds) to the
-// threshold. A spike is a line from the threshold to the top of the lane.
+// Ten lanes of one scale, from the lowest potential to the threshold; what lies below minus two
+// thresholds runs along the lower edge. A spike is a line from the threshold to the lane's top.
 export function membranes(context, area, answer, colour) {
   const threshold = answer.v_threshold;
   const top = 1.5 * threshold;
   const lowest = answer.v.reduce((a, b) => Math.min(a, b), 0);
-  const bottom = Math.max(lowest, -3 * threshold) - 0.15 * threshold;
+  const bottom = Math.max(lowest, -2 * threshold);
   const lane = area.height / 10;
   const step = area.width / answer.T;
   for (let n = 0; n < 10; n++) {
-    const y = (v) => n * lane + 1 + ((top - v) / (top - bottom)) * (lane - 2);
-    context.save();
-    context.beginPath();
-    context.rect(0, n * lane, area.x + area.width, lane);
-    context.clip();
+    const y = (v) => n * lane + 1 + ((top - Math.max(v, bottom)) / (top - bottom)) * (lane - 4);
     horizontal(context, area, y(0), colour.line, []);
     horizontal(context, area, y(threshold), colour.threshold, [4, 3]);
     context.fillStyle = context.strokeStyle = NEURONS[n];
@@ -65,7 +61,6 @@ export function membranes(context, area, answer, colour) {
       context.lineTo(area.x + (t + 1) * step, y(answer.v[t * 10 + n]));
     }
     context.stroke();
-    context.restore();
   }
 }
 

@@ -1,0 +1,101 @@
+"""Networks to start from: VGG, ResNet, SEW ResNet, the PLIF networks, Spikformer.
+
+Weights are random: there is nothing to download. Names of modules are those of
+``spikingjelly.activation_based.model``, so that a ``state_dict`` moves over.
+"""
+
+from bitspike.models._plif_net import (
+    CIFAR10DVSNet,
+    CIFAR10Net,
+    DVSGestureNet,
+    FashionMNISTNet,
+    MNISTNet,
+    NMNISTNet,
+)
+from bitspike.models._residual import (
+    BasicBlock,
+    Bottleneck,
+)
+from bitspike.models._resnet import (
+    SEWResNet,
+    SpikingResNet,
+    sew_resnet18,
+    sew_resnet34,
+    sew_resnet50,
+    sew_resnet101,
+    sew_resnet152,
+    sew_resnext50_32x4d,
+    sew_resnext101_32x8d,
+    sew_wide_resnet50_2,
+    sew_wide_resnet101_2,
+    spiking_resnet18,
+    spiking_resnet34,
+    spiking_resnet50,
+    spiking_resnet101,
+    spiking_resnet152,
+    spiking_resnext50_32x4d,
+    spiking_resnext101_32x8d,
+    spiking_wide_resnet50_2,
+    spiking_wide_resnet101_2,
+)
+from bitspike.models._spikformer import (
+    Spikformer,
+    spikformer_cifar10,
+    spikformer_s,
+    spikformer_ti,
+)
+from bitspike.models._vgg import (
+    SpikingVGG,
+    spiking_vgg11,
+    spiking_vgg11_bn,
+    spiking_vgg13,
+    spiking_vgg13_bn,
+    spiking_vgg16,
+    spiking_vgg16_bn,
+    spiking_vgg19,
+    spiking_vgg19_bn,
+)
+
+__all__ = [
+    "BasicBlock",
+    "Bottleneck",
+    "CIFAR10DVSNet",
+    "CIFAR10Net",
+    "DVSGestureNet",
+    "FashionMNISTNet",
+    "MNISTNet",
+    "NMNISTNet",
+    "SEWResNet",
+    "Spikformer",
+    "SpikingResNet",
+    "SpikingVGG",
+    "sew_resnet18",
+    "sew_resnet34",
+    "sew_resnet50",
+    "sew_resnet101",
+    "sew_resnet152",
+    "sew_resnext50_32x4d",
+    "sew_resnext101_32x8d",
+    "sew_wide_resnet50_2",
+    "sew_wide_resnet101_2",
+    "spikformer_cifar10",
+    "spikformer_s",
+    "spikformer_ti",
+    "spiking_resnet18",
+    "spiking_resnet34",
+    "spiking_resnet50",
+    "spiking_resnet101",
+    "spiking_resnet152",
+    "spiking_resnext50_32x4d",
+    "spiking_resnext101_32x8d",
+    "spiking_vgg11",
+    "spiking_vgg11_bn",
+    "spiking_vgg13",
+    "spiking_vgg13_bn",
+    "spiking_vgg16",
+    "spiking_vgg16_bn",
+    "spiking_vgg19",
+    "spiking_vgg19_bn",
+    "spiking_wide_resnet50_2",
+    "spiking_wide_resnet101_2",
+]

@@ -1,0 +1,185 @@
+"""Dispatch, help, errors and exit codes."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bitspike import __version__
+from bitspike.cli import _main, _parser, main
+from bitspike.cli._commands import COMMANDS
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Bitspike
+
+ROOT = Path(__file__).parents[2]
+
+
+def apart(code: str, *argv: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", code, *argv]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["predict", "--help"], ["train", "--help"], ["nonsense"]]
+)
+def test_help_does_not_wait_for_torch(argv: list[str]) -> None:
+    code = (
+        "import sys\nfrom bitspike.cli import main\nmain(sys.argv[1:])\n"
+        "heavy = {'torch', 'numpy', 'rich', 'matplotlib', 'numba'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = apart(code, *argv)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or argv == ["nonsense"]
+
+
+def test_the_overview_names_every_command(bitspike: "Bitspike") -> None:
+    done = bitspike("--help")
+    assert done.code == 0
+    for command in COMMANDS.values():
+        assert f"{command.name}" in done.out
+        assert command.summary in done.out
+
+
+def test_every_command_has_a_module() -> None:
+    assert len(COMMANDS) == 10
+    for command in COMMANDS.values():
+        if command.name != "playground":  # may lack its extra
+            assert callable(import_module(command.module).run)
+
+
+def test_the_program_on_the_path_is_this_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, name = project["scripts"]["bitspike"].partition(":")
+    assert getattr(import_module(module), name) is main
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bitspike", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"bitspike {__version__}\n"
+
+
+def test_without_a_command(bitspike: "Bitspike") -> None:
+    done = bitspike()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("usage: bitspike")
+
+
+def test_a_mistyped_command(bitspike: "Bitspike") -> None:
+    done = bitspike("trian")
+    assert done.code == 2
+    assert done.err == "bitspike: error: no command 'trian'; did you mean train?\n"
+    assert "there are train, predict" in bitspike("xyz").err
+
+
+@pytest.mark.parametrize("name", [name for name, one in COMMANDS.items() if not one.passes_on])
+def test_unknown_options_are_refused_in_one_line(bitspike: "Bitspike", name: str) -> None:
+    done = bitspike(name, "--no-such-option")
+    assert done.code == 2
+    assert done.err.startswith(f"bitspike {name}: error: ") or "--no-such-option" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.fixture
+def info_raises(
+    bitspike: "Bitspike", monkeypatch: pytest.MonkeyPatch
+) -> Callable[[BaseException], Any]:
+    """Runs ``bitspike info`` with a command that raises."""
+
+    def run(error: BaseException) -> Any:
+        def fail(args: object) -> int:
+            raise error
+
+        monkeypatch.setattr(import_module("bitspike.cli._info"), "run", fail)
+        return bitspike("info", "x")
+
+    return run
+
+
+def test_a_bug_is_not_hidden(info_raises: Callable[[BaseException], Any]) -> None:
+    for bug in (RuntimeError("a bug"), ValueError("a bug"), ImportError("a bug", name="torch")):
+        with pytest.raises(type(bug), match="a bug"):
+            info_raises(bug)
+
+
+def test_out_of_memory(info_raises: Callable[[BaseException], Any]) -> None:
+    for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried")):
+        done = info_raises(error)
+        assert (done.code, done.err) == (1, "bitspike info: error: out of memory\n")
+
+
+def test_ctrl_c(info_raises: Callable[[BaseException], Any]) -> None:
+    assert info_raises(KeyboardInterrupt()).code == 130
+
+
+def test_an_absent_package_is_named_with_its_extra(
+    info_raises: Callable[[BaseException], Any],
+) -> None:
+    done = info_raises(ModuleNotFoundError("No module named 'rich'", name="rich.console"))
+    assert done.code == 2
+    assert (
+        done.err
+        == 'bitspike info: error: rich not installed: pip install "bitspike[data]"\n'
+    )
+
+
+def test_what_lacks_its_extra_says_so() -> None:
+    code = (
+        "import importlib.util as util, sys\n"
+        "find = util.find_spec\n"
+        "absent = sys.argv.pop(1)\n"
+        "util.find_spec = lambda name, *rest: None if name == absent else find(name, *rest)\n"
+        "from bitspike.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    for absent, argv, extra in (
+        ("PIL", ["train", "mnist"], "train"),
+        ("starlette", ["playground"], "playground"),
+    ):
+        done = apart(code, absent, *argv)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(f"bitspike {argv[0]}: error: {absent} not installed")
+        assert done.stderr.endswith(f'pip install "bitspike[{extra}]"\n')
+
+
+def test_the_extras_in_messages_are_those_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for package, extra in _main.EXTRAS.items():
+        name = "pillow" if package == "PIL" else package
+        assert any(line.startswith(name) for line in extras[extra]), (package, extra)
+
+
+def test_a_reader_that_goes_away() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "bitspike", "--help"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+class Terminal:
+    def isatty(self) -> bool:
+        return True
+
+
+def test_help_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert _parser.shows_colours(Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not _parser.shows_colours(Terminal())
+    text = "usage: bitspike [-h]\n\noptions:\n  -h, --help  a well-known option\n"
+    painted = _parser.paint(text)
+    assert "\033[1moptions:\033[0m" in painted
+    assert "\033[36m--help\033[0m" in painted
+    assert "a well-known option" in painted

@@ -1,0 +1,39 @@
+import pytest
+
+from bitspike.playground._guard import Hosts, policy
+
+
+@pytest.mark.parametrize(
+    ("bound", "more", "good", "bad"),
+    [
+        (
+            "127.0.0.1",
+            [],
+            ["localhost", "localhost:8028", "127.0.0.1:1", "[::1]:80", "LOCALHOST"],
+            ["", "evil.example", "192.168.1.7", "localhost.evil.example", "[::2]", "a:b:c"],
+        ),
+        ("192.168.1.7", [], ["192.168.1.7:8028", "localhost"], ["192.168.1.8", "evil.example"]),
+        (
+            "0.0.0.0",
+            ["Laptop"],
+            ["10.0.0.5:8028", "[fe80::1]:8028", "laptop:8028", "localhost"],
+            ["evil.example", "10.0.0.5.evil.example", "0x7f.1", "", "0.0.0.0.0"],
+        ),
+        ("::", [], ["[2001:db8::1]"], ["evil.example"]),
+    ],
+)
+def test_the_server_answers_to_its_names(
+    bound: str, more: list[str], good: list[str], bad: list[str]
+) -> None:
+    hosts = Hosts.of(bound, more)
+    assert [name for name in good if name not in hosts] == []
+    assert [name for name in bad if name in hosts] == []
+
+
+def test_the_policy_allows_this_server_and_nothing_else() -> None:
+    rules = dict(rule.split(" ", 1) for rule in policy("localhost:8028").split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["img-src"] == "'self'"
+    assert rules["connect-src"] == "'self' ws://localhost:8028 wss://localhost:8028"
+    assert rules["frame-ancestors"] == "'none'"
+    assert "unsafe" not in policy("x")

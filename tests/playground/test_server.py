@@ -1,0 +1,88 @@
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bitspike.playground import _server, main
+from bitspike.playground._model import make_net
+from bitspike.training import CheckpointError, save_checkpoint
+
+
+def save(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {"T": 8, "tau": 2.0, "dataset": "mnist"}
+    save_checkpoint(path, "lif_fc_mnist", {"options": options, "net": make_net(2.0).state_dict()})
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for option in ("--host", "--port", "--allow-host", "--open", "--data-dir", "--cache-dir"):
+        assert option in said
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x"])
+def test_a_bad_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--port", port])
+    assert "--port" in capsys.readouterr().err
+
+
+def test_a_missing_checkpoint_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "no.pth")]) == 2
+    assert f"checkpoint {tmp_path / 'no.pth'} does not exist" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    save(tmp_path / "a.pth")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main([str(tmp_path / "a.pth"), "--port", str(port)]) == 2
+    assert f"cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err
+
+
+def test_networks_are_named_by_their_run(tmp_path: Path) -> None:
+    save(tmp_path / "logs/T100/checkpoint_max.pth")
+    save(tmp_path / "logs/T50/checkpoint_max.pth")
+    models = _server.load([tmp_path / "logs"])
+    assert [model.name for model in models] == ["T100/checkpoint_max", "T50/checkpoint_max"]
+
+
+def test_runs_nearby_are_found_as_far_as_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _server.load([]) == []
+    (tmp_path / "logs/other").mkdir(parents=True)
+    assert _server.load([]) == []
+    (tmp_path / "logs/other/checkpoint_max.pth").write_bytes(b"something else")
+    save(tmp_path / "logs/mine/checkpoint_max.pth")
+    assert [model.name for model in _server.load([])] == ["mine/checkpoint_max"]
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        _server.load([tmp_path / "logs"])
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80/"), ("::1", "http://[::1]:80/")],
+)
+def test_the_address_can_be_opened(host: str, url: str) -> None:
+    assert _server._url(host, 80) == url
+
+
+def test_the_program_says_which_extra_it_needs() -> None:
+    code = (
+        "import importlib.util as util, runpy\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'starlette' else find(name, *rest)\n"
+        "runpy.run_module('bitspike.playground', run_name='__main__')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    message = 'starlette not installed, which the playground needs: pip install "bitspike[playground]"'
+    assert result.stderr.splitlines()[-1] == f"ImportError: {message}"

@@ -1,0 +1,187 @@
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bitspike.datasets import MNIST
+from bitspike.playground import Stage
+from bitspike.playground._model import Model, read
+from bitspike.playground._protocol import ProtocolError
+from bitspike.playground._train import Recipe, StoppedError, train
+
+from .conftest import QUICK
+from .digits import DIGITS, ink
+from .messages import message, understand
+
+
+def state(stage: Stage) -> Any:
+    return json.loads(stage.state)
+
+
+def test_the_state_says_what_there_is(stage: Stage) -> None:
+    assert state(stage) == {
+        "type": "state",
+        "models": [
+            {
+                "name": "a network",
+                "T": 20,
+                "tau": 2.0,
+                "classes": [str(digit) for digit in range(10)],
+                "samples": 10_000,
+            }
+        ],
+        "training": None,
+        "problem": False,
+        "limits": {"T": [1, 200], "tau": [1.05, 20.0], "v_threshold": [0.1, 5.0]},
+        "side": 112,
+    }
+
+
+def test_a_drawing_is_answered(stage: Stage) -> None:
+    header, arrays = understand(stage.answer(message(ink(DIGITS[3]).tobytes())))
+    assert header["id"] == 7
+    assert header["predicted"] == 3
+    assert header["label"] is None
+    assert header["counts"] == arrays["outputs"].sum(0).tolist()
+    assert header["counts"][3] == max(header["counts"])
+    assert header["input_spikes"] == arrays["inputs"].sum()
+    assert 0 <= header["ms"] < 60_000
+    assert arrays["v"].max() < header["v_threshold"] == 1.0
+    dark = arrays["image"].reshape(-1) == 0
+    assert not arrays["inputs"][:, dark].any()
+
+
+def test_a_sample_is_answered_with_its_label(stage: Stage, mnist_root: Path) -> None:
+    test_set = MNIST(mnist_root, train=False)
+    header, arrays = understand(stage.answer(message(sample=61)))
+    assert header["label"] == int(test_set.labels[61])
+    assert (arrays["image"] == test_set.images[61, 0].numpy()).all()
+
+
+def test_most_samples_are_read_right(stage: Stage) -> None:
+    headers = [understand(stage.answer(message(sample=n, T=20)))[0] for n in range(60)]
+    assert sum(header["predicted"] == header["label"] for header in headers) > 48
+
+
+def test_a_higher_threshold_gives_fewer_spikes_for_the_same_input(stage: Stage) -> None:
+    (low, a), (high, b) = (
+        understand(stage.answer(message(sample=0, v_threshold=v))) for v in (0.5, 2.0)
+    )
+    assert sum(low["counts"]) > sum(high["counts"])
+    assert (a["inputs"] == b["inputs"]).all()
+
+
+@pytest.mark.parametrize("changes", [{"sample": 10_000}, {"sample": 1, "model": 1}])
+def test_what_is_not_there_is_refused(stage: Stage, changes: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolError, match="there is no"):
+        stage.answer(message(**changes))
+
+
+def test_before_there_is_a_network_the_page_is_asked_to_wait(tmp_path: Path) -> None:
+    header, _ = understand(Stage([], tmp_path).answer(message(sample=0)))
+    assert header == {"type": "waiting", "id": 7}
+
+
+# -- the background ---------------------------------------------------------------------------
+
+
+def test_a_network_trained_earlier_is_found_again(cache: Path, mnist_root: Path) -> None:
+    stage = Stage([], cache, mnist_root, QUICK)
+    stage.open()
+    stage.wait(60)
+    assert [model["name"] for model in state(stage)["models"]] == ["tutorial network"]
+
+
+def test_training_can_be_stopped_and_leaves_nothing(tmp_path: Path, mnist_root: Path) -> None:
+    stage = Stage([], tmp_path, mnist_root)
+    stage._closing.set()
+    stage.open()
+    stage.wait(60)
+    assert list(tmp_path.iterdir()) == []
+    assert state(stage)["models"] == []
+    assert not state(stage)["problem"]
+
+
+def test_progress_is_announced(tmp_path: Path) -> None:
+    stage = Stage([], tmp_path)
+    stage._training = 0.0
+    assert stage._progress(0.005)
+    assert state(stage)["training"] is None, "too little to tell"
+    assert stage._progress(0.42)
+    assert state(stage)["training"] == 0.42
+
+
+def test_a_damaged_network_is_trained_anew(tmp_path: Path, mnist_root: Path) -> None:
+    path = tmp_path / "mnist_T20.pth"
+    path.write_bytes(b"cut off")
+    stage = Stage([], tmp_path, mnist_root, Recipe(T=20, epochs=0))
+    stage.open()
+    stage.wait(60)
+    assert len(state(stage)["models"]) == 1
+    assert read(path, "x").T == 20
+
+
+def test_without_data_the_page_says_so_and_the_log_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    stage = Stage([], tmp_path, tmp_path / "data")
+    with caplog.at_level(logging.WARNING, "bitspike.playground"):
+        stage.open()
+        stage.wait(60)
+    assert state(stage)["problem"]
+    assert str(tmp_path) not in stage.state
+    assert str(tmp_path / "data") in caplog.text
+
+
+def test_without_test_images_there_are_no_samples(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    stage = Stage([model], tmp_path, tmp_path / "data")
+    stage.open()
+    stage.wait(60)
+    assert state(stage)["models"][0]["samples"] == 0
+    assert not state(stage)["problem"]
+
+
+def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    go_on = threading.Event()
+    monkeypatch.setattr(Stage, "_prepare", lambda self: go_on.wait(10))
+    stage = Stage([], tmp_path)
+    stage.open()
+    with pytest.raises(TimeoutError, match="not ready"):
+        stage.wait(0.01)
+    go_on.set()
+    stage.close()
+
+
+def test_training_is_reproducible_and_leaves_torchs_generator_alone(
+    tmp_path: Path, mnist_root: Path
+) -> None:
+    before = torch.get_rng_state()
+    recipe = Recipe(T=4)
+    for name in ("a", "b"):
+        few = MNIST(mnist_root).head(640)
+        train(few, tmp_path / name, recipe, lambda share: True)
+    assert torch.equal(torch.get_rng_state(), before)
+    a, b = (read(tmp_path / name, name)._net.state_dict() for name in ("a", "b"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_progress_rises_to_one_and_may_stop_the_training(tmp_path: Path, mnist_root: Path) -> None:
+    shares: list[float] = []
+
+    def progress(share: float) -> bool:
+        shares.append(share)
+        return True
+
+    few = MNIST(mnist_root).head(200)
+    train(few, tmp_path / "a", Recipe(T=2, epochs=2), progress)
+    assert shares == pytest.approx([k / 8 for k in range(1, 9)])
+    with pytest.raises(StoppedError):
+        train(few, tmp_path / "b", Recipe(T=2), lambda share: False)
+    assert not (tmp_path / "b").exists()
