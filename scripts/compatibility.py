@@ -36,7 +36,8 @@ WORDS = {
         "same": "相同",
         "different": "不同：",
         "left out": "未提供：",
-        "sum": "{all} 个名称中有 {same} 个相同（{share:.1f} %），{different} 个不同，{left_out} 个未提供。",
+        "sum": "{all} 个名称中有 {same} 个相同（{share:.1f} %），"
+        "{different} 个不同，{left_out} 个未提供。",
         "module": "{all} 个中有 {same} 个相同",
     },
 }

@@ -87,25 +87,28 @@ def markdown(text: str, link: Callable[[str], str] = lambda name: f"`{name}`") -
         link: what becomes of a name.
     """
     parts: list[str] = []
+    plain: list[str] = []
     lines = text.splitlines()
     at = 0
     while at < len(lines):
         line = lines[at]
         if not line.endswith("::"):
-            parts.append(_inline(line, link))
+            plain.append(line)
             at += 1
             continue
-        if line != "::":
-            parts.append(_inline(line[:-1], link))
+        plain += [line[:-1]] if line != "::" else []
+        parts.append(_inline("\n".join(plain), link))
+        plain = []
         at, block = _indented(lines, at + 1)
         code = "\n".join(block).strip("\n")
         python = re.match(r"from |import |>>> |\w+(, \w+)* = \w+[.(]|for |class |with ", code)
         parts += ["", f"```{'python' if python else 'text'}", code, "```", ""]
+    parts.append(_inline("\n".join(plain), link))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip("\n")
 
 
-def _inline(line: str, link: Callable[[str], str]) -> str:
-    pieces = re.split(r"(``.+?``|`[^`]+`)", line)
+def _inline(text: str, link: Callable[[str], str]) -> str:
+    pieces = re.split(r"(``.+?``|`[^`]+`)", text, flags=re.DOTALL)
     return "".join(
         f"`{piece[2:-2]}`"
         if piece.startswith("``")

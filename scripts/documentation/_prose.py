@@ -1,17 +1,13 @@
 """What a neuron's docstring says beside its equations."""
 
 import re
-from inspect import cleandoc
 
 from bitspike.neuron._describe import equations
 
 from ._docstring import parse
 
 _SEE = re.compile(
-    r"(?:Fire, reset|Charge, fire, reset|Charge and reset|Arguments|Equations|Normalisation|Noise|"
-    r"Connections|Steps|Input is|Reset with)?[^.:]*(?:arguments|Arguments)[^.:]*: see [^.]*"
-    r"(?:; the reset is soft by default)?\.|Arguments that are not listed: see [^.]*\.|"
-    r"Arguments: see [^.]*\."
+    r"[^.:]*[Aa]rguments[^.:]*: see [^.]*\.|(?:Equations|Charge|Charge and reset): see [^.]*\."
 )
 
 
@@ -20,7 +16,7 @@ def prose(kind: type) -> list[str]:
     text = parse(kind.__doc__ or "").body
     shown = {part.strip() for _, line in equations(kind) for part in line.split("\n")}
     found, keep = [], []
-    for line in [*cleandoc(text).splitlines(), ""]:
+    for line in [*text.splitlines(), ""]:
         if line.startswith("    ") and line.strip() in shown:
             continue
         if line:

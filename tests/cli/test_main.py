@@ -162,7 +162,10 @@ def test_a_reader_that_goes_away() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "bitspike", "--help"], stdout=write, stderr=subprocess.PIPE, check=False
+        [sys.executable, "-m", "bitspike", "--version"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")

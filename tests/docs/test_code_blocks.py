@@ -161,6 +161,10 @@ def test_shell_commands_exist(page: str) -> None:
             case ["python", "-m", "bitspike.examples.stdp_mnist", *arguments]:
                 known = {f"-{one.name.replace('_', '-')}" for one in fields(stdp_mnist.Options)}
                 assert options_in(arguments) <= known, words
+            case ["python", "-m", "bitspike.playground", *arguments]:
+                playground.make_parser().parse_args(arguments)
+            case ["python", "-m", "benchmarks.playground_load"]:
+                assert (ROOT / "benchmarks/playground_load.py").is_file()
             case ["python", "-m", module, *arguments]:
                 assert module == PROGRAM, words
                 assert options_in(arguments) <= option_names(), words

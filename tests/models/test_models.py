@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bitspike import functional, layer, models, neuron, surrogate
 
 T, B = 3, 2
-EASY = {"v_threshold": 0.05}  # so that random weights make neurons fire
+EASY: dict[str, Any] = {"v_threshold": 0.05}  # so that random weights make neurons fire
 SMALL: dict[str, tuple[Any, tuple[int, ...], int]] = {
     # A small network of each family, one time step of its input, number of outputs.
     "vgg": (lambda: models.SpikingVGG([4, "M", 4], True, num_classes=5, **EASY), (3, 8, 8), 5),
@@ -100,20 +100,32 @@ FACTORIES = sorted(
 
 @pytest.mark.parametrize("name", FACTORIES)
 def test_factory(name: str) -> None:
-    """Built on no device, so that the large ones cost nothing."""
     function = getattr(models, name)
     assert function.__name__ == name
     assert "Args:" in function.__doc__
-    with torch.device("meta"):
-        net = function(num_classes=7, spiking_neuron=neuron.LIFNode, tau=3.0)
-    last = [m for m in net.modules() if isinstance(m, nn.Linear)][-1]
-    assert last.out_features == 7
-    neurons = [m for m in net.modules() if isinstance(m, neuron.LIFNode)]
-    assert {n.tau for n in neurons} == {3.0}
-    assert len(neurons) >= 8
     if "pretrained" in inspect.signature(function).parameters:
         with pytest.raises(ValueError, match=f"{name}: bitspike downloads no weights"):
             function(pretrained=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "neurons"),
+    [
+        ("spiking_vgg11", 10),
+        ("spiking_vgg19_bn", 18),
+        ("spiking_resnet34", 33),
+        ("sew_resnet18", 20),
+        ("sew_wide_resnet50_2", 53),
+        ("spikformer_s", 5 + 6 * 5),
+    ],
+)
+def test_arguments_go_where_they_belong(name: str, neurons: int) -> None:
+    """Built on no device, so that the large ones cost nothing."""
+    with torch.device("meta"):
+        net = getattr(models, name)(num_classes=7, spiking_neuron=neuron.LIFNode, tau=3.0)
+    assert [m for m in net.modules() if isinstance(m, nn.Linear)][-1].out_features == 7
+    taus = [m.tau for m in net.modules() if isinstance(m, neuron.LIFNode)]
+    assert taus == [3.0] * neurons
 
 
 def test_each_neuron_has_arguments_of_its_own() -> None:
@@ -133,11 +145,13 @@ def test_default_neurons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cnf", "expected"), [("ADD", [2.0, 1.0, 1.0, 0.0]), ("AND", [1, 0, 0, 0]), ("IAND", [0, 1, 0, 0])]
+    ("cnf", "expected"),
+    [("ADD", [2.0, 1.0, 1.0, 0.0]), ("AND", [1, 0, 0, 0]), ("IAND", [0, 1, 0, 0])],
 )
 def test_joints(cnf: str, expected: list[float]) -> None:
     """By hand: x = 1 1 0 0 (the shortcut), y = 1 0 1 0."""
-    block = models.SEWResNet(models.BasicBlock, [1, 1, 1, 1], cnf=cnf).layer1[0]
+    net: Any = models.SEWResNet(models.BasicBlock, [1, 1, 1, 1], cnf=cnf)
+    block = net.layer1[0]
     y = torch.tensor([1.0, 0.0, 1.0, 0.0])
     for name in ("conv1", "bn1", "sn1", "conv2", "bn2"):
         setattr(block, name, nn.Identity())
@@ -173,6 +187,6 @@ def test_dilation_instead_of_stride() -> None:
 
 
 def test_zero_init_residual() -> None:
-    net = models.spiking_resnet18(zero_init_residual=True)
+    net: Any = models.spiking_resnet18(zero_init_residual=True)
     assert not net.layer1[0].bn2.weight.any()
     assert net.layer1[0].bn1.weight.all()

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ FAMILIES = ("spiking_vgg", "spiking_resnet", "sew_resnet", "parametric_lif_net",
 class _Absent(ModuleType):
     """Stands in for a package that SpikingJelly imports and these networks do not use."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -96,7 +96,7 @@ def compare(peer: SimpleNamespace, theirs: nn.Module, ours: nn.Module, x: torch.
     for net in (theirs, ours):
         for module in net.modules():
             if type(module).__name__ == "Dropout":
-                module.p = 0.0
+                module.__dict__["p"] = 0.0
     peer.functional.set_step_mode(theirs, "m")
     functional.set_step_mode(ours, "m")
     a, b = theirs(x), ours(x)
@@ -129,7 +129,7 @@ def test_resnet(peer: SimpleNamespace, block: str, cnf: str | None) -> None:
 def test_vgg(peer: SimpleNamespace, batch_norm: bool) -> None:
     """With another classifier: the real one has a hundred million weights."""
     plan = [4, "M", 8, "M", 512]
-    nets = []
+    nets: list[Any] = []
     for zoo, nodes in ((peer.models, peer.neuron), (models, neuron)):
         with torch.device("meta"):
             net = zoo.SpikingVGG(plan, batch_norm, spiking_neuron=nodes.LIFNode, tau=1.5)
@@ -141,8 +141,8 @@ def test_vgg(peer: SimpleNamespace, batch_norm: bool) -> None:
             module.reset_parameters()
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_in")
-            nn.init.constant_(module.bias, 0.5)
-    compare(peer, *nets, 2 * torch.rand(2, 2, 3, 32, 32))
+            nn.init.constant_(cast("torch.Tensor", module.bias), 0.5)
+    compare(peer, nets[0], nets[1], 2 * torch.rand(2, 2, 3, 32, 32))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_plif_net(peer: SimpleNamespace, name: str, shape: tuple[int, ...]) -> N
 
 
 def test_spikformer(peer: SimpleNamespace) -> None:
-    size = {
+    size: dict[str, Any] = {
         "T": 2, "img_size_h": 16, "img_size_w": 16, "patch_size": 4, "num_classes": 5,
         "embed_dims": 32, "num_heads": 4, "depths": 2,
     }  # fmt: skip

@@ -45,16 +45,13 @@ def serving(*arguments: str, cwd: Path) -> Iterator[tuple[str, "subprocess.Popen
     """The page's address, and the program that serves it, on a free port."""
     command = [sys.executable, "-m", "bitspike.playground", "--port", "0", *arguments]
     program = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd
     )
+    screen = program.stdout
+    assert screen is not None
     try:
-        assert program.stdout is not None
         said = ""
-        for line in program.stdout:
+        for line in screen:
             said += line
             if found := re.search(r"http://\S+", line):
                 yield found[0], program
@@ -69,7 +66,7 @@ def serving(*arguments: str, cwd: Path) -> Iterator[tuple[str, "subprocess.Popen
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()
-        program.stdout.close()
+        screen.close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, mnist_root: Path) -> Path:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with kernels.use_backend("numba"):
-        train(MNIST(mnist_root), folder / f"mnist_T{QUICK.T}.pth", QUICK, lambda share: True)
+        train(MNIST(mnist_root), folder / f"mnist_T{QUICK.T}.pth", QUICK, lambda _: True)
     torch.set_num_threads(threads)
     return folder
 

@@ -51,7 +51,8 @@ def test_every_file_is_served_as_it_is_with_its_type(empty: TestClient, name: st
 
 
 @pytest.mark.parametrize(
-    "path", ["/index.html", "/../pyproject.toml", "/%2e%2e/_app.py", "/_app.py", "//etc/passwd", "/x"]
+    "path",
+    ["/index.html", "/../pyproject.toml", "/%2e%2e/_app.py", "/_app.py", "//etc/passwd", "/x"],
 )
 def test_there_is_nothing_else(empty: TestClient, path: str) -> None:
     assert empty.get(path).status_code == 404
@@ -128,7 +129,10 @@ def test_further_names_can_be_allowed(tmp_path: Path) -> None:
 )
 def test_the_socket_is_not_for_other_pages(empty: TestClient, origin: str) -> None:
     headers = {"host": "localhost", "origin": origin}
-    with pytest.raises(WebSocketDisconnect) as caught, empty.websocket_connect(LIVE, headers=headers):
+    with (
+        pytest.raises(WebSocketDisconnect) as caught,
+        empty.websocket_connect(LIVE, headers=headers),
+    ):
         pass
     assert caught.value.code == 1008
 
@@ -177,7 +181,9 @@ def test_a_page_is_told_when_the_state_changes(tmp_path: Path) -> None:
         assert json.loads(socket.receive_text())["training"] == 0.5
 
 
-@pytest.mark.parametrize("bad", [b"", b"x" * 20_000, message(T=201, sample=0), message(sample=10**9)])
+@pytest.mark.parametrize(
+    "bad", [b"", b"x" * 20_000, message(T=201, sample=0), message(sample=10**9)]
+)
 def test_a_bad_message_ends_the_connection_and_no_other(client: TestClient, bad: bytes) -> None:
     with client.websocket_connect(LIVE) as good:
         good.receive_text()

@@ -51,13 +51,17 @@ class Page:
         before = self.answers
         action()
         self.wait(lambda: self.answers > before)
-        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+        self.driver.execute_async_script(
+            "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        )
 
     def draw(self, strokes: list[Stroke], kind: str = "mouse") -> None:
         """Draws with a mouse, a pen or a finger (``touch``)."""
         pad = self.driver.find_element(By.ID, "pad")
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", pad)
-        box = self.driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", pad)
+        box = self.driver.execute_script(
+            "return arguments[0].getBoundingClientRect().toJSON()", pad
+        )
 
         def place(x: float, y: float) -> tuple[int, int]:
             return round(box["x"] + x * box["width"]), round(box["y"] + y * box["height"])
@@ -235,7 +239,9 @@ def test_traces_move_until_one_pauses_them(page: Page) -> None:
     seen = {page.driver.execute_script(moving) for _ in range(4)}
     assert len(seen) > 1
     page.click("play")
-    page.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    page.driver.execute_async_script(
+        "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+    )
     assert page.driver.execute_script(moving) == page.driver.execute_script(moving)
 
 
@@ -280,7 +286,8 @@ def test_it_trains_first_and_ends_with_ctrl_c(
     with serving(*options, cwd=tmp_path) as (url, program):
         page = Page(driver, url)
         page.wait(lambda: "Training" in page.text("status"))
-        page.wait(lambda: 0.1 < driver.find_element(By.TAG_NAME, "progress").get_property("value") < 1, 60)
+        share = "return document.querySelector('progress').value"
+        page.wait(lambda: 0.1 < float(driver.execute_script(share)) < 1, 60)
         page.draw(DIGITS[1])  # is read as soon as there is a network
         page.wait_ready(120)
         page.wait(lambda: page.text("digit") == "1")

@@ -3,25 +3,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitspike.playground._drawing import prepare
+from bitspike.datasets import centre_drawing
 
 from .digits import DIGITS, ink, moved
 
 
 def test_nothing_drawn_is_all_zeros() -> None:
-    image = prepare(np.zeros((112, 112), np.uint8))
+    image = centre_drawing(np.zeros((112, 112), np.uint8))
     assert image.shape == (28, 28)
     assert image.dtype == np.float32
     assert not image.any()
 
 
-@pytest.mark.parametrize(("top", "left", "side"), [(0, 0, 40), (33, 71, 40), (5, 60, 20), (0, 0, 1)])
+@pytest.mark.parametrize(
+    ("top", "left", "side"), [(0, 0, 40), (33, 71, 40), (5, 60, 20), (0, 0, 1)]
+)
 def test_a_square_becomes_the_box_of_20_in_the_middle(top: int, left: int, side: int) -> None:
     drawing = np.zeros((112, 112), np.uint8)
     drawing[top : top + side, left : left + side] = 255
     expected = np.zeros((28, 28))
     expected[4:24, 4:24] = 1
-    np.testing.assert_allclose(prepare(drawing), expected, atol=1e-6)
+    np.testing.assert_allclose(centre_drawing(drawing), expected, atol=1e-6)
 
 
 def test_pixels_are_means_of_the_area_that_they_cover() -> None:
@@ -30,7 +32,7 @@ def test_pixels_are_means_of_the_area_that_they_cover() -> None:
     drawing[10:50, 10:50] = 255  # 40 x 40: a scale of 2
     drawing[10:12, 10:12] = [[255, 0], [0, 0]]
     drawing[48:50, 48:50] = [[0, 0], [0, 255]]  # keeps the centre where it is
-    image = prepare(drawing)
+    image = centre_drawing(drawing)
     assert image[4, 4] == pytest.approx(0.25, abs=1e-6)
     assert image[23, 23] == pytest.approx(0.25, abs=1e-6)
     assert image[4, 5] == pytest.approx(1, abs=1e-6)
@@ -40,7 +42,7 @@ def test_the_centre_of_mass_is_in_the_middle_and_not_the_box() -> None:
     drawing = np.zeros((112, 112), np.uint8)
     drawing[20:60, 40:44] = 255  # an L, whose mass is low and to the left
     drawing[56:60, 44:70] = 255
-    image = prepare(drawing).astype(float)
+    image = centre_drawing(drawing).astype(float)
     at = np.arange(28) + 0.5
     assert (image.sum(1) * at).sum() / image.sum() == pytest.approx(14, abs=1e-4)
     assert (image.sum(0) * at).sum() / image.sum() == pytest.approx(14, abs=1e-4)
@@ -48,16 +50,16 @@ def test_the_centre_of_mass_is_in_the_middle_and_not_the_box() -> None:
 
 @given(st.sampled_from(sorted(DIGITS)), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
 def test_where_a_digit_is_drawn_does_not_matter(digit: int, dx: float, dy: float) -> None:
-    here = prepare(ink(DIGITS[digit]))
-    there = prepare(ink(moved(DIGITS[digit], 1, dx, dy)))
+    here = centre_drawing(ink(DIGITS[digit]))
+    there = centre_drawing(ink(moved(DIGITS[digit], 1, dx, dy)))
     assert np.abs(here - there).mean() < 0.02
     assert 20 < here.sum() < 300
 
 
 @given(st.sampled_from(sorted(DIGITS)), st.floats(0.5, 0.9))
 def test_neither_does_its_size_if_the_pen_follows(digit: int, scale: float) -> None:
-    big = prepare(ink(DIGITS[digit]))
-    small = prepare(ink(moved(DIGITS[digit], scale, 0, 0), pen=0.08 * scale))
+    big = centre_drawing(ink(DIGITS[digit]))
+    small = centre_drawing(ink(moved(DIGITS[digit], scale, 0, 0), pen=0.08 * scale))
     assert np.abs(big - small).mean() < 0.02
 
 
@@ -65,4 +67,4 @@ def test_faint_dirt_is_no_ink() -> None:
     clean = ink(DIGITS[3])
     dirty = clean.copy()
     dirty[0, 0] = 5
-    np.testing.assert_array_equal(prepare(dirty), prepare(clean))
+    np.testing.assert_array_equal(centre_drawing(dirty), centre_drawing(clean))

@@ -14,7 +14,7 @@ from bitspike.playground._guard import Hosts, policy
         ),
         ("192.168.1.7", [], ["192.168.1.7:8028", "localhost"], ["192.168.1.8", "evil.example"]),
         (
-            "0.0.0.0",
+            "0.0.0.0",  # noqa: S104
             ["Laptop"],
             ["10.0.0.5:8028", "[fe80::1]:8028", "laptop:8028", "localhost"],
             ["evil.example", "10.0.0.5.evil.example", "0x7f.1", "", "0.0.0.0.0"],

@@ -31,9 +31,7 @@ def test_a_bad_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) ->
     assert "--port" in capsys.readouterr().err
 
 
-def test_a_missing_checkpoint_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "no.pth")]) == 2
     assert f"checkpoint {tmp_path / 'no.pth'} does not exist" in capsys.readouterr().err
 
@@ -58,13 +56,18 @@ def test_runs_nearby_are_found_as_far_as_they_fit(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert _server.load([]) == []
-    (tmp_path / "logs/other").mkdir(parents=True)
+    logs = Path("logs")
+    (logs / "other").mkdir(parents=True)
     assert _server.load([]) == []
-    (tmp_path / "logs/other/checkpoint_max.pth").write_bytes(b"something else")
-    save(tmp_path / "logs/mine/checkpoint_max.pth")
-    assert [model.name for model in _server.load([])] == ["mine/checkpoint_max"]
+    (logs / "other/checkpoint_max.pth").write_bytes(b"something else")
+    assert _server.load([]) == []
+    with pytest.raises(CheckpointError, match="logs holds no checkpoint of the tutorial's"):
+        _server.load([logs])
+    save(logs / "mine/checkpoint_max.pth")
+    for places in ([], [logs], [logs / "mine"], [logs / "mine/checkpoint_max.pth"]):
+        assert [model.name for model in _server.load(places)] == ["mine/checkpoint_max"]
     with pytest.raises(CheckpointError, match="cannot be read"):
-        _server.load([tmp_path / "logs"])
+        _server.load([logs / "other/checkpoint_max.pth"])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,11 @@ def test_the_program_says_which_extra_it_needs() -> None:
         "util.find_spec = lambda name, *rest: None if name == 'starlette' else find(name, *rest)\n"
         "runpy.run_module('bitspike.playground', run_name='__main__')\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1
-    message = 'starlette not installed, which the playground needs: pip install "bitspike[playground]"'
+    message = (
+        'starlette not installed, which the playground needs: pip install "bitspike[playground]"'
+    )
     assert result.stderr.splitlines()[-1] == f"ImportError: {message}"

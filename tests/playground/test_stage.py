@@ -150,7 +150,7 @@ def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     import threading
 
     go_on = threading.Event()
-    monkeypatch.setattr(Stage, "_prepare", lambda self: go_on.wait(10))
+    monkeypatch.setattr(Stage, "_prepare", lambda _: go_on.wait(10))
     stage = Stage([], tmp_path)
     stage.open()
     with pytest.raises(TimeoutError, match="not ready"):
@@ -166,7 +166,7 @@ def test_training_is_reproducible_and_leaves_torchs_generator_alone(
     recipe = Recipe(T=4)
     for name in ("a", "b"):
         few = MNIST(mnist_root).head(640)
-        train(few, tmp_path / name, recipe, lambda share: True)
+        train(few, tmp_path / name, recipe, lambda _: True)
     assert torch.equal(torch.get_rng_state(), before)
     a, b = (read(tmp_path / name, name)._net.state_dict() for name in ("a", "b"))
     assert all(torch.equal(a[key], b[key]) for key in a)
@@ -183,5 +183,5 @@ def test_progress_rises_to_one_and_may_stop_the_training(tmp_path: Path, mnist_r
     train(few, tmp_path / "a", Recipe(T=2, epochs=2), progress)
     assert shares == pytest.approx([k / 8 for k in range(1, 9)])
     with pytest.raises(StoppedError):
-        train(few, tmp_path / "b", Recipe(T=2), lambda share: False)
+        train(few, tmp_path / "b", Recipe(T=2), lambda _: False)
     assert not (tmp_path / "b").exists()

@@ -19,6 +19,7 @@ EXPECTED = {
     "plot_input": "image, spikes, title='Poisson-encoded input', figsize=(12, 3.8), dpi=200",
     "plot_one_neuron_v_s": "v, s, v_threshold=1.0, v_reset=0.0, "
     f"title='$V[t]$ and $S[t]$ of the neuron', {SIZE}",
+    "plot_runs": "runs, title='Test accuracy', figsize=(9, 6), dpi=150",
     "save": "fig, path",
 }
 

@@ -81,7 +81,8 @@ class _HealthCheck:
             kernels.use_backend("eager"),
             torch.set_grad_enabled(wants),
         ):
-            y = subject(x) if multi_step else torch.stack([subject(step) for step in x])
+            y = subject(x) if multi_step else [subject(step) for step in x]
+            y = torch.stack(y) if isinstance(y, list) else y
             value = _loss(y, target, loss, on_input) if wants else None
             if value is not None and value.requires_grad:
                 value.backward()  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from bitspike.diagnosis._report import LayerHealth
 class Probe:
     """Hooks of one module: its inputs' gradients, its spikes, its membrane."""
 
-    def __init__(self, name: str, module: nn.Module, gradients: bool) -> None:
+    def __init__(self, name: str, module: Any, gradients: bool) -> None:
         self._name, self._module, self._gradients = name, module, gradients
         self._sequence = getattr(module, "step_mode", "s") == "m"
         self._fired: Tensor | None = None  # spikes of each neuron, over samples and steps
@@ -44,20 +44,28 @@ class Probe:
 
     @torch.no_grad()
     def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002
-        if not isinstance(output, Tensor):
+        if isinstance(output, list):  # one of a step, from neurons that never fire
+            output = torch.stack(output)
+        if not isinstance(output, Tensor) or not output.numel():
             return
-        fired = output.detach() != 0
-        lead = fired.shape[: 2 if self._sequence else 1]
-        fired = fired.reshape(lead.numel(), -1).sum(0)
-        if self._fired is not None and self._fired.shape != fired.shape:
-            self._fired, self._chances = None, 0  # called with another shape: the last one counts
-        self._fired = fired if self._fired is None else self._fired + fired
-        self._chances += lead.numel()
-        v = getattr(module, "v_seq", None)
-        v = v if isinstance(v, Tensor) else getattr(module, "v", None)
-        if isinstance(v, Tensor) and v.numel():
-            low, high = torch.aminmax(v.detach().double())
+        v, v_seq = getattr(module, "v", None), getattr(module, "v_seq", None)
+        if fires(module):
+            self._count(output != 0)
+            v = v_seq if isinstance(v_seq, Tensor) else v
+        else:
+            self._fired = torch.zeros(v[0].numel() if isinstance(v, Tensor) else 0)
+            v = output
+        if isinstance(v, Tensor):
+            low, high = torch.aminmax(v.double())
             self._v.append((float(low), float(high)))
+
+    def _count(self, fired: Tensor) -> None:
+        lead = fired.shape[: 2 if self._sequence else 1]
+        spikes = fired.reshape(lead.numel(), -1).sum(0)
+        if self._fired is None or self._fired.shape != spikes.shape:
+            self._fired, self._chances = torch.zeros_like(spikes), 0  # the last shape counts
+        self._fired = self._fired + spikes
+        self._chances += lead.numel()
 
     def row(self, loss: bool) -> LayerHealth:
         """What has come together."""

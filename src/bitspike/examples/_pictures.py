@@ -28,7 +28,7 @@ def votes(rate: Tensor) -> Tensor:
 
     The neurons of a class are neighbours; their rates are averaged.
     """
-    return rate if rate.shape[1] == CLASSES else rate.unflatten(1, (CLASSES, -1)).mean(2)
+    return rate if rate.shape[1] == CLASSES else rate.reshape(len(rate), CLASSES, -1).mean(2)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from bitspike.neuron._plif import ParametricLIFNode
 from bitspike.neuron._psn import PSN, MaskedPSN, SlidingPSN
 from bitspike.neuron._qif import QIFNode
 from bitspike.neuron._raf import RAFNode
+from bitspike.neuron._recurrent import RecurrentLIFNode, RecurrentSynapticNode
 from bitspike.neuron._simple import SimpleBaseNode, SimpleIFNode, SimpleLIFNode
 from bitspike.neuron._stbif import STBIFNode
 from bitspike.neuron._synaptic import AlphaNode, CUBALIFNode, SynapticNode
@@ -93,6 +94,8 @@ __all__ = [
     "ParametricLIFNode",
     "QIFNode",
     "RAFNode",
+    "RecurrentLIFNode",
+    "RecurrentSynapticNode",
     "SLTTLIFNode",
     "STBIFNode",
     "SimpleBaseNode",

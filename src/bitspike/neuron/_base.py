@@ -120,6 +120,10 @@ class BaseNode(Describable, MemoryModule):
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        if self._writes("single_step_functional_forward"):
+            y: Tensor = super().single_step_forward(x)
+            self._record(self.v)
+            return y
         x = self._full_precision(x)
         states = [self.memory_like(name, x) for name in self.state_names]
         if x.numel() < FUSED_FROM:
@@ -132,10 +136,14 @@ class BaseNode(Describable, MemoryModule):
             )  # fmt: skip
             y = y_seq[0]
         self._keep(after)
-        if self.store_v_seq:
+        self._record(after[0])
+        return y
+
+    def _record(self, v: float | Tensor) -> None:
+        """Appends the potential after a single step to ``v_seq``, if that is to be kept."""
+        if self.store_v_seq and isinstance(v, Tensor):
             before = [] if self.v_seq is None else [self.v_seq]
-            self.v_seq = torch.cat([*before, after[0].unsqueeze(0)])
-        return y  # type: ignore[no-any-return]
+            self.v_seq = torch.cat([*before, v.unsqueeze(0)])
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
@@ -144,6 +152,12 @@ class BaseNode(Describable, MemoryModule):
                 f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
                 f"{tuple(x_seq.shape)}"
             )
+        if self._writes("single_step_functional_forward"):
+            if not self.store_v_seq:
+                outputs: Tensor = super().multi_step_forward(x_seq)
+                return outputs
+            self.v_seq = None
+            return torch.stack([self.single_step_forward(x) for x in x_seq])
         x_seq = self._full_precision(x_seq)
         now = x_seq.detach()[0]
         states = [self.memory_like(name, now) for name in self.state_names]

@@ -1,6 +1,5 @@
 """The tutorial's network, as the playground shows it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,23 +119,10 @@ def _content(path: Path) -> dict[str, Any]:
     return load_checkpoint(path, PROGRAMS[-1])
 
 
-def find(places: Iterable[Path]) -> list[Path]:
-    """The checkpoints that ``places`` mean: files, folders of runs, folders of such folders.
-
-    Raises:
-        CheckpointError: if one of them holds none.
-    """
-    found: list[Path] = []
-    for place in places:
-        if not place.is_dir():
-            found.append(place)
-            continue
-        runs = [place, *sorted(p for p in place.iterdir() if p.is_dir())]
-        best = [_of_run(run) for run in runs]
-        if not any(best):
-            raise CheckpointError(f"{place} holds no checkpoint ({_BEST} or {_LATEST})")
-        found += [path for path in best if path]
-    return found
+def find(folder: Path) -> list[Path]:
+    """The best checkpoint of each run in ``folder``, which may be a run's folder itself."""
+    runs = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    return [path for path in map(_of_run, runs) if path]
 
 
 def _of_run(folder: Path) -> Path | None:

@@ -36,7 +36,8 @@ class _Options:
     cache_dir: Path | None = None
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The program's command line."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="A local page to draw digits on, and to watch a spiking network read them. "
@@ -77,18 +78,29 @@ def default_cache() -> Path:
 
 
 def load(checkpoints: Sequence[Path]) -> list[Model]:
-    """The networks of checkpoints and folders; of ``./logs``, as far as they fit, without any.
+    """The networks of checkpoints and of folders of runs; without any, those in ``./logs``.
+
+    In folders, checkpoints of other networks are left out.
 
     Raises:
-        CheckpointError: if one that was asked for is missing or of no use.
+        CheckpointError: if a checkpoint is missing or of no use, or a folder holds none of use.
     """
-    if checkpoints:
-        return [read(path, _name(path)) for path in find(checkpoints)]
+    if not checkpoints:
+        return _load_folder(Path("logs")) if Path("logs").is_dir() else []
     models: list[Model] = []
-    with contextlib.suppress(CheckpointError):
-        for path in find([Path("logs")]) if Path("logs").is_dir() else []:
-            with contextlib.suppress(CheckpointError):
-                models.append(read(path, _name(path)))
+    for place in checkpoints:
+        found = _load_folder(place) if place.is_dir() else [read(place, _name(place))]
+        if not found:
+            raise CheckpointError(f"{place} holds no checkpoint of the tutorial's network")
+        models += found
+    return models
+
+
+def _load_folder(folder: Path) -> list[Model]:
+    models: list[Model] = []
+    for path in find(folder):
+        with contextlib.suppress(CheckpointError):
+            models.append(read(path, _name(path)))
     return models
 
 
@@ -179,7 +191,7 @@ def _say(text: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program with the arguments ``argv``; returns the exit code."""
-    parser = _parser()
+    parser = make_parser()
     options = _Options(**vars(parser.parse_args(argv)))
     if not 0 <= options.port < 65536:
         parser.error(f"--port must lie in [0, 65535], but is {options.port}")

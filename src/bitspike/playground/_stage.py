@@ -13,10 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bitspike.datasets import MNIST, DatasetError, FashionMNIST, ImageDataset
-from bitspike.playground._drawing import SIDE, prepare
+from bitspike.datasets import MNIST, DatasetError, FashionMNIST, ImageDataset, centre_drawing
 from bitspike.playground._model import Model, read
-from bitspike.playground._protocol import LIMITS, ProtocolError, Request, pack, parse
+from bitspike.playground._protocol import LIMITS, SIDE, ProtocolError, Request, pack, parse
 from bitspike.playground._train import Recipe, StoppedError, train
 from bitspike.training import CheckpointError
 
@@ -161,9 +160,7 @@ class Stage:
         image, label = self._image(request, model)
         began = time.perf_counter()
         with self._answering:
-            found = model.respond(
-                image, request.T, request.tau, request.v_threshold, request.seed
-            )
+            found = model.respond(image, request.T, request.tau, request.v_threshold, request.seed)
         header = {
             "type": "answer",
             "id": request.id,
@@ -181,7 +178,7 @@ class Stage:
 
     def _image(self, request: Request, model: Model) -> tuple[Tensor, int | None]:
         if request.drawing is not None:
-            return torch.from_numpy(prepare(request.drawing)), None
+            return torch.from_numpy(centre_drawing(request.drawing)), None
         samples = self._samples.get(model.dataset)
         if samples is None or request.sample is None or request.sample >= len(samples):
             raise ProtocolError(f"there is no test image {request.sample}")

@@ -37,6 +37,8 @@ NODES: dict[str, Any] = {
     "ternary lif": (neuron.TernaryLIFNode, {}),
     "raf": (neuron.RAFNode, {}),
     "lapicque": (neuron.LapicqueNode, {}),
+    "recurrent": (neuron.RecurrentLIFNode, {}),
+    "recurrent synaptic": (neuron.RecurrentSynapticNode, {}),
 }
 SOFT_ONLY: dict[str, Any] = {
     "complementary": (neuron.ComplementaryLIFNode, {}),

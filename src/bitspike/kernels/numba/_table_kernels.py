@@ -178,3 +178,22 @@ def backward_weight(
                 store16(sums, i1, add_float(load16(sums, i1), b1))
                 store16(sums, i2, add_float(load16(sums, i2), c))
                 store16(sums, i3, add_float(load16(sums, i3), d))
+
+
+def turn_weight(weight: Any, table: Any) -> None:
+    """Weight ``[O, I]`` to ``[rows, O']``, filled up with zeros."""
+    O, I = weight.shape
+    for i in prange(len(table)):
+        for o in range(table.shape[1]):
+            table[i, o] = weight[o, i] if i < I and o < O else np.float32(0.0)
+
+
+def add_parts(partial: Any, out: Any) -> None:
+    """The sum of ``partial`` ``[P, rows, O']`` over P, part by part, as ``[O, I]``."""
+    O, I = out.shape
+    for o in prange(O):
+        for i in range(I):
+            total = partial[0, i, o]
+            for part in range(1, len(partial)):
+                total += partial[part, i, o]
+            out[o, i] = total

@@ -20,6 +20,8 @@ PARTS = 4  # of the samples, in the gradient of a narrow layer's weight
 
 _table_forward = Kernel(_table_kernels.forward, "table")
 _table_weight = Kernel(_table_kernels.backward_weight, "table")
+_turn_weight = Kernel(_table_kernels.turn_weight)
+_add_parts = Kernel(_table_kernels.add_parts)
 _rows_forward = Kernel(_rows_kernels.forward, "rows")
 _rows_weight = Kernel(_rows_kernels.backward_weight, "rows")
 _count = Kernel(_rows_kernels.count_spikes)
@@ -56,9 +58,9 @@ def _padded_rows(weight: Tensor, bias: Tensor | None, rows: int) -> tuple[Any, A
     """Weight ``[O, I]`` as ``[rows, O']`` and bias as ``[O']``, filled up with zeros."""
 
     def make() -> tuple[Any, Any]:
-        O, I = weight.shape
-        table = np.zeros((rows, _padded(O)), np.float32)
-        table[:I, :O] = weight.detach().numpy().T
+        O = len(weight)
+        table = np.empty((rows, _padded(O)), np.float32)
+        _turn_weight(weight.detach().contiguous().numpy(), table, work=table.size)
         start = np.zeros(_padded(O), np.float32)
         if bias is not None:
             start[:O] = bias.detach().numpy()
@@ -107,10 +109,9 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
         g, grad.stride(0), grad.stride(1), partial.numpy(), T,
         work=_table_work(pixels, padded),
     )  # fmt: skip
-    # Not by torch: for so small a sum it would wake its threads.
-    sums = partial.numpy()[:, :I, :O]  # what lies beyond may be anything
-    total = sums[0] if parts == 1 else sums.sum(0)
-    return torch.from_numpy(np.ascontiguousarray(total.T))
+    gradient = torch.empty((O, I), dtype=torch.float32)
+    _add_parts(partial.numpy(), gradient.numpy(), work=partial.numel())
+    return gradient
 
 
 def _table_work(pixels: ActivePixels, outputs: int) -> float:

@@ -1,0 +1,196 @@
+"""``bitspike plot``."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bitspike.cli._plot import first_weights, run_names
+from bitspike.training import load_checkpoint, save_checkpoint
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from tests.cli.conftest import Bitspike
+
+
+def curves(figure: "Figure") -> list[list[float]]:
+    """The y values of the lines with more than one point."""
+    lines = figure.axes[0].lines
+    return [list(np.asarray(line.get_ydata())) for line in lines if len(line.get_xdata()) > 1]
+
+
+def columns(trained: Path) -> tuple[list[float], list[float]]:
+    history = load_checkpoint(trained / "checkpoint_latest.pth")["history"]
+    return [100 * row["train_acc"] for row in history], [100 * row["test_acc"] for row in history]
+
+
+def test_a_picture_is_written(bitspike: "Bitspike", trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "weights.png"
+    done = bitspike("plot", "weights", trained, "-o", out)
+    assert (done.code, done.out, done.err) == (0, f"{out}\n", "")
+    with Image.open(out) as picture:
+        assert picture.size[0] > 500
+
+
+def test_the_default_is_in_the_current_folder(
+    bitspike: "Bitspike", trained: Path, figures: "list[Figure]"
+) -> None:
+    assert bitspike("plot", "accuracy", trained).out == "accuracy.png\n"
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_accuracy_of_a_run(
+    bitspike: "Bitspike", trained: Path, figures: "list[Figure]", what: str
+) -> None:
+    path = trained if what == "folder" else trained / "metrics.csv"
+    assert bitspike("plot", "accuracy", path).code == 0
+    np.testing.assert_allclose(curves(figures[0]), columns(trained))
+
+
+def test_accuracy_of_several_runs(
+    bitspike: "Bitspike", trained: Path, figures: "list[Figure]", tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "metrics.csv").write_text("epoch,test_acc\n1,0.5\n2,0.75\n3,0.625\n")
+    assert bitspike("plot", "accuracy", trained, other).code == 0
+    first, second = curves(figures[0])
+    np.testing.assert_allclose(first, columns(trained)[1])
+    assert second == [50, 75, 62.5]
+    legend = figures[0].axes[0].get_legend()
+    assert legend is not None
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts[0].startswith(trained.name)
+    assert texts[1] == "other: 75.00 % (epoch 2)"
+
+
+def test_runs_are_named_by_what_tells_them_apart() -> None:
+    assert run_names(["a/x", "b/x"]) == ["a/x".rsplit("/")[0], "b"]  # files in a and in b
+    assert run_names(["p/a/m", "q/a/m"]) == ["p/a", "q/a"]
+
+
+def test_weights(bitspike: "Bitspike", trained: Path, figures: "list[Figure]") -> None:
+    assert bitspike("plot", "weights", trained).code == 0
+    axes = figures[0].axes[0]
+    assert axes.get_title() == "1.weight, 10 maps of 28 x 28"
+    sheet = np.ma.filled(axes.images[0].get_array().astype(float), np.nan)  # type: ignore[union-attr]
+    weight = load_checkpoint(trained / "checkpoint_max.pth")["net"]["1.weight"]
+    np.testing.assert_allclose(sheet[:28, :28], weight[0].reshape(28, 28).numpy())
+    assert sheet.shape == (2 * 29, 5 * 29)
+
+
+def test_first_weights() -> None:
+    bias, dense, kernel = torch.zeros(4), torch.arange(2.0 * 784).reshape(2, 784), torch.ones(3, 2, 5, 4)
+    found = first_weights({"0.bias": bias, "1": torch.zeros(3, 7), "2": dense, "3": kernel})
+    assert found is not None
+    assert found[0] == "2"
+    assert torch.equal(found[1], dense.reshape(2, 28, 28))
+    found = first_weights({"0": kernel, "2": dense})
+    assert found is not None
+    assert found[1].shape == (6, 5, 4)
+    assert first_weights({"0.bias": bias}) is None
+
+
+def test_raster_membrane_and_input_show_one_answer(
+    bitspike: "Bitspike",
+    trained: Path,
+    figures: "list[Figure]",
+    digits: list[tuple[Any, int]],
+    tmp_path: Path,
+    mnist_root: Path,
+) -> None:
+    picture = tmp_path / "0.png"
+    Image.fromarray(digits[0][0]).save(picture)
+    for image in ("0", picture):
+        for what in ("raster", "membrane", "input"):
+            argv = ("plot", what, trained, "--image", image, "--data-dir", mnist_root)
+            assert bitspike(*argv).code == 0
+    spikes, membranes, entered = (figure.axes[0] for figure in figures[:3])
+    assert spikes.get_title() == "Spikes of the output layer"
+    shown = membranes.images[0].get_array()
+    again = figures[4].axes[0].images[0].get_array()
+    assert shown is not None
+    assert again is not None
+    assert np.array_equal(shown, again), "a file of 28 x 28 and the number are the same image"
+    image = entered.images[0].get_array()
+    assert image is not None
+    np.testing.assert_allclose(image, digits[0][0] / 255, atol=1e-6)
+
+
+def test_the_membrane_of_one_neuron(
+    bitspike: "Bitspike", trained: Path, figures: "list[Figure]", mnist_root: Path
+) -> None:
+    argv = ("plot", "membrane", trained, "--data-dir", mnist_root)
+    assert bitspike(*argv).code == 0
+    assert bitspike(*argv, "--neuron", "7").code == 0
+    everything = figures[0].axes[0].images[0].get_array()
+    potential = np.asarray(figures[1].axes[0].lines[-1].get_ydata())
+    assert everything is not None
+    assert any(np.allclose(potential, row) for row in (everything[7], everything[:, 7][: len(potential)]))
+    assert "output neuron 7" in figures[1].axes[0].get_title()
+
+
+def test_bad_input(
+    refused: Callable[..., str],
+    bitspike: "Bitspike",
+    trained: Path,
+    tmp_path: Path,
+    mnist_root: Path,
+) -> None:
+    assert "invalid choice: 'pie'" in refused("plot", "pie", trained)
+    assert "required: PATH" in refused("plot", "weights")
+    assert "takes one checkpoint, but got 2" in refused("plot", "weights", trained, trained)
+    assert "--neuron goes with membrane" in refused("plot", "raster", trained, "--neuron", "1")
+    assert "must end in one of" in refused("plot", "weights", trained, "-o", tmp_path / "a.doc")
+    assert "does not exist" in refused("plot", "weights", tmp_path / "none.pth")
+    assert "no such file" in refused("plot", "accuracy", tmp_path)
+    assert "given twice" in refused("plot", "accuracy", trained, trained / "metrics.csv")
+    data = ("--data-dir", mnist_root)
+    image = ("plot", "raster", trained, *data, "--image")
+    assert "there are 10000 test images" in refused(*image, "10000")
+    assert "no such file, and not the number" in refused(*image, "seven")
+    argv = ("plot", "membrane", trained, *data, "--neuron")
+    assert "has 10 neurons" in refused(*argv, "10")
+    assert "must be at least 0" in refused(*argv, "-1")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "holds no epoch yet"),
+        ("epoch,test_acc\n", "holds no epoch yet"),
+        ("epoch,loss\n1,2\n", "no column test_acc"),
+        ("epoch,test_acc\n1,good\n", "cannot be read as a table"),
+        ("epoch,test_acc\n1,97.5\n", "outside [0, 1]"),
+        ("epoch,test_acc\n1,nan\n", "outside [0, 1]"),
+        ("epoch,test_acc\n1\n", "cannot be read as a table"),
+    ],
+)
+def test_bad_metrics(
+    refused: Callable[..., str], tmp_path: Path, text: str, complaint: str
+) -> None:
+    (tmp_path / "metrics.csv").write_text(text)
+    said = refused("plot", "accuracy", tmp_path)
+    assert complaint in said
+    assert str(tmp_path / "metrics.csv") in said
+
+
+def test_a_checkpoint_without_pictures_in_it(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / "a.pth", "mine", {"net": {"w": torch.zeros(3, 3)}})
+    assert "neither weights of 784 inputs" in refused("plot", "weights", tmp_path / "a.pth")
+
+
+def test_the_best_checkpoint_of_a_folder_or_else_the_latest(
+    bitspike: "Bitspike", trained: Path, tmp_path: Path, figures: "list[Figure]"
+) -> None:
+    shutil.copy(trained / "checkpoint_latest.pth", tmp_path)
+    assert bitspike("plot", "weights", tmp_path).code == 0
+    assert f"checkpoint  {trained / 'checkpoint_max.pth'}" in bitspike("info", trained).out
