@@ -9,7 +9,7 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install mnist test lint format docs tensorboard bench clean
+.PHONY: help install mnist playground fashion test lint format docs tensorboard bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,13 @@ install: $(READY) ## create .venv with bitspike and everything that the other ta
 
 mnist: $(READY) ## train the tutorial network on MNIST (EPOCHS=100, ARGS="any other option")
 	@$(BIN)/python -m bitspike.examples.lif_fc_mnist -epochs $(EPOCHS) $(ARGS)
+
+fashion: EPOCHS = 20
+fashion: $(READY) ## train a convolutional network on Fashion-MNIST (EPOCHS=20, ARGS="any other option")
+	@$(BIN)/python -m bitspike.examples.conv_fashion_mnist -epochs $(EPOCHS) $(ARGS)
+
+playground: $(READY) ## draw digits in your browser (ARGS="--host 0.0.0.0" lets your phone in)
+	@$(BIN)/python -m bitspike.playground $(ARGS)
 
 test: $(READY) ## run the whole test suite (ARGS="any pytest option")
 	@$(BIN)/python -m pytest $(ARGS)

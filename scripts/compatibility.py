@@ -100,8 +100,9 @@ def difference(ours: Any, theirs: Any) -> str | None:
         return f"it lacks {absent}" if absent else None
     if hasattr(theirs, "apply") and not issubclass(theirs, nn.Module):  # an autograd.Function
         return None if callable(getattr(ours, "apply", None)) else "it has no apply"
-    if inspect.isclass(theirs) and (absent := attributes(theirs) - attributes(ours) - INTERNAL):
-        return f"it lacks {', '.join(sorted(absent))}"
+    lacking = attributes(theirs) - attributes(ours) - INTERNAL if inspect.isclass(theirs) else set()
+    if lacking:
+        return f"it lacks {', '.join(sorted(lacking))}"
     return difference_of_signatures(named(ours), named(theirs))
 
 

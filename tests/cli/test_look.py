@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+import bitspike as package
 from bitspike import kernels
 from bitspike.cli import _bench, _doctor, _selftest, _table
 from bitspike.training import load_checkpoint, save_checkpoint
@@ -100,7 +101,9 @@ def test_data_that_is_not(bitspike: "Bitspike", tmp_path: Path) -> None:
     assert done.out.count("missing or damaged") == 4
     assert "t10k-images-idx3-ubyte" in done.err
     assert not list(tmp_path.iterdir()), "verify fetches nothing"
-    rows = json.loads(bitspike("data", "verify", "mnist", "--root", tmp_path, "--json").out)["splits"]
+    rows = json.loads(bitspike("data", "verify", "mnist", "--root", tmp_path, "--json").out)[
+        "splits"
+    ]
     assert [row["official"] for row in rows] == [False, False]
     assert "not found" in rows[0]["error"]
 
@@ -174,7 +177,7 @@ def test_a_kernel_that_raises(bitspike: "Bitspike", monkeypatch: pytest.MonkeyPa
 
 
 def test_no_compiler_and_no_extras(bitspike: "Bitspike", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "find_spec", lambda name: None)
+    monkeypatch.setattr(_doctor, "find_spec", lambda _: None)
     installed = _doctor.installed
     monkeypatch.setattr(_doctor, "installed", lambda n: None if n == "pooch" else installed(n))
     text, found = sick(bitspike)
@@ -192,8 +195,8 @@ def test_bench(bitspike: "Bitspike", monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["rounds"] == 1
     assert found["milliseconds"].keys() == {"training", "inference"}
     for times in found["milliseconds"].values():
-        assert 0 < times["numba"]
-        assert 0 < times["eager"]
+        assert times["numba"] > 0
+        assert times["eager"] > 0
     text = bitspike("bench", "--quick", "--rounds", "2").out
     assert "median of 2 rounds" in text
     assert "kernels ms" in text
@@ -208,7 +211,7 @@ def test_suites_are_the_repositorys(
         calls.append((command[1:], cwd))
         return subprocess.CompletedProcess(command, 3)
 
-    monkeypatch.setattr(_bench.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     root = Path(__file__).parents[2]
     assert _bench.checkout() == root
     assert bitspike("bench", "lif", "memory", "--rounds", "2", "--quick").code == 3
@@ -224,7 +227,7 @@ def test_bench_of_bad_input(
 ) -> None:
     assert "--json does not go with suites" in refused("bench", "lif", "--json")
     assert "must be at least 1" in refused("bench", "--rounds", "0")
-    monkeypatch.setattr(_bench.bitspike, "__file__", str(tmp_path / "bitspike" / "__init__.py"))
+    monkeypatch.setattr(package, "__file__", str(tmp_path / "bitspike" / "__init__.py"))
     monkeypatch.chdir(tmp_path)
     assert "this is no checkout" in refused("bench", "lif")
 

@@ -1,5 +1,6 @@
 """Dispatch, help, errors and exit codes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -126,28 +127,58 @@ def test_an_absent_package_is_named_with_its_extra(
 ) -> None:
     done = info_raises(ModuleNotFoundError("No module named 'rich'", name="rich.console"))
     assert done.code == 2
-    assert (
-        done.err
-        == 'bitspike info: error: rich not installed: pip install "bitspike[data]"\n'
-    )
+    assert done.err == 'bitspike info: error: rich not installed: pip install "bitspike[data]"\n'
 
 
-def test_what_lacks_its_extra_says_so() -> None:
-    code = (
-        "import importlib.util as util, sys\n"
-        "find = util.find_spec\n"
-        "absent = sys.argv.pop(1)\n"
-        "util.find_spec = lambda name, *rest: None if name == absent else find(name, *rest)\n"
-        "from bitspike.cli import main\nsys.exit(main(sys.argv[1:]))"
+CORE_ONLY = f"""
+import contextlib, importlib.abc, importlib.util as util, io, json, sys
+absent = {sorted(_main.EXTRAS)!r}
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+find = util.find_spec
+util.find_spec = lambda name, *rest: None if name in absent else find(name, *rest)
+from bitspike.cli import main
+ends = []
+for argv in json.loads(sys.argv[1]):
+    err = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
+        code = main(argv)
+    ends.append([code, err.getvalue()])
+print(json.dumps(ends))
+"""
+
+
+def test_an_installation_without_extras() -> None:
+    """Some commands run, the others say in one line what to install."""
+    needs = {
+        "train": ([], "train"),
+        "predict": (["x", "y"], "train"),
+        "plot": (["weights", "x"], "train"),
+        "health": (["x"], "train"),
+        "info": (["x"], "data"),
+        "data": (["verify"], "data"),
+        "playground": ([], "playground"),
+    }
+    works = [["completion", "bash"], ["doctor"], ["--help"]]
+    lines = [*works, *([name, *rest] for name, (rest, _) in needs.items())]
+    environment = {name: value for name, value in os.environ.items() if name != "BITSPIKE_DATA"}
+    done = subprocess.run(
+        [sys.executable, "-c", CORE_ONLY, json.dumps(lines)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
-    for absent, argv, extra in (
-        ("PIL", ["train", "mnist"], "train"),
-        ("starlette", ["playground"], "playground"),
-    ):
-        done = apart(code, absent, *argv)
-        assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith(f"bitspike {argv[0]}: error: {absent} not installed")
-        assert done.stderr.endswith(f'pip install "bitspike[{extra}]"\n')
+    ends = json.loads(done.stdout)
+    assert ends[: len(works)] == [[0, ""]] * len(works)
+    for (name, (_, extra)), (code, said) in zip(needs.items(), ends[len(works) :], strict=True):
+        assert code == 2
+        assert said.startswith(f"bitspike {name}: error: ")
+        assert said.endswith(f'pip install "bitspike[{extra}]"\n')
+        assert said.count("\n") == 1
 
 
 def test_the_extras_in_messages_are_those_of_the_project() -> None:

@@ -52,7 +52,7 @@ def test_the_programs_own_answer(
         argv = ["-predict", trained / "checkpoint_max.pth", "-image", file, "-out-dir", tmp_path]
         capsys.readouterr()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bitspike.visualizing.save", lambda figure, path: None)
+            patch.setattr("bitspike.visualizing.save", lambda *_: None)
             assert lif_fc_mnist.main([str(arg) for arg in argv]) == 0
         out = capsys.readouterr().out
         numbers = [float(one) for one in re.findall(r"\d+\.\d*", out.split("Class")[0])]

@@ -68,7 +68,7 @@ def test_a_run_of_the_convolutional_model(
         return train.head(32), test.head(20)
 
     monkeypatch.setattr(program, "load_data", few)
-    monkeypatch.setattr("bitspike.examples._pictures.save_all", lambda *args: None)
+    monkeypatch.setattr("bitspike.examples._pictures.save_all", lambda *_: None)
     file = config('model = "fashion"\nT = 2\nchannels = 2\ndataset = "mnist"\nepochs = 1\nb = 16')
     done = bitspike(
         "train", "--config", file, "--data-dir", mnist_root, "--out-dir", tmp_path / "logs"
@@ -180,12 +180,12 @@ def test_help_of_a_model_shows_its_options(bitspike: "Bitspike") -> None:
 
 @pytest.mark.parametrize("code", [1, 130, 143])
 def test_the_exit_code_is_the_programs(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    monkeypatch.setattr(lif_fc_mnist, "main", lambda argv: code)
+    monkeypatch.setattr(lif_fc_mnist, "main", lambda _: code)
     assert main(["train"]) == code
 
 
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path, mnist_root: Path) -> None:
-    argv = "train mnist -T 4 -limit 64 -epochs 100000 -j 0".split()
+    argv = ["train", "mnist", "-T", "4", "-limit", "64", "-epochs", "100000", "-j", "0"]
     running = subprocess.Popen(
         [sys.executable, "-m", "bitspike", *argv, "-data-dir", mnist_root, "-out-dir", tmp_path],
         stdout=subprocess.PIPE,

@@ -8,13 +8,13 @@ import pytest
 from bitspike.datasets import MNIST, centre_drawing
 
 
-def test_a_bar_fills_the_box_and_is_centred() -> None:
+def test_a_bar_fills_the_box_and_is_centred_in_pixel_14() -> None:
     drawing = np.zeros((150, 90), np.uint8)
     drawing[30:130, 40:60] = 255  # 100 high, 20 wide: a fifth in each direction, 20 x 4
-    image = centre_drawing(drawing)
-    expected = np.zeros((28, 28), np.float32)
-    expected[4:24, 12:16] = 1
-    np.testing.assert_allclose(image, expected, atol=1e-6)
+    down, across = np.zeros(28), np.zeros(28)
+    down[5:24], across[13:16] = 1, 1
+    down[[4, 24]], across[[12, 16]] = 0.5, 0.5
+    np.testing.assert_allclose(centre_drawing(drawing), np.outer(down, across), atol=1e-6)
 
 
 def test_the_centre_is_that_of_mass() -> None:
@@ -24,7 +24,7 @@ def test_the_centre_is_that_of_mass() -> None:
     image = centre_drawing(drawing).astype(float)
     for axis in (0, 1):
         mass = image.sum(1 - axis)
-        assert (mass * (np.arange(28) + 0.5)).sum() / mass.sum() == pytest.approx(14.5, abs=0.5)
+        assert (mass * (np.arange(28) + 0.5)).sum() / mass.sum() == pytest.approx(14.5, abs=1e-4)
 
 
 def test_where_it_stands_does_not_matter() -> None:
@@ -42,10 +42,13 @@ def test_nothing_drawn() -> None:
     assert not centre_drawing(np.full((9, 5), 8, np.uint8)).any()
 
 
-def test_images_of_mnist_stay_what_they_are(mnist_root: Path) -> None:
-    test = MNIST(mnist_root, train=False).head(200)
+def test_images_of_mnist_hardly_move(mnist_root: Path) -> None:
+    """They are off by half a pixel at most, and by nothing in the mean."""
+    test = MNIST(mnist_root, train=False).head(1000)
+    at, moved = np.arange(28), []
     for image in test.images[:, 0].numpy():
-        ink = np.where(image > 8, image, 0) / 255
-        np.testing.assert_allclose(centre_drawing(image), ink, atol=1e-6)
-        large = centre_drawing(image.repeat(3, 0).repeat(3, 1))
-        np.testing.assert_allclose(large, ink, atol=1e-6)
+        ink, centred = np.where(image > 8, image, 0) / 255, centre_drawing(image)
+        assert centred.sum() == pytest.approx(ink.sum(), rel=0.03)  # little lies beyond the edge
+        moved.append((centred.sum(0) @ at - ink.sum(0) @ at) / ink.sum())
+    assert np.abs(moved).max() < 0.51
+    assert np.mean(moved) == pytest.approx(0, abs=0.03)

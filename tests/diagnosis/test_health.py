@@ -98,6 +98,27 @@ def test_a_network_from_encoder_to_votes() -> None:
     assert all(len(row.gradient or ()) == T for row in report.rows)
 
 
+class OwnTime(nn.Module):
+    """Shows an image three times by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = layer.Linear(5, 4)
+        self.node = neuron.IFNode(step_mode="m")
+
+    def forward(self, image: Tensor) -> Tensor:
+        current = self.encode(image)
+        spikes: Tensor = self.node(current.expand(3, *current.shape))
+        return spikes
+
+
+def test_a_network_that_makes_its_own_time_steps() -> None:
+    report = bitspike.health(OwnTime(), 9 * torch.rand(7, 5), torch.zeros(7, dtype=torch.long))
+    assert report.steps == 3
+    assert len(report["node"].gradient or ()) == 3
+    assert not any("axis" in one for one in report.advice)
+
+
 def test_bits_as_input() -> None:
     x = torch.zeros(T, B, 3)
     x[:, :, 0] = 1
@@ -143,7 +164,7 @@ def advice(net: nn.Module, x: Tensor, *args: Any, **kwargs: Any) -> str:
     return "\n".join(bitspike.health(net, x, *args, **kwargs).advice)
 
 
-def current(*values: float) -> nn.Sequential:
+def current(*values: float) -> Any:
     net: Any = three_neurons()
     with torch.no_grad():
         net[0].bias.copy_(torch.tensor(values))

@@ -96,7 +96,7 @@ def test_end() -> None:
 
 def test_copies_are_not_watched() -> None:
     subject = net(0.1)
-    watch(subject, patience=2, tell=lambda text: None)
+    watch(subject, patience=2, tell=lambda _: None)
     train(copy.deepcopy(subject), 5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

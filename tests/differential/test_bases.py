@@ -28,9 +28,9 @@ def counters(library: Any) -> Any:
             self.register_memory("steps", 0)
 
         def single_step_forward(self, x: Tensor) -> Tensor:
-            self.total = self.total + x
-            self.steps = self.steps + 1
-            return self.total
+            total: Tensor = self._memories["total"] + x
+            self.total, self.steps = total, self._memories["steps"] + 1
+            return total
 
     return nn.Sequential(Inner(), nn.Sequential(Inner()))
 
@@ -123,7 +123,8 @@ def cubic(library: Any) -> Any:
         def forward(ctx: Any, x: Tensor, alpha: float) -> Tensor:
             ctx.save_for_backward(x)
             ctx.alpha = alpha
-            return library.heaviside(x)
+            spikes: Tensor = library.heaviside(x)
+            return spikes
 
         @staticmethod
         def backward(ctx: Any, grad: Tensor) -> Any:
@@ -213,7 +214,8 @@ def test_plot_surrogate_function(
         x = np.asarray(one.get_xdata())
         inside = abs(x) > 0.01  # the step itself lies on no grid
         got = np.asarray(one.get_ydata())[inside]
-        want = np.interp(x, *(np.asarray(data) for data in other.get_data()))[inside]
+        curve = [np.asarray(data) for data in other.get_data()]
+        want = np.interp(x, curve[0], curve[1])[inside]
         np.testing.assert_allclose(got, want, atol=1e-3)
 
 

@@ -1,7 +1,9 @@
 """Constructors and functions take the same arguments, in the same order, with the same defaults."""
 
 import inspect
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ import torch
 
 from bitspike import base, encoding, functional, layer, monitor, neuron
 
+TABLE = Path(__file__).parents[2] / "scripts/compatibility.toml"
+NAMES = tomllib.loads(TABLE.read_text(encoding="utf-8"))["names"]
 Parameters = list[tuple[str, Any]]
 
 
@@ -26,8 +30,7 @@ def value_of(default: Any) -> Any:
     return ("function", default(1.25)) if is_plain else default
 
 
-OURS_ONLY = {"AdaptiveLIFNode", "AlphaNode", "LapicqueNode", "MultiSpikeLIFNode", "SynapticNode"}
-NODES = sorted(set(neuron.__all__) - OURS_ONLY - {"BaseNode"})
+NODES = sorted(set(neuron.__all__) & set(NAMES["neuron"]) - {"BaseNode"})
 POPULATION = {"act_dim": 2, "dec_pop_dim": 3}
 NEEDED: dict[str, dict[str, Any]] = {
     "PSN": {"T": 3},
@@ -42,8 +45,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     **{f"ILC{kind}Node": POPULATION for kind in ("Base", "IF", "LIF", "CUBALIF")},
 }
 """Arguments without default, or of which one must be given."""
-LAYERS = [name for name in layer.__all__ if name not in ("Stepwise", "LearnableDelay")]
-MONITORS = [name for name in monitor.__all__ if name != "GPUSample"]
+LAYERS = sorted(set(layer.__all__) & set(NAMES["layer"]))
+MONITORS = sorted(set(monitor.__all__) & set(NAMES["monitor"]))
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -92,32 +95,13 @@ def test_encoder(peer: Any) -> None:
     assert ours == [*theirs, ("generator", None)]
 
 
-OURS = {  # SpikingJelly 2.0 has none of them
-    "Frozen",
-    "accuracy_rate",
-    "accuracy_temporal",
-    "ce_count_loss",
-    "ce_max_membrane_loss",
-    "ce_rate_loss",
-    "ce_temporal_loss",
-    "first_spike_time",
-    "freeze",
-    "fuse_conv_bn",
-    "mse_count_loss",
-    "mse_membrane_loss",
-    "mse_temporal_loss",
-    "save_memory",
-    "set_backend",
-}
-
-
-@pytest.mark.parametrize("name", sorted(set(functional.__all__) - OURS))
+@pytest.mark.parametrize("name", sorted(set(functional.__all__) & set(NAMES["functional"])))
 def test_function(peer: Any, name: str) -> None:
     ours, theirs = (
         [(p, value_of(default)) for p, default in parameters(getattr(module, name))]
         for module in (functional, peer.functional)
     )
-    for i, (parameter, default) in enumerate(theirs):
+    for i, (_, default) in enumerate(theirs):
         if default is inspect.Parameter.empty and i < len(ours):  # ours may have one
             ours[i] = (ours[i][0], default)
     assert ours == theirs

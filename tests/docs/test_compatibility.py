@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005 -- the functions are only looked at
 """The tables of compatibility.md are what the code says now."""
 
 import importlib.util

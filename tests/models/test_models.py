@@ -146,7 +146,7 @@ def test_default_neurons() -> None:
 
 @pytest.mark.parametrize(
     ("cnf", "expected"),
-    [("ADD", [2.0, 1.0, 1.0, 0.0]), ("AND", [1, 0, 0, 0]), ("IAND", [0, 1, 0, 0])],
+    [("ADD", [2, 1, 1, 0]), ("AND", [1, 0, 0, 0]), ("IAND", [0, 1, 0, 0])],
 )
 def test_joints(cnf: str, expected: list[float]) -> None:
     """By hand: x = 1 1 0 0 (the shortcut), y = 1 0 1 0."""
@@ -164,7 +164,7 @@ class _Constant(nn.Module):
         super().__init__()
         self.value = value
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, _: Tensor) -> Tensor:
         return self.value
 
 

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -19,7 +19,9 @@ FAMILIES = ("spiking_vgg", "spiking_resnet", "sew_resnet", "parametric_lif_net",
 class _Absent(ModuleType):
     """Stands in for a package that SpikingJelly imports and these networks do not use."""
 
-    __path__: ClassVar[list[str]] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -26,7 +26,7 @@ def shared_arguments(name: str) -> bool:
     if not (isinstance(cls, type) and issubclass(cls, BaseNode)):
         return False
     parameters = signature(cls)
-    return SHARED <= set(parameters) and all(p.default is not p.empty for p in parameters.values())
+    return set(parameters) >= SHARED and all(p.default is not p.empty for p in parameters.values())
 
 
 ELSEWHERE = {
@@ -42,7 +42,12 @@ NODES: list[type[BaseNode]] = [
     for name in neuron.__all__
     if shared_arguments(name) and name not in ELSEWHERE
 ]
-LEARNED = {"ParametricLIFNode": ["w"], "KLIFNode": ["k"]}
+LEARNED = {
+    "ParametricLIFNode": ["w"],
+    "KLIFNode": ["k"],
+    "RecurrentLIFNode": ["weight"],
+    "RecurrentSynapticNode": ["weight"],
+}
 TAU = [(LIFNode, "tau"), (ParametricLIFNode, "init_tau")]
 every_node = pytest.mark.parametrize("cls", NODES)
 

@@ -88,8 +88,9 @@ def test_copies_and_pickles_with_its_states() -> None:
     file = io.BytesIO()
     torch.save(flex, file)
     file.seek(0)
+    other: Any
     for other in (copy.deepcopy(flex), torch.load(file, weights_only=False)):
-        assert torch.equal(other.states[0], flex.states[0])
+        assert torch.equal(other.states[0], flex.states[0])  # type: ignore[arg-type]
         assert other.state_seqs[0].grad_fn is None
     flex.store_state_seqs = False
     assert flex.state_seqs is None
@@ -126,8 +127,8 @@ def captures(value: Any) -> Any:
         ((leaky, 2), ValueError, "takes 2 arguments, too few"),
         ((leaky, 1, (0.5,)), TypeError, "must be tensors"),
         ((lambda *x: x, 1), TypeError, r"not take \*args"),
-        ((lambda x, v: x, 1), ValueError, "returned 1 values"),
-        ((lambda x, v: (x, 1.0), 1), ValueError, "must return a tensor"),
+        ((lambda x, v: x + v, 1), ValueError, "returned 1 values"),
+        ((lambda x, v: (x + v, 1.0), 1), ValueError, "must return a tensor"),
         ((lambda x, v: (x.item.no, v), 1), RuntimeError, "does not run on zeros"),
         ((captures(torch.ones(1)), 1), TypeError, "static_inputs"),
         ((nn.Linear(1, 1), 0), TypeError, "static_inputs"),

@@ -211,6 +211,28 @@ MULTI_SPIKE = Trace(
     s=[2, 0, 1],
     v=[0.5, 0.25, 0.625],
 )
+
+
+def hearing(node: neuron.RecurrentLIFNode | neuron.RecurrentSynapticNode) -> BaseNode:
+    """With half a spike less as input after each spike."""
+    nn.init.constant_(node.weight, -0.5)
+    return node
+
+
+RECURRENT = Trace(  # inputs with the feedback: 2, 2, 0.5, 0.75
+    hearing(neuron.RecurrentLIFNode()),
+    x=[2.0, 2.5, 1.0, 0.75],
+    h=[1.0, 1.0, 0.25, 0.5],
+    s=[1, 1, 0, 0],
+    v=[0.0, 0.0, 0.25, 0.5],
+)
+RECURRENT_SYNAPTIC = Trace(  # i is 1, 0.5, 1.25
+    hearing(neuron.RecurrentSynapticNode(alpha=0.5, beta=0.5)),
+    x=[1.0, 0.5, 1.0],
+    h=[1.0, 0.5, 1.5],
+    s=[1, 0, 1],
+    v=[0.0, 0.5, 0.5],
+)
 ELSEWHERE = {
     "AdaptBaseNode",  # without a charge
     "BaseNode",

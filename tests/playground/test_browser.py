@@ -141,7 +141,7 @@ def url(
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     require_browser()
-    with chromium(tmp_path_factory.mktemp("profile"), "--window-size=1200,1270") as driver:
+    with chromium(tmp_path_factory.mktemp("profile"), "--window-size=1200,1330") as driver:
         yield driver
 
 
@@ -269,6 +269,17 @@ def test_it_works_with_a_finger_on_a_phone(page: Page, url: str, tmp_path: Path)
         driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
+def test_nothing_moves_if_that_is_what_the_user_wants(url: str, tmp_path: Path) -> None:
+    require_browser()
+    with chromium(tmp_path / "profile", "--force-prefers-reduced-motion") as driver:
+        page = Page(driver, url)
+        page.wait_ready()
+        assert page.text("play") == "Play"
+        page.after(lambda: page.draw(DIGITS[7]))
+        page.wait(lambda: page.text("digit") == "7")
+        assert page.console() == []
+
+
 def test_it_speaks_chinese_to_a_chinese_browser(url: str, tmp_path: Path) -> None:
     require_browser()
     with chromium(tmp_path / "profile", "--lang=zh-CN", "--accept-lang=zh-CN") as driver:
@@ -279,7 +290,7 @@ def test_it_speaks_chinese_to_a_chinese_browser(url: str, tmp_path: Path) -> Non
         assert page.console() == []
 
 
-def test_it_trains_first_and_ends_with_ctrl_c(
+def test_it_trains_first_ends_with_ctrl_c_and_comes_back(
     driver: Chrome, mnist_root: Path, tmp_path: Path
 ) -> None:
     options = ("--data-dir", str(mnist_root), "--cache-dir", str(tmp_path / "cache"))
@@ -295,4 +306,9 @@ def test_it_trains_first_and_ends_with_ctrl_c(
         assert [file.name for file in (tmp_path / "cache").iterdir()] == ["mnist_T50.pth"]
         program.send_signal(signal.SIGINT)
         assert program.wait(20) == 0
-        page.wait(lambda: "Connection lost" in page.text("status"))
+    page.wait(lambda: "Connection lost" in page.text("status"))
+    again = ("--port", url.rstrip("/").rpartition(":")[2])
+    with serving(*options, *again, cwd=tmp_path):
+        page.wait(lambda: page.text("status") == "Ready", 60)
+        page.after(lambda: page.click("clear"))
+        page.wait(lambda: page.text("digit") == "–")

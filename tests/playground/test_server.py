@@ -1,13 +1,21 @@
+import json
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from bitspike.playground import _server, main
 from bitspike.playground._model import make_net
 from bitspike.training import CheckpointError, save_checkpoint
+
+from .browser import serving
+from .messages import message, understand
 
 
 def save(path: Path) -> None:
@@ -93,3 +101,36 @@ def test_the_program_says_which_extra_it_needs() -> None:
         'starlette not installed, which the playground needs: pip install "bitspike[playground]"'
     )
     assert result.stderr.splitlines()[-1] == f"ImportError: {message}"
+
+
+def test_the_running_server_keeps_its_limits(tmp_path: Path, mnist_root: Path) -> None:
+    """What the server below the application does: sizes, headers, refusals."""
+    save(tmp_path / "a.pth")
+    options = (str(tmp_path / "a.pth"), "--data-dir", str(mnist_root))
+    with serving(*options, cwd=tmp_path) as (url, _):
+        assert url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(url) as answer:  # noqa: S310
+            assert answer.status == 200
+            assert answer.headers["server"] is None
+        live = url.replace("http", "ws") + "live"
+        with (
+            pytest.raises(InvalidStatus, match="403"),
+            connect(live, origin=Origin("http://evil.example")),
+        ):
+            pass
+        with connect(live, origin=Origin(url.rstrip("/"))) as visitor:
+            while json.loads(visitor.recv())["models"][0]["samples"] == 0:
+                pass
+            visitor.send(message(sample=3))
+            answer = visitor.recv()
+            assert isinstance(answer, bytes)
+            assert understand(answer)[0]["label"] == 0
+            with connect(live) as other:
+                other.recv()
+                other.send(b"x" * 100_000)
+                with pytest.raises(ConnectionClosed) as caught:
+                    other.recv(timeout=10)
+                assert caught.value.rcvd is not None
+                assert caught.value.rcvd.code == 1009, "too big to be read"
+            visitor.send(message(sample=4))
+            assert isinstance(visitor.recv(), bytes)

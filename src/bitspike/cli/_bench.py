@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
         return run_suites(args)
     torch.set_num_threads(1)
     rounds = args.rounds or (1 if args.quick else 5)
-    found = {
+    found: dict[str, Any] = {
         "T": T, "batch": B, "threads": 1, "rounds": rounds,
         "milliseconds": measure(rounds, 0.0 if args.quick else 0.3),
     }  # fmt: skip

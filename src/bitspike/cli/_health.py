@@ -3,7 +3,8 @@
 from argparse import Namespace
 
 import bitspike
-from bitspike.cli._programs import Trained, checkpoint_path
+from bitspike.cli._checkpoints import checkpoint_path
+from bitspike.cli._programs import Trained
 from bitspike.cli._table import print_json
 
 

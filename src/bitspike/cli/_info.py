@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from bitspike.cli._programs import checkpoint_path
+from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._table import pairs, print_json
 from bitspike.training import load_checkpoint
 

@@ -24,6 +24,8 @@ EXTRAS = {
     "websockets": "playground",
 }
 
+_SIGPIPE = 13  # Windows has no name for it
+
 # The library's errors about what a user has asked for; by name, so that nothing is imported here.
 FOR_USERS = {"BackendError", "CheckpointError", "DatasetError", "OptionError"}
 
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `bitspike ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 128 + _SIGPIPE
     return code
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 import sys
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 _BOLD, _CYAN, _PLAIN = "\033[1m", "\033[36m", "\033[0m"
 _HEADING = re.compile(r"^(usage:|[a-z][a-z ]*:$)", re.MULTILINE)
@@ -19,15 +19,15 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line on standard error, with exit code 2."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("formatter_class", _formatter)
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+        kwargs = {"formatter_class": _formatter, "allow_abbrev": False, **kwargs}
+        super().__init__(*args, **kwargs)
         self.color = False  # Python 3.14 has colours of its own
 
     def error(self, message: str) -> NoReturn:
         """Exits with code 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         file = sys.stderr if file is None else file
         if message and ": error: " not in message and shows_colours(file):
             message = paint(message)

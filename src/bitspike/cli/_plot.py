@@ -12,9 +12,10 @@ from torch import Tensor
 
 from bitspike import visualizing
 from bitspike.cli import _images
+from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._parser import UsageError
 from bitspike.cli._predict import centred
-from bitspike.cli._programs import Trained, checkpoint_path
+from bitspike.cli._programs import Trained
 from bitspike.examples import _pictures
 from bitspike.training import CheckpointError, load_checkpoint
 

@@ -5,8 +5,9 @@ from argparse import Namespace
 from typing import Any
 
 from bitspike.cli import _images
+from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._parser import UsageError
-from bitspike.cli._programs import Trained, checkpoint_path
+from bitspike.cli._programs import Trained
 from bitspike.cli._table import print_json, table
 
 

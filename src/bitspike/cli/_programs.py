@@ -4,14 +4,12 @@ import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bitspike.cli._parser import UsageError
 from bitspike.datasets import MNIST, DatasetNote, FashionMNIST, ImageDataset
 from bitspike.examples import _options
 from bitspike.examples._pictures import Answer, votes
@@ -136,18 +134,3 @@ class Trained:
         """The program's loss of output spikes ``[T, B, N]``."""
         value: Tensor = self.trainer.loss(votes(spikes.mean(0)), label)
         return value
-
-
-def checkpoint_path(path: str) -> str:
-    """The checkpoint that a user means: a file, or the best one of a run's folder.
-
-    Raises:
-        UsageError: if the folder holds none.
-    """
-    folder = Path(path)
-    if not folder.is_dir():
-        return path
-    for name in ("checkpoint_max.pth", "checkpoint_latest.pth"):
-        if (folder / name).is_file():
-            return str(folder / name)
-    raise UsageError(f"{path} is a folder without a checkpoint_max.pth or checkpoint_latest.pth")

@@ -12,11 +12,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def centre_drawing(drawing: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """The drawing, scaled to a box of 20 x 20 and moved to where MNIST has its digits.
+    """The drawing, scaled to a box of 20 x 20, its centre of mass in the middle of pixel (14, 14).
 
-    MNIST's images were made so: the box is moved by whole pixels, so that the centre of mass lies
-    in pixel (14, 14). An image of MNIST therefore stays as it is. Each pixel is the mean of the
-    area of the drawing that it covers.
+    That is where MNIST has it, give or take half a pixel, since there the box was moved by whole
+    pixels. Each pixel is the mean of the area of the drawing that it covers.
 
     Args:
         drawing: ink ``[H, W]`` of any size, 0 is none.
@@ -30,8 +29,7 @@ def centre_drawing(drawing: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         return np.zeros((_IMAGE, _IMAGE), np.float32)
     extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
     pixel = extent / _BOX  # of the image, in pixels of the drawing
-    down = _covered(ink.sum(1), float(rows[0]), pixel)
-    across = _covered(ink.sum(0), float(columns[0]), pixel)
+    down, across = _covered(ink.sum(1), pixel), _covered(ink.sum(0), pixel)
     return np.clip(down @ ink @ across.T, 0, 1).astype(np.float32)
 
 
@@ -39,16 +37,14 @@ def _centre(mass: Floats) -> float:
     return float((mass * (np.arange(len(mass)) + 0.5)).sum() / mass.sum())
 
 
-def _covered(mass: Floats, first: float, pixel: float) -> Floats:
+def _covered(mass: Floats, pixel: float) -> Floats:
     """Share of the image's pixel ``i`` that pixel ``j`` of the drawing covers, ``[28, size]``.
 
     Args:
         mass: ink in each row, or column, of the drawing.
-        first: where the ink begins.
         pixel: size of one of the image's pixels, in pixels of the drawing.
     """
-    start = round(_MIDDLE - (_centre(mass) - first) / pixel)
-    edges = first + (np.arange(_IMAGE + 1) - start) * pixel
+    edges = _centre(mass) + (np.arange(_IMAGE + 1) - _MIDDLE) * pixel
     at = np.arange(len(mass))
     low = np.maximum(edges[:-1, None], at)
     high = np.minimum(edges[1:, None], at + 1)

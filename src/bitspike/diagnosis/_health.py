@@ -45,7 +45,8 @@ class _HealthCheck:
         Args:
             net: the network.
             x: a sequence ``[T, B, ...]``. A network in single-step mode is called with one step
-                after the other; any other gets ``x`` as it is.
+                after the other; any other gets ``x`` as it is, which may be an image if the
+                network makes its own time steps.
             target: labels ``[B]`` of integers, or wanted firing rates ``[B, N]``. With it the
                 report has gradients.
             loss: ``loss(y, target)``, or ``loss(y)`` without a target, where ``y`` is the output,
@@ -74,7 +75,6 @@ class _HealthCheck:
                 f"health: a network in single-step mode is shown a sequence [T, B, ...], but x has "
                 f"shape {tuple(x.shape)}; x.expand(T, *x.shape) shows a static input T times"
             )
-        on_input = list(_advice.on_input(x, target, multi_step))
         devices = [x.device] if x.device.type == "cuda" else []
         with (
             torch.random.fork_rng(devices),
@@ -83,6 +83,9 @@ class _HealthCheck:
         ):
             y = subject(x) if multi_step else [subject(step) for step in x]
             y = torch.stack(y) if isinstance(y, list) else y
+            steps = max(probe.steps for probe in probes)
+            # A network that shows an image several times by itself gets one without a time axis.
+            on_input = list(_advice.on_input(x, target, multi_step)) if steps == len(x) else []
             value = _loss(y, target, loss, on_input) if wants else None
             if value is not None and value.requires_grad:
                 value.backward()  # type: ignore[no-untyped-call]
@@ -98,7 +101,7 @@ class _HealthCheck:
             advice += _advice.on_layer(row)
         if value is not None:
             advice += _advice.on_gradients(rows)
-        return Health(rows, tuple(advice), len(x), None if value is None else value.item())
+        return Health(rows, tuple(advice), steps, None if value is None else value.item())
 
 
 health = _HealthCheck()

@@ -17,6 +17,7 @@ class Probe:
         self._sequence = getattr(module, "step_mode", "s") == "m"
         self._fired: Tensor | None = None  # spikes of each neuron, over samples and steps
         self._chances = 0
+        self.steps = 0  # time steps seen
         self._v: list[tuple[float, float]] = []
         self._norms: list[Tensor] = []  # one entry a call: the norm of each of its steps
         if self._sequence and hasattr(module, "store_v_seq"):
@@ -43,11 +44,12 @@ class Probe:
         return (x, *others)
 
     @torch.no_grad()
-    def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002
+    def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         if isinstance(output, list):  # one of a step, from neurons that never fire
             output = torch.stack(output)
         if not isinstance(output, Tensor) or not output.numel():
             return
+        self.steps += len(args[0]) if self._sequence and args else 1
         v, v_seq = getattr(module, "v", None), getattr(module, "v_seq", None)
         if fires(module):
             self._count(output != 0)

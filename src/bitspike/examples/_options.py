@@ -43,13 +43,16 @@ class Options:
         "T": 1, "b": 1, "epochs": 0, "j": 0, "threads": 1, "limit": 0,
     }  # fmt: skip
 
+    # Whether torch's own operations are large enough to be shared among threads.
+    torch_shares: ClassVar[bool] = False
+
     T: int = option(100, "time steps an image is shown for", type=int)
     device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
     b: int = option(64, "batch size", type=int)
     epochs: int = option(100, "train until this epoch", type=int)
     j: int = option(4, "threads that prepare batches ahead; 0: none", type=int)
     threads: int = option(
-        1, "threads that compute on the CPU; a step of this network is too small to share", type=int
+        2, "threads that the kernels on the CPU may take, where two are faster than one", type=int
     )
     data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
     out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")

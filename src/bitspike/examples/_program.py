@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from bitspike import diagnosis, functional
+from bitspike import diagnosis, functional, kernels
 from bitspike._files import atomic
 from bitspike.datasets import MNIST, DatasetError, DatasetNote, FashionMNIST, ImageDataset
 from bitspike.examples import _options, _pictures
@@ -105,7 +105,8 @@ class Program(Generic[Kind]):
 
     def _run(self, options: Kind, given: frozenset[str]) -> int:
         _options.check(options, given)
-        torch.set_num_threads(options.threads)
+        torch.set_num_threads(options.threads if options.torch_shares else 1)
+        kernels.set_num_threads(options.threads)
         if options.predict:
             options, found = self._load_state(Path(options.predict), options, given)
             device = _options.choose_device(options)

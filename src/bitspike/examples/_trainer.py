@@ -1,6 +1,6 @@
 """What the programs train with: network, optimizer, metrics, and how they become a checkpoint."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -26,7 +26,7 @@ State = dict[str, Any]
 Kind = TypeVar("Kind", bound=Options)
 
 
-class Trainer(Generic[Kind]):
+class Trainer(ABC, Generic[Kind]):
     """Network, optimizer, data and everything else that a checkpoint holds.
 
     A program writes `make_net`, `spikes` and `output`, and `begin_batch` if its learning rate

@@ -43,6 +43,7 @@ class ConvOptions(Options):
     # The learning rate depends on the number of epochs, which therefore stays.
     free: ClassVar[frozenset[str]] = Options.free - {"epochs"}
     least: ClassVar[dict[str, int]] = {**Options.least, "channels": 1}
+    torch_shares: ClassVar[bool] = True
 
     T: int = option(4, "time steps an image is shown for", type=int)
     epochs: int = option(20, "train until this epoch; the learning rate ends at 0", type=int)

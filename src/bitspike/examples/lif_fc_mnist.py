@@ -24,6 +24,8 @@ from bitspike.examples._pictures import CLASSES
 from bitspike.examples._program import Program, load_data, respond
 from bitspike.examples._trainer import Trainer as _Trainer
 
+__all__ = ["PROGRAM", "Trainer", "load_data", "main", "make_net", "respond"]
+
 PROGRAM = "lif_fc_mnist"
 
 

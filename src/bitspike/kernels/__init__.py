@@ -10,6 +10,7 @@ from bitspike.kernels._explain import explain_scan
 from bitspike.kernels._norm import BatchNormOnKernels
 from bitspike.kernels._planes import channels_last
 from bitspike.kernels._prepared import keep_prepared
+from bitspike.kernels._threads import get_num_threads, set_num_threads
 
 __all__ = [
     "BACKENDS",
@@ -19,8 +20,10 @@ __all__ = [
     "check_backend",
     "encode_poisson",
     "explain_scan",
+    "get_num_threads",
     "keep_prepared",
     "scan",
+    "set_num_threads",
     "use_backend",
     "weight_gradient",
 ]

@@ -20,4 +20,4 @@ def accept_backend(cls: type[StepModule]) -> None:
         if given:
             self.backend = backend
 
-    cls.__init__ = wrapped  # type: ignore[method-assign]
+    cls.__init__ = wrapped  # type: ignore[assignment,method-assign]

@@ -11,8 +11,8 @@ from bitspike.surrogate._domain import FINITE, Domain, Shape
 class LogTailedReLU(SurrogateFunctionBase):
     """ReLU with a logarithmic tail, so that large potentials get small gradients.
 
-    Primitive ``alpha * x`` where ``x <= 0``, ``x`` up to 1, ``log(x) + 1`` above``, derivative
-    ``alpha`` where ``x <= 0``, 1 up to ``x = 1``, ``1 / x`` above``.
+    Primitive ``alpha * x`` where ``x <= 0``, ``x`` up to 1, ``log(x) + 1`` above, derivative
+    ``alpha`` where ``x <= 0``, 1 up to ``x = 1``, ``1 / x`` above.
 
     Args:
         alpha: derivative below the threshold; 0 is allowed.
@@ -29,11 +29,11 @@ class LogTailedReLU(SurrogateFunctionBase):
 
     @staticmethod
     def primitive(x: Any, alpha: Any) -> Any:
-        """``alpha * x`` where ``x <= 0``, ``x`` up to 1, ``log(x) + 1`` above``."""
+        """``alpha * x`` where ``x <= 0``, ``x`` up to 1, ``log(x) + 1`` above."""
         above = torch.where(x > 1, 1 + torch.log(torch.clamp_min(x, 1)), x)
         return torch.where(x <= 0, alpha * x, above)
 
     @staticmethod
     def derivative(x: Any, alpha: Any) -> Any:
-        """``alpha`` where ``x <= 0``, 1 up to ``x = 1``, ``1 / x`` above``."""
+        """``alpha`` where ``x <= 0``, 1 up to ``x = 1``, ``1 / x`` above."""
         return torch.where(x <= 0, alpha * torch.ones_like(x), 1 / torch.clamp_min(x, 1))

@@ -12,7 +12,7 @@ class PiecewiseLeakyReLU(SurrogateFunctionBase):
     """A window of width ``2 * w`` with an area of 1, and a constant leak outside.
 
     Primitive ``x / (2 * w) + 1/2`` inside of the window, ``c * (x + w)`` below, ``c * (x - w) +
-    1`` above``, derivative ``1 / (2 * w)`` where ``abs(x) < w``, else ``c``.
+    1`` above, derivative ``1 / (2 * w)`` where ``abs(x) < w``, else ``c``.
 
     Args:
         w: half the width of the window.

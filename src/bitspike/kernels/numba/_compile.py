@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 import types
 import warnings
 from collections.abc import Callable
@@ -13,12 +14,12 @@ import numba.core.config
 import torch
 from numba.np.ufunc.parallel import _launch_threads
 
+from bitspike.kernels._threads import get_num_threads
+from bitspike.kernels.numba._pace import MANY_FROM, Pace
+
 Function = Callable[..., Any]
 
 _logger = logging.getLogger("bitspike.kernels")
-
-PARALLEL_FROM = 5e5
-"""Work in nanoseconds from which a kernel runs on several threads."""
 
 # OpenMP is the layer that gets on with torch's own threads; the others are there where it is not.
 numba.core.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]  # type: ignore[attr-defined]
@@ -43,14 +44,22 @@ def _on_disk(form: Any) -> bool:
     return index is not None and os.path.exists(index)  # noqa: PTH110 -- a string of Numba's
 
 
+def _cores() -> int:
+    return int(numba.core.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
+def _set_threads(threads: int) -> None:
+    if threads != numba.get_num_threads():
+        numba.set_num_threads(threads)
+
+
 class Kernel:
     """A template with a parallel and a serial form, each compiled at its first call.
 
-    The parallel form obeys ``torch.set_num_threads``, but takes one thread for little work: to
-    wait for the last of several threads costs milliseconds where another process holds a core.
-    A process that was forked after OpenMP has run would be killed by its next parallel region:
-    there the serial form runs. All give the same bits, since no reduction depends on the number
-    of threads.
+    The parallel form takes at most as many threads as `kernels.get_num_threads` says, and one where
+    that was measured to be faster (see `Pace`). A process that was forked after OpenMP has run
+    would be killed by its next parallel region: there the serial form runs. All give the same bits,
+    since no reduction depends on the number of threads.
 
     Args:
         template: the kernel, in Python, with ``numba.prange`` for its parallel loop.
@@ -64,6 +73,7 @@ class Kernel:
         self._template, self._names = template, names or {}
         self._name = "_".join(part for part in (template.__name__, name) if part)
         self._forms: dict[bool, Any] = {}
+        self._paces: dict[tuple[int, int], Pace] = {}
 
     def __call__(self, *args: Any, work: float) -> Any:
         """Runs the kernel.
@@ -73,17 +83,27 @@ class Kernel:
             work: about how many nanoseconds it takes on one thread.
         """
         parallel = _threads_of_process() == os.getpid()
-        if parallel:
-            threads = torch.get_num_threads() if work >= PARALLEL_FROM else 1
-            threads = min(threads, numba.core.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-            if threads != numba.get_num_threads():
-                numba.set_num_threads(threads)
         form = self._forms.get(parallel)
         if form is None:
             form = self._forms[parallel] = self._compile(parallel)
             if not _on_disk(form):
                 _logger.info("compiling the kernel %s", self._name)
-        return form(*args)
+        if not parallel:
+            return form(*args)
+        most = min(get_num_threads(), _cores())
+        if work < MANY_FROM or most == 1 or not form.signatures:  # the first call compiles
+            _set_threads(most if work >= MANY_FROM else 1)
+            return form(*args)
+        key = (most, int(work).bit_length())
+        pace = self._paces.get(key)
+        if pace is None:
+            pace = self._paces[key] = Pace()
+        many = pace.with_many()
+        _set_threads(most if many else 1)
+        start = time.perf_counter()
+        result = form(*args)
+        pace.took(many, time.perf_counter() - start)
+        return result
 
     def _compile(self, parallel: bool) -> Any:
         name = f"{self._name}_{'parallel' if parallel else 'serial'}"

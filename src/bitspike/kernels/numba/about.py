@@ -10,9 +10,16 @@ from llvmlite import binding
 from bitspike.kernels.numba import _compile
 
 
-@numba.njit(cache=True)
 def _anything() -> int:
     return 0
+
+
+def _cache() -> str | None:
+    try:
+        path: str = numba.njit(cache=True)(_anything).stats.cache_path
+    except RuntimeError:  # Numba's word for: no folder to cache in
+        return None
+    return path
 
 
 def about() -> dict[str, Any]:
@@ -26,6 +33,6 @@ def about() -> dict[str, Any]:
         "llvmlite": version("llvmlite"),
         "processor": binding.get_host_cpu_name(),
         "threads": numba.core.config.NUMBA_NUM_THREADS,  # type: ignore[attr-defined]
-        "threading_layer": numba.threading_layer(),
-        "cache": _anything.stats.cache_path,
+        "threading_layer": numba.threading_layer(),  # type: ignore[attr-defined]
+        "cache": _cache(),
     }

@@ -1,0 +1,41 @@
+"""The choice of threads follows what was measured."""
+
+import pytest
+
+from bitspike.kernels.numba._pace import Pace
+
+
+def run(pace: Pace, calls: int, one: float, many: float) -> list[bool]:
+    """Which way ``calls`` calls took that last ``one`` or ``many`` seconds."""
+    taken = []
+    for _ in range(calls):
+        way = pace.with_many()
+        pace.took(way, many if way else one)
+        taken.append(way)
+    return taken
+
+
+def test_both_ways_are_tried_first() -> None:
+    assert run(Pace(), 2, 1.0, 1.0) == [True, False]
+
+
+@pytest.mark.parametrize(("one", "many", "better"), [(1.0, 0.6, True), (1.0, 1.1, False)])
+def test_the_faster_way_is_kept(one: float, many: float, better: bool) -> None:
+    taken = run(Pace(), 20_000, one, many)
+    assert taken[2:].count(better) >= 0.998 * len(taken)
+    assert (not better) in taken[100:], "the other way is tried again"
+
+
+def test_a_small_gain_is_not_worth_the_risk() -> None:
+    assert run(Pace(), 100, 1.0, 0.97)[3:20] == [False] * 17
+
+
+def test_it_notices_that_a_core_was_taken_and_given_back() -> None:
+    pace = Pace()
+    run(pace, 200, 1.0, 0.6)
+    taken = run(pace, 200, 1.0, 50.0)  # another process holds a core
+    assert taken[:1] == [True]
+    assert taken.count(True) <= 8
+    back = run(pace, 10_000, 1.0, 0.6)
+    assert back[-1]
+    assert back.count(True) > 5_000
