@@ -24,7 +24,11 @@ from bitspike.playground import _server as playground
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")
-DOCS = tuple(sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md")))
+DOCS = tuple(
+    page
+    for p in sorted((ROOT / "docs").rglob("*.md"))
+    if not (page := p.relative_to(ROOT).as_posix()).startswith("docs/api/")  # generated
+)
 PAGES = (*READMES, *DOCS)
 TRANSLATIONS = {
     "README.zh-CN.md": "README.md",

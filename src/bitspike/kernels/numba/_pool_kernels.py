@@ -33,7 +33,7 @@ def add_float32(bits: Any, x: Any, start: Any, out: Any, to: Any, count: Any) ->
     """``out[to + j] += x[start + j]`` where bit j is set, for ``count`` elements."""
     whole = count // 16 * 16
     for j in range(0, whole, 16):
-        kept = keep(bits >> np.uint64(j), load16(x, start + j))
+        kept: Any = keep(bits >> np.uint64(j), load16(x, start + j))
         store16(out, to + j, add_float(load16(out, to + j), kept))
     for j in range(whole, count):
         if (bits >> np.uint64(j)) & np.uint64(1):
