@@ -77,7 +77,11 @@ def test_queues(peer: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("ILCIFNode", (2, 2)), ("NoisyCUBALIFNode", (4, 0.5, 0.75, False)), ("SimpleLIFNode", (2.0, True))],
+    [
+        ("ILCIFNode", (2, 2)),
+        ("NoisyCUBALIFNode", (4, 0.5, 0.75, False)),
+        ("SimpleLIFNode", (2.0, True)),
+    ],
 )
 def test_soft_reset(peer: Any, name: str, arguments: tuple[Any, ...]) -> None:
     x = torch.ones(5, 2, 4) * 2
@@ -186,3 +190,39 @@ def test_time_last(peer: Any) -> None:
     functional.t_last_seq_to_ann_forward(x, norm)
     with pytest.raises((RuntimeError, ValueError)):
         peer.functional.t_last_seq_to_ann_forward(x, nn.BatchNorm1d(3).train())
+
+
+def test_the_seed_of_coloured_noise(peer: Any) -> None:
+    for module, follows in ((neuron, True), (peer.neuron, False)):
+        drawn = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            drawn.append(torch.as_tensor(module.powerlaw_psd_gaussian(1.0, (2, 8))))
+        assert torch.equal(*drawn) is follows
+
+
+def test_delayed_inputs_and_the_graph(peer: Any) -> None:
+    for library, module, cut in (
+        (functional, layer, True),
+        (peer.functional, peer.layer, False),
+    ):
+        delay = module.Delay(2)
+        delay(torch.ones(3, requires_grad=True) * 2)
+        library.detach_net(delay)
+        assert all(not x.requires_grad for x in delay.queue) is cut
+
+
+def test_gated_neurons_and_long_sequences(peer: Any) -> None:
+    x = torch.randn(T + 1, 2, 3, 4, 4)
+    assert len(peer.neuron.GatedLIFNode(T=T)(x)) == T
+    with pytest.raises(ValueError, match=f"T = {T}"):
+        neuron.GatedLIFNode(T=T)(x)
+    assert neuron.GatedLIFNode(T=T)(torch.randn(T, 2, 3)).shape == (T, 2, 3)
+
+
+def test_learned_thresholds_follow_the_module(peer: Any) -> None:
+    for module, follows in ((neuron, True), (peer.neuron, False)):
+        node = module.MPBNLIFNode(out_features=3).eval()
+        node.re_parameterize_v_threshold()
+        node.double()
+        assert (node.v_threshold.dtype == torch.float64) is follows

@@ -16,7 +16,7 @@ def _anything() -> int:
 
 def _cache() -> str | None:
     try:
-        path: str = numba.njit(cache=True)(_anything).stats.cache_path
+        path: str | None = numba.njit(cache=True)(_anything).stats.cache_path
     except RuntimeError:  # Numba's word for: no folder to cache in
         return None
     return path
