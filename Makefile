@@ -9,7 +9,7 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install mnist playground fashion test lint format docs tensorboard bench clean
+.PHONY: help install mnist playground fashion test lint format pages smoke docs tensorboard bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,12 @@ format: $(READY) ## bring the code into the format that lint checks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+pages: $(READY) ## write the pages and pictures anew that are made from the code
+	@$(BIN)/python -m scripts.documentation
+
+smoke: $(READY) ## build wheel and sdist, and try both in clean environments
+	@PYTHON=$(BIN)/python scripts/smoke_wheel.sh
+
 docs: $(READY) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -48,7 +54,7 @@ bench: $(BENCH_READY) ## measure beside four peers and write benchmarks/results 
 	@$(BENCH)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and everything that was built; runs in ./logs stay
-	rm -rf .venv .venv-bench site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench site docs/api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that was interrupted starts over.

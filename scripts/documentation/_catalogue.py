@@ -19,7 +19,7 @@ GROUPS = {
     ),
     "currents": (
         "With currents, gates and oscillations", "带电流、门控和振荡",
-        "CUBALIFNode SynapticNode AlphaNode ComplementaryLIFNode GatedLIFNode RAFNode FlexSN",
+        "CUBALIFNode SynapticNode AlphaNode RecurrentLIFNode RecurrentSynapticNode ComplementaryLIFNode GatedLIFNode RAFNode FlexSN",
     ),
     "outputs": (
         "With other outputs than 0 and 1", "输出不只是 0 和 1",
@@ -110,7 +110,11 @@ def page(language: str) -> str:
     grouped = [name for *_, members in GROUPS.values() for name in members.split()]
     lost = sorted(set(_traces.drawn()) ^ set(grouped))
     if lost:
-        raise ValueError(f"the groups of the catalogue do not fit the neurons: {lost}")
+        raise ValueError(
+            f"GROUPS of the catalogue does not fit bitspike.neuron: {lost}. Give a new neuron its "
+            "place there, its words in _chinese.py and, if the usual run does not show what is "
+            "special about it, its input in _traces.py"
+        )
     parts = [f"# {words['title']}", "", words["intro"], f"## {words['common']}", ""]
     parts += [words["common_text"], "", *_table(neuron.BaseNode, _common(), language), ""]
     for english, chinese, members in GROUPS.values():
@@ -208,7 +212,7 @@ def _settings(name: str, words: dict[str, str]) -> str:
     ]
     if name in ("PSN", "MaskedPSN"):
         shown.append(words["unused"])
-    if "ILC" in name:
+    if "ILC" in name or "Recurrent" in name:
         shown.append(words["conn"])
     return ", ".join(shown)
 

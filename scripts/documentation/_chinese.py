@@ -49,6 +49,8 @@ SUMMARIES = {
     "ParametricLIFNode": "时间常数可学习的 LIF 神经元，整层共用一个。",
     "QIFNode": "二次 IF 神经元：超过 ``v_c`` 后电位自行增长。",
     "RAFNode": "共振发放神经元：阻尼振荡，输入来得正是时候才发放。",
+    "RecurrentLIFNode": "能听到自己上一步脉冲的 LIF 神经元（snnTorch 的 RLeaky）。",
+    "RecurrentSynapticNode": "能听到自己上一步脉冲的 `SynapticNode`（snnTorch 的 RSynaptic）。",
     "SLTTLIFNode": "用于随时间空间学习（SLTT）的 LIF 神经元。",
     "STBIFNode": "正负发放、直到脉冲之和等于量化激活的 IF 神经元。",
     "SimpleBaseNode": "自定义神经元的基类：只需写 ``neuronal_charge``。",
@@ -61,6 +63,8 @@ SUMMARIES = {
 }
 
 PARAMETERS = {
+    "None: ``W`` is one learnable number, the neuron's own feedback, 0 at the start. An integer N: each neuron of the last axis, ``[B, ..., N]``, hears all of them; ``W`` is the weight of ``recurrent``, an ``nn.Linear`` without bias.": "None：``W`` 是一个可学习的数，即神经元对自身的反馈，初始为 0。整数 N：最后一维 ``[B, ..., N]`` 的每个神经元听到全部神经元；``W`` 是无偏置 ``nn.Linear`` 层 ``recurrent`` 的权重。",
+    "None or the number of neurons on the last axis.": "None，或最后一维的神经元个数。",
     "number of time steps.": "时间步数。",
     "spike function with a surrogate gradient; None is ``surrogate.ATan()``.": "带替代梯度的脉冲函数；None 表示 ``surrogate.ATan()``。",
     "spike function with a surrogate gradient; None is ``surrogate.Sigmoid()``.": "带替代梯度的脉冲函数；None 表示 ``surrogate.Sigmoid()``。",
@@ -170,6 +174,7 @@ PARAMETERS = {
 }
 
 PROSE = {
+    "``X[t] + W S[t-1]`` takes the place of the input ``X[t]`` of `LIFNode`.": "``X[t] + W S[t-1]`` 取代 `LIFNode` 的输入 ``X[t]``。",
     "Both ``weight`` and ``bias`` are learned; the bias, -1 at the start, is minus the threshold. Multi-step only: input and output are ``[T, B, ...]``.": "``weight`` 和 ``bias`` 都是可学习的；偏置初始为 -1，是阈值的相反数。仅支持多步：输入和输出为 ``[T, B, ...]``。",
     "Threshold and offset are buffers; input and output are ``[B, ...]`` or ``[T, B, ...]``.": "阈值和偏移是缓冲区；输入和输出为 ``[B, ...]`` 或 ``[T, B, ...]``。",
     "After the charge and before the spike:": "在充电之后、发放之前：",

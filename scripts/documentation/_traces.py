@@ -95,6 +95,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "SimpleLIFNode": {"tau": 2.0, "decay_input": True},
     "SlidingPSN": {"k": 4, "step_mode": "m"},
     "SynapticNode": {"alpha": 0.7, "v_reset": 0.0},
+    "RecurrentSynapticNode": {"alpha": 0.7, "v_reset": 0.0},
 }
 INPUTS: dict[str, list[float]] = {
     "AlphaNode": beats(0.3),
@@ -125,6 +126,7 @@ INPUTS: dict[str, list[float]] = {
     "SimpleIFNode": pulse(0.08, 0.3),
     "STBIFNode": waves(0.3),
     "SynapticNode": beats(0.5),
+    "RecurrentSynapticNode": beats(0.5),
     "TernaryIFNode": waves(0.2),
     "TernaryLIFNode": waves(1.4),
     "PSN": pulse(1.1, 1.6),
@@ -158,7 +160,9 @@ def make(name: str) -> Any:
     if isinstance(node, neuron.PSN | neuron.MaskedPSN):  # as a training might leave it: a leak
         age = torch.arange(STEPS).view(-1, 1) - torch.arange(STEPS)
         node.weight.data = torch.where(age >= 0, 0.5 * 0.6 ** age.clamp(min=0), 0.0)
-    if "ILC" in name:  # a spike inhibits the next one
+    if "Recurrent" in name:  # a spike inhibits the next one
+        nn.init.constant_(next(node.parameters()), -0.4)
+    if "ILC" in name:
         nn.init.constant_(next(p for p in node.conn.parameters() if p.ndim > 1), -0.4)
         for p in node.conn.parameters():
             if p.ndim == 1:

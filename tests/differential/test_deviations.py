@@ -222,7 +222,7 @@ def test_gated_neurons_and_long_sequences(peer: Any) -> None:
 
 def test_learned_thresholds_follow_the_module(peer: Any) -> None:
     for module, follows in ((neuron, True), (peer.neuron, False)):
-        node = module.MPBNLIFNode(out_features=3).eval()
+        node = module.MPBNLIFNode(out_features=3, learnable_vth=True).eval()
         node.re_parameterize_v_threshold()
         node.double()
         assert (node.v_threshold.dtype == torch.float64) is follows

@@ -94,7 +94,7 @@ class Hoarder(Saturating):
         (Forgetful, "in two parts"),
         (OffByOne, "single steps"),
         (WrongGradient, "finite differences"),
-        (Hoarder, "single steps|parts|finite|kernel|anew"),
+        (Hoarder, r"single steps|parts|finite|kernel|anew"),
     ],
 )
 def test_broken_promises_are_caught(make: Any, words: str) -> None:
@@ -103,7 +103,7 @@ def test_broken_promises_are_caught(make: Any, words: str) -> None:
 
 
 def test_only_neurons() -> None:
-    with pytest.raises(TypeError, match="must return a bitspike.neuron.BaseNode"):
+    with pytest.raises(TypeError, match=r"must return a bitspike\.neuron\.BaseNode"):
         check_neuron(nn.Identity)  # type: ignore[arg-type]
 
 

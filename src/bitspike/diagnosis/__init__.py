@@ -1,5 +1,7 @@
 """Is a network healthy? Firing, dead and saturated neurons, membranes, gradients over time.
 
+::
+
 print(bitspike.health(net, x, target))     # a table by layer, with advice
 bitspike.health.watch(net)                 # a warning, once, if a layer stays silent in training
 """

@@ -19,7 +19,34 @@ Loss = Callable[..., Tensor]
 
 
 class _HealthCheck:
-    """See `__call__`, which is ``bitspike.health``."""
+    """Runs ``x`` through a copy of ``net`` and reports on each layer of neurons.
+
+    The network, its state, its gradients and the random numbers to come stay as they are. The
+    copy is in the network's own mode (`train` or `eval`), starts from a reset, and computes
+    on the eager backend.
+
+    Example::
+
+        print(bitspike.health(net, x_seq, label))
+
+    Args:
+        net: the network.
+        x: a sequence ``[T, B, ...]``. A network in single-step mode is called with one step
+            after the other; any other gets ``x`` as it is, which may be an image if the
+            network makes its own time steps.
+        target: labels ``[B]`` of integers, or wanted firing rates ``[B, N]``. With it the
+            report has gradients.
+        loss: ``loss(y, target)``, or ``loss(y)`` without a target, where ``y`` is the output,
+            stacked over time in single-step mode. None is the mean squared error between
+            firing rates and the target, one-hot for labels.
+        kinds: classes of the neurons; None is all of bitspike's.
+
+    Returns:
+        A `Health`: print it, or read ``rows``, ``advice`` and ``to_dict()``.
+
+    Raises:
+        ValueError: if the network has no neurons, or the input no time axis to step along.
+    """
 
     watch = staticmethod(watch)
 
@@ -32,34 +59,6 @@ class _HealthCheck:
         *,
         kinds: Kinds | None = None,
     ) -> Health:
-        """Runs ``x`` through a copy of ``net`` and reports on each layer of neurons.
-
-        The network, its state, its gradients and the random numbers to come stay as they are. The
-        copy is in the network's own mode (`train` or `eval`), starts from a reset, and computes
-        on the eager backend.
-
-        Example::
-
-            print(bitspike.health(net, x_seq, label))
-
-        Args:
-            net: the network.
-            x: a sequence ``[T, B, ...]``. A network in single-step mode is called with one step
-                after the other; any other gets ``x`` as it is, which may be an image if the
-                network makes its own time steps.
-            target: labels ``[B]`` of integers, or wanted firing rates ``[B, N]``. With it the
-                report has gradients.
-            loss: ``loss(y, target)``, or ``loss(y)`` without a target, where ``y`` is the output,
-                stacked over time in single-step mode. None is the mean squared error between
-                firing rates and the target, one-hot for labels.
-            kinds: classes of the neurons; None is all of bitspike's.
-
-        Returns:
-            A `Health`: print it, or read ``rows``, ``advice`` and ``to_dict()``.
-
-        Raises:
-            ValueError: if the network has no neurons, or the input no time axis to step along.
-        """
         neurons(net, kinds)
         forgotten = [label(*one) for one in net.named_modules() if _has_state(one[1])]
         subject = copy.deepcopy(net)

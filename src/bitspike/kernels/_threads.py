@@ -14,7 +14,7 @@ def set_num_threads(threads: int | None) -> None:
     Raises:
         ValueError: if it is less than 1.
     """
-    global _asked  # noqa: PLW0603 -- a setting of the process, like torch's
+    global _asked
     if threads is not None and threads < 1:
         raise ValueError(f"kernels.set_num_threads: threads must be 1 or more, but got {threads!r}")
     _asked = threads

@@ -4,8 +4,10 @@ A unit of 16 bits holds 4 steps by 4 pixels. Forward: a table of the 16 subset s
 rows turns up to 16 row additions into 4 look-ups. Backward: the unit is transposed, and a table
 of the subset sums of the gradient at 4 steps serves 4 pixels.
 
-Rows are padded to 16 outputs, and a block of 16 outputs is the unit of work: its sums stay in
-registers. Each output's sum runs over the groups in order, whatever the number of threads.
+A block of 16 outputs is the unit of work: its sums stay in registers. Weights and their gradient
+lie block by block, ``[O' / 16, rows, 16]``, so that what a unit of work needs lies together: rows
+of all outputs, a power of two apart, would fall into the same few lines of the cache. Each
+output's sum runs over the groups in order, whatever the number of threads.
 """
 
 from typing import Any
@@ -79,17 +81,15 @@ def transpose(words: Any) -> Any:
 def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any) -> None:
     """``out[t, b, :] = bias + sum of the rows of weight whose pixel fires``.
 
-    Weight is ``[I + 1, O']`` with O' a multiple of 16 and a last row of zeros; bias ``[O']``;
-    units ``[B, G, 4 H]``; out is ``[T, B, O]`` with O at most O'.
+    Weight is ``[O' / 16, I + 1, 16]`` with a last row of zeros; bias ``[O']``; units
+    ``[B, G, 4 H]``; out is ``[T, B, O]`` with O at most O'.
     """
     T, B, outputs = out.shape
-    O = weight.shape[1]
-    out_blocks = O // LANES
     quads = (T + 3) // 4
-    for task in prange(B * out_blocks):
-        b = task // out_blocks
-        o = (task % out_blocks) * LANES
-        rows = weight.reshape(-1)
+    for task in prange(len(weight) * B):
+        b = task % B  # all samples of a block of outputs, whose weights stay in the cache
+        o = (task // B) * LANES
+        rows = weight[task // B].reshape(-1)
         table = np.empty(CHUNK * TABLE, np.float32)
         current = np.empty(quads * 4 * LANES, np.float32)
         groups = (count[b] + 3) // 4
@@ -104,10 +104,10 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
                 i = 4 * (g0 + g)
                 build(
                     table, g * TABLE,
-                    load16(rows, np.int64(index[b, i]) * O + o),
-                    load16(rows, np.int64(index[b, i + 1]) * O + o),
-                    load16(rows, np.int64(index[b, i + 2]) * O + o),
-                    load16(rows, np.int64(index[b, i + 3]) * O + o),
+                    load16(rows, np.int64(index[b, i]) * LANES),
+                    load16(rows, np.int64(index[b, i + 1]) * LANES),
+                    load16(rows, np.int64(index[b, i + 2]) * LANES),
+                    load16(rows, np.int64(index[b, i + 3]) * LANES),
                 )  # fmt: skip
             for u in range(quads):
                 at = u * 4 * LANES
@@ -135,21 +135,19 @@ def backward_weight(
     """Gradient of the weight, in parts by blocks of samples that the caller adds up.
 
     Grad is flat, with strides ``grad_t`` and ``grad_b`` of steps and samples and 16 elements to
-    spare behind the last output; partial ``[P, I + 1, O']`` with O' a multiple of 16, where part k
-    takes the samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads.
+    spare behind the last output; partial ``[P, O' / 16, I + 1, 16]``, where part k takes the samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads.
     Sums of outputs beyond the last one come out as whatever lies behind it.
     """
     B = len(count)
-    P, _, O = partial.shape
-    out_blocks = O // LANES
+    P, out_blocks = partial.shape[:2]
     quads = (T + 3) // 4
     for task in prange(P * out_blocks):
         part = task // out_blocks
         o = (task % out_blocks) * LANES
-        sums = partial[part].reshape(-1)
+        sums = partial[part, task % out_blocks].reshape(-1)
         zero = splat16(np.float32(0.0))
-        for i in range(partial.shape[1]):
-            store16(sums, i * O + o, zero)
+        for i in range(partial.shape[2]):
+            store16(sums, i * LANES, zero)
         table = np.empty(quads * TABLE, np.float32)
         turned = np.empty(units.shape[2], np.uint64)
         turned_units = turned.view(np.uint16)
@@ -170,10 +168,10 @@ def backward_weight(
                 for u in range(quads):
                     unit = np.int64(turned_units[u])
                     a, b1, c, d = look_up(table, u * TABLE, unit, a, b1, c, d)
-                i0 = np.int64(index[b, 4 * g]) * O + o
-                i1 = np.int64(index[b, 4 * g + 1]) * O + o
-                i2 = np.int64(index[b, 4 * g + 2]) * O + o
-                i3 = np.int64(index[b, 4 * g + 3]) * O + o
+                i0 = np.int64(index[b, 4 * g]) * LANES
+                i1 = np.int64(index[b, 4 * g + 1]) * LANES
+                i2 = np.int64(index[b, 4 * g + 2]) * LANES
+                i3 = np.int64(index[b, 4 * g + 3]) * LANES
                 store16(sums, i0, add_float(load16(sums, i0), a))
                 store16(sums, i1, add_float(load16(sums, i1), b1))
                 store16(sums, i2, add_float(load16(sums, i2), c))
@@ -181,19 +179,22 @@ def backward_weight(
 
 
 def turn_weight(weight: Any, table: Any) -> None:
-    """Weight ``[O, I]`` to ``[rows, O']``, filled up with zeros."""
+    """Weight ``[O, I]`` to ``[O' / 16, rows, 16]``, filled up with zeros."""
     O, I = weight.shape
-    for i in prange(len(table)):
-        for o in range(table.shape[1]):
-            table[i, o] = weight[o, i] if i < I and o < O else np.float32(0.0)
+    for block in prange(len(table)):
+        for i in range(table.shape[1]):
+            for lane in range(LANES):
+                o = block * LANES + lane
+                table[block, i, lane] = weight[o, i] if i < I and o < O else np.float32(0.0)
 
 
 def add_parts(partial: Any, out: Any) -> None:
-    """The sum of ``partial`` ``[P, rows, O']`` over P, part by part, as ``[O, I]``."""
+    """The sum of ``partial`` ``[P, O' / 16, rows, 16]`` over P, part by part, as ``[O, I]``."""
     O, I = out.shape
     for o in prange(O):
+        block, lane = o // LANES, o % LANES
         for i in range(I):
-            total = partial[0, i, o]
+            total = partial[0, block, i, lane]
             for part in range(1, len(partial)):
-                total += partial[part, i, o]
+                total += partial[part, block, i, lane]
             out[o, i] = total

@@ -54,19 +54,34 @@ def _padded(outputs: int) -> int:
     return -(-outputs // LANES) * LANES
 
 
-def _padded_rows(weight: Tensor, bias: Tensor | None, rows: int) -> tuple[Any, Any]:
-    """Weight ``[O, I]`` as ``[rows, O']`` and bias as ``[O']``, filled up with zeros."""
+def _blocks(weight: Tensor, bias: Tensor | None) -> tuple[Any, Any]:
+    """Weight ``[O, I]`` as ``[O' / 16, I + 1, 16]`` and bias as ``[O']``, filled up with zeros."""
 
     def make() -> tuple[Any, Any]:
-        O = len(weight)
-        table = np.empty((rows, _padded(O)), np.float32)
+        O, I = weight.shape
+        table = np.empty((_padded(O) // LANES, I + 1, LANES), np.float32)
         _turn_weight(weight.detach().contiguous().numpy(), table, work=table.size)
         start = np.zeros(_padded(O), np.float32)
         if bias is not None:
             start[:O] = bias.detach().numpy()
         return table, start
 
-    return prepared((weight, bias), make, rows)
+    return prepared((weight, bias), make, "blocks")
+
+
+def _padded_rows(weight: Tensor, bias: Tensor | None) -> tuple[Any, Any]:
+    """Weight ``[O, I]`` as ``[I, O']`` and bias as ``[O']``, filled up with zeros."""
+
+    def make() -> tuple[Any, Any]:
+        O, I = weight.shape
+        table = np.zeros((I, _padded(O)), np.float32)
+        table[:, :O] = weight.detach().numpy().T
+        start = np.zeros(_padded(O), np.float32)
+        if bias is not None:
+            start[:O] = bias.detach().numpy()
+        return table, start
+
+    return prepared((weight, bias), make, "rows")
 
 
 class _TableLinear(torch.autograd.Function):
@@ -76,7 +91,7 @@ class _TableLinear(torch.autograd.Function):
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         pixels: ActivePixels = x._layout  # type: ignore[assignment]
         (T, B), (O, I) = pixels.shape[:2], weight.shape
-        table, start = _padded_rows(weight, bias, I + 1)
+        table, start = _blocks(weight, bias)
         out = pool.empty((T, B, O), torch.float32)
         _table_forward(
             pixels.index.numpy(), pixels.count.numpy(),
@@ -102,7 +117,7 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
         grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
     g = with_slack(grad)
     parts = max(1, min(B, PARTS // (padded // LANES)))
-    partial = pool.empty((parts, I + 1, padded), torch.float32)
+    partial = pool.empty((parts, padded // LANES, I + 1, LANES), torch.float32)
     _table_weight(
         pixels.index.numpy(), pixels.count.numpy(),
         words_of(pixels.units).reshape(pixels.units.shape),
@@ -138,7 +153,7 @@ class _RowsLinear(torch.autograd.Function):
             y = dense @ weight.t() if bias is None else torch.addmm(bias, dense, weight.t())
             return y.view(*x.shape[:-1], O)
         padded = _padded(O)
-        table, start = _padded_rows(weight, bias, I)
+        table, start = _padded_rows(weight, bias)
         out = pool.empty((len(words), padded), torch.float32)
         work = 0.1 * density * x.numel() * padded
         _rows_forward(words, table, start, out.numpy(), work=work)
