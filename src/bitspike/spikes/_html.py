@@ -48,10 +48,10 @@ def _first_sample(spikes: "SpikeTensor") -> tuple[Tensor, str]:
 
 def _svg(rows: Tensor) -> str:
     height, width = rows.shape
-    scale = 6 if width <= 60 else 4
+    scale = 12 if width <= 30 else 6 if width <= 60 else 4
     marks = "".join(f"M{t + 0.5} {n + 0.1:.1f}v.8" for n, t in rows.nonzero().tolist())
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width * scale}" height="{height * scale}" '
+        f'<svg viewBox="0 0 {width} {height}" width="{width * scale}" height="{height * min(scale, 6)}" '
         'preserveAspectRatio="none" style="display:block;margin:4px 0;color:inherit">'
         f'<rect width="{width}" height="{height}" fill="currentColor" opacity=".07"/>'
         f'<path d="{marks}" stroke="currentColor" stroke-width=".6" fill="none"/></svg>'

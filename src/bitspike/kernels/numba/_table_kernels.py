@@ -182,9 +182,9 @@ def turn_weight(weight: Any, table: Any) -> None:
     """Weight ``[O, I]`` to ``[O' / 16, rows, 16]``, filled up with zeros."""
     O, I = weight.shape
     for block in prange(len(table)):
-        for i in range(table.shape[1]):
-            for lane in range(LANES):
-                o = block * LANES + lane
+        for lane in range(LANES):
+            o = block * LANES + lane
+            for i in range(table.shape[1]):
                 table[block, i, lane] = weight[o, i] if i < I and o < O else np.float32(0.0)
 
 
