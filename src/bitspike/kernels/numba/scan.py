@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -57,8 +56,14 @@ class Recorded:
         return found
 
 
-_records: OrderedDict[Any, Recorded] = OrderedDict()
-_RECORDS_KEPT = 128
+_records: dict[Any, Recorded] = {}
+_KEPT = 256  # records and plans; a parameter that changes at each call would make more and more
+
+
+def _keep(store: dict[Any, Any], key: Any, value: Any) -> None:
+    store[key] = value
+    if len(store) > _KEPT:
+        del store[next(iter(store))]
 
 
 def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None) -> Recorded | str:
@@ -88,9 +93,7 @@ def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None)
             return f"a parameter of shape {tuple(field.shape)} does not fit the input"
     recorded = Recorded(program)
     if key is not None and not recorded.learned and not recorded.fields:
-        _records[key] = recorded
-        if len(_records) > _RECORDS_KEPT:
-            _records.popitem(last=False)
+        _keep(_records, key, recorded)
     return recorded
 
 
@@ -130,7 +133,8 @@ def _kernels_of(
     if found is None:
         plan = Plan.of(program.copy(), wanted)
         added = tuple(float(value) for value in plan.program.numbers[plan.numbers :])
-        found = _plans[key] = (_shared(plan, dtype), added)
+        found = _shared(plan, dtype), added
+        _keep(_plans, key, found)
     return found
 
 
