@@ -10,102 +10,12 @@ from . import _chinese, _traces
 from ._docstring import markdown, parse
 from ._parameters import SHARED, Parameter, parameters
 from ._prose import prose
-
-GROUPS = {
-    "integrate": (
-        "Integrate and fire", "积分发放",
-        "IFNode LIFNode ParametricLIFNode KLIFNode QIFNode EIFNode IzhikevichNode AdaptiveLIFNode "
-        "LapicqueNode SimpleIFNode SimpleLIFNode",
-    ),
-    "currents": (
-        "With currents, gates and oscillations", "带电流、门控和振荡",
-        "CUBALIFNode SynapticNode AlphaNode RecurrentLIFNode RecurrentSynapticNode ComplementaryLIFNode GatedLIFNode RAFNode FlexSN",
-    ),
-    "outputs": (
-        "With other outputs than 0 and 1", "输出不只是 0 和 1",
-        "TernaryIFNode TernaryLIFNode ILIFNode MultiSpikeLIFNode LIAFNode NonSpikingIFNode "
-        "NonSpikingLIFNode",
-    ),
-    "training": (
-        "Made for a way of training", "为某种训练方式设计",
-        "PSN MaskedPSN SlidingPSN MPBNLIFNode OTTTLIFNode SLTTLIFNode DSRIFNode DSRLIFNode",
-    ),
-    "conversion": (
-        "For networks converted from ANNs", "用于由 ANN 转换来的网络",
-        "HalfThresholdIFNode ActivationAwareIFNode STBIFNode FewSpikeNode HGNode "
-        "OutlierAwareThresholdNode",
-    ),
-    "reinforcement": (
-        "For reinforcement learning", "用于强化学习",
-        "ILCIFNode ILCLIFNode ILCCUBALIFNode NoisyCUBALIFNode NoisyILCCUBALIFNode "
-        "NoisyNonSpikingIFNode",
-    ),
-}  # fmt: skip
-"""Title in both languages, and members in their order."""
-
-_WORDS = {
-    "en": {
-        "title": "Neurons",
-        "intro": """\
-Every neuron of `bitspike.neuron`: its equations, its parameters with their units, a run, and where
-it comes from. `print(node)` shows the equations of a neuron of yours, with its settings. This page
-is made from the classes' docstrings by `make pages`.
-
-`X[t]` is the input of a step, `H[t]` the membrane potential before the spike, `V[t]` after it, `S[t]`
-the spike, `Theta` the step function with `Theta(0) = 1`, whose gradient is that of the
-[surrogate](surrogates.md). Time constants are in time steps; potentials have the unit of the input,
-"of v" in the tables. [Membrane](concepts/membrane.md) explains the equations,
-[Your own neuron](guides/own-neuron.md) how to write another one.
-
-In the pictures time runs to the right, 60 steps. Above is the input `X`, below it the potential with
-the threshold (dashed) and the other states, at the bottom the output. Where a neuron fires, the
-potential goes up to `H[t]` and in the same step to `V[t]`. Parameters are the defaults unless they
-stand under the picture.
-""",
-        "common": "Arguments of nearly all neurons",
-        "common_text": "They are not explained again below, only listed with their defaults.",
-        "head": "| parameter | default | unit | meaning |",
-        "also": "Also",
-        "usual": "And the common arguments.",
-        "picture": "run of",
-        "curve": "output over input of",
-        "with": "Picture:",
-        "paper": "Paper:",
-        "bases": "Bases to derive from",
-        "of v": "of v",
-        "unused": "weights set by hand to a leak of 0.6 a step",
-        "conn": "the connection set to -0.4",
-    },
-    "zh": {
-        "title": "神经元",
-        "intro": """\
-`bitspike.neuron` 的全部神经元：方程、参数及单位、一次运行，以及出处。`print(node)` 会显示你的神经元在当前设置下的方程。本页由 `make pages` 根据各个类的 docstring 生成。
-
-`X[t]` 是一步的输入，`H[t]` 是发放前的膜电位，`V[t]` 是发放后的膜电位，`S[t]` 是脉冲，`Theta` 是阶跃函数，`Theta(0) = 1`，其梯度由[替代函数](surrogates.md)给出。时间常数以时间步为单位；电位的单位与输入相同，表中写作“电位”。[膜电位](concepts/membrane.md)解释这些方程，[自定义神经元](guides/own-neuron.md) 介绍如何写新的神经元。
-
-图中时间从左到右，共 60 步。上面是输入 `X`，中间是电位、阈值（虚线）和其他状态，下面是输出。神经元发放时，电位升到 `H[t]`，并在同一步变为 `V[t]`。除非图下注明，参数都是默认值。
-""",
-        "common": "几乎所有神经元共有的参数",
-        "common_text": "下文不再解释，只列出默认值。",
-        "head": "| 参数 | 默认值 | 单位 | 含义 |",
-        "also": "另有",
-        "usual": "以及共有的参数。",
-        "picture": "的一次运行",
-        "curve": "的输出随输入的变化",
-        "with": "图：",
-        "paper": "论文：",
-        "bases": "供派生的基类",
-        "of v": "电位",
-        "unused": "权重手动设为每步 0.6 的泄漏",
-        "conn": "连接设为 -0.4",
-    },
-}
-_UNITS_ZH = {"steps": "时间步", "of v": "电位", "1 / step": "1 / 步", "rad / step": "弧度 / 步", "as delta_t": "同 delta_t"}
+from ._words import GROUPS, UNITS, WORDS
 
 
 def page(language: str) -> str:
     """The page, in ``"en"`` or ``"zh"``."""
-    words = _WORDS[language]
+    words = WORDS[language]
     names = [name for name in neuron.__all__ if _traces.is_neuron(name)]
     grouped = [name for *_, members in GROUPS.values() for name in members.split()]
     lost = sorted(set(_traces.drawn()) ^ set(grouped))
@@ -116,7 +26,7 @@ def page(language: str) -> str:
             "special about it, its input in _traces.py"
         )
     parts = [f"# {words['title']}", "", words["intro"], f"## {words['common']}", ""]
-    parts += [words["common_text"], "", *_table(neuron.BaseNode, _common(), language), ""]
+    parts += [words["common_text"], "", *_table(_common(), language), ""]
     for english, chinese, members in GROUPS.values():
         parts += [f"## {english if language == 'en' else chinese}", ""]
         for name in members.split():
@@ -129,7 +39,7 @@ def page(language: str) -> str:
 
 
 def _entry(name: str, language: str) -> Iterator[str]:
-    words, kind = _WORDS[language], getattr(neuron, name)
+    words, kind = WORDS[language], getattr(neuron, name)
     say = _speaker(language)
     yield f"### {name}"
     yield ""
@@ -146,8 +56,8 @@ def _entry(name: str, language: str) -> Iterator[str]:
         yield from (markdown(text) if text.startswith("::") else say(_chinese.PROSE, text), "")
     yield from _arguments(kind, language)
     if not _traces.is_base(name):
-        what = words["curve" if name in _traces.CURVES else "picture"]
-        yield f"![{f'{what} {name}' if language == 'en' else f'{name} {what}'}](images/neurons/{name}.svg)"
+        what = words["curve" if name in _traces.CURVES else "picture"].format(name)
+        yield f"![{what}](images/neurons/{name}.svg)"
         yield ""
         note = _settings(name, words)
         if note:
@@ -177,29 +87,39 @@ def _common() -> list[Parameter]:
 
 
 def _arguments(kind: type, language: str) -> Iterator[str]:
-    words = _WORDS[language]
+    words = WORDS[language]
     usual = {one.name: one.text for one in _common()}
-    own, shared = [], []
+    own: list[Parameter] = []
+    shared: list[Parameter] = []
     for one in parameters(kind):
-        known = one.name in usual and re.split(r"[;.]", one.text)[0] == re.split(r"[;.]", usual[one.name])[0]
+        known = (
+            one.name in usual
+            and re.split(r"[;.]", one.text)[0] == re.split(r"[;.]", usual[one.name])[0]
+        )
         (shared if known or one.name in ("store_v_seq", "step_mode") else own).append(one)
     if own:
-        yield from (*_table(kind, own, language), "")
-    if {(one.name, one.default) for one in shared} == {(one.name, one.default) for one in _common()}:
+        yield from (*_table(own, language), "")
+    defaults = {one.name: one.default for one in shared}
+    if defaults == {one.name: one.default for one in _common()}:
         yield from (words["usual"], "")
     elif shared:
         listed = ", ".join(f"`{one.name}={one.default}`" for one in shared)
         yield from (f"{words['also']} {listed}.", "")
 
 
-def _table(kind: type, rows: list[Parameter], language: str) -> Iterator[str]:  # noqa: ARG001
-    words, say = _WORDS[language], _speaker(language)
+def _table(rows: list[Parameter], language: str) -> Iterator[str]:
+    words, say = WORDS[language], _speaker(language)
     yield words["head"]
     yield "| --- | --- | --- | --- |"
     for one in rows:
-        unit = one.unit if language == "en" else _UNITS_ZH.get(one.unit, one.unit)
+        unit = one.unit if language == "en" else UNITS.get(one.unit, one.unit)
         default = f"`{one.default}`" if one.default else ""
-        cells = [f"`{one.name}`", default, unit, say(_chinese.PARAMETERS, one.text).replace("|", "\\|")]
+        cells = [
+            f"`{one.name}`",
+            default,
+            unit,
+            say(_chinese.PARAMETERS, one.text).replace("|", "\\|"),
+        ]
         yield f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
 
 
@@ -222,4 +142,8 @@ def words_used() -> tuple[set[str], set[str], set[str]]:
     names = {name for name in neuron.__all__ if _traces.is_neuron(name)}
     kinds = [getattr(neuron, name) for name in names]
     texts = {one.text for kind in kinds for one in parameters(kind)}
-    return names, texts, {text for kind in kinds for text in prose(kind) if not text.startswith("::")}
+    return (
+        names,
+        texts,
+        {text for kind in kinds for text in prose(kind) if not text.startswith("::")},
+    )

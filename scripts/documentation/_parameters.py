@@ -8,7 +8,14 @@ from bitspike import neuron
 
 from ._docstring import parse
 
-SHARED = ("v_threshold", "v_reset", "surrogate_function", "detach_reset", "step_mode", "store_v_seq")
+SHARED = (
+    "v_threshold",
+    "v_reset",
+    "surrogate_function",
+    "detach_reset",
+    "step_mode",
+    "store_v_seq",
+)
 """What nearly every neuron takes, in words of `BaseNode`."""
 
 _STEPS = {"tau", "tau_w", "tau_a", "init_tau", "T", "k"}
@@ -17,7 +24,11 @@ _POTENTIAL = {
     "v_threshold_lower_bound", "split_threshold", "clamp_value", "gate_thresholds", "w_rest",
     "init_v_threshold", "init_v_subreset", "init_linear_decay",
 }  # fmt: skip
-_OTHER = {"b": {"RAFNode": "1 / step"}, "omega": {"RAFNode": "rad / step"}, "tau": {"DSRLIFNode": "as delta_t"}}
+_OTHER = {
+    "b": {"RAFNode": "1 / step"},
+    "omega": {"RAFNode": "rad / step"},
+    "tau": {"DSRLIFNode": "as delta_t"},
+}
 _NO_TIME = {"GatedLIFNode": {"init_tau"}}
 
 
@@ -44,7 +55,7 @@ def parameters(kind: type) -> list[Parameter]:
     for name, one in inspect.signature(kind).parameters.items():
         given = one.default is not inspect.Parameter.empty
         default = _default(one.default) if given else ""
-        stars = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
+        stars = "*" * ((one.kind is one.VAR_POSITIONAL) + 2 * (one.kind is one.VAR_KEYWORD))
         text = "those of `LIFNode`" if stars else _meaning(kind, name)
         found.append(Parameter(stars + name, default, unit(kind, name), text))
     return found
@@ -56,7 +67,13 @@ def _default(value: object) -> str:
 
 def _meaning(kind: type, name: str) -> str:
     """The first description that does not send the reader elsewhere."""
-    for one in (*kind.__mro__, neuron.NonSpikingBaseNode, neuron.FewSpikeNode, neuron.NoisyBaseNode, neuron.BaseNode):
+    for one in (
+        *kind.__mro__,
+        neuron.NonSpikingBaseNode,
+        neuron.FewSpikeNode,
+        neuron.NoisyBaseNode,
+        neuron.BaseNode,
+    ):
         for names, text in parse(one.__dict__.get("__doc__") or "").sections.get("Args", []):
             if name in re.split(r",\s*", names) and not text.startswith("see "):
                 return re.sub(r", as the other arguments\.", ".", text)

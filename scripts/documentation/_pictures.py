@@ -40,7 +40,9 @@ def _trace(name: str, run: Trace) -> str:
     for k, (state, colour) in enumerate(zip(run.lines, COLOURS, strict=False)):
         parts.append(_svg.words(LEFT - 38 + 12 * (k % 3), 80 + 14 * (k // 3), state, colour))
     for value in sorted({ends[1], ends[0]}):
-        parts.append(_svg.words(LEFT - 6, middle.at(0, value)[1] + 4, _svg.short(value), GREY, "end"))
+        parts.append(
+            _svg.words(LEFT - 6, middle.at(0, value)[1] + 4, _svg.short(value), GREY, "end")
+        )
 
     if run.y:
         low, high = min(0.0, *run.y), max(0.0, *run.y)
@@ -50,7 +52,11 @@ def _trace(name: str, run: Trace) -> str:
         parts.append(_svg.words(LEFT - 38, 197, "Y" if smooth else "S", RED))
         parts += [bottom.label(_svg.short(end), end) for end in bottom.y if end]
     floor = Panel(LEFT, 176, width, 34, time, (0.0, 1.0))
-    parts += [floor.tick(t, str(t) if t else "t = 0") for t in range(0, len(run.x) + 1, 20) if t < len(run.x)]
+    parts += [
+        floor.tick(t, str(t) if t else "t = 0")
+        for t in range(0, len(run.x) + 1, 20)
+        if t < len(run.x)
+    ]
     return _svg.picture(WIDTH, 230, name, parts)
 
 

@@ -68,7 +68,9 @@ class Panel:
     def tick(self, x: float, text: str) -> str:
         """A word below the panel."""
         px, _ = self.at(x, self.y[0])
-        return words(px, self.top + self.height + 14, text, GREY, "end" if x == self.x[1] else "middle")
+        return words(
+            px, self.top + self.height + 14, text, GREY, "end" if x == self.x[1] else "middle"
+        )
 
 
 def words(x: float, y: float, text: str, colour: str, anchor: str = "start") -> str:

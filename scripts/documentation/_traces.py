@@ -132,10 +132,14 @@ INPUTS: dict[str, list[float]] = {
     "PSN": pulse(1.1, 1.6),
     "MaskedPSN": pulse(1.1, 1.6),
 }
-CURVES = {"FewSpikeNode": (-1.0, 5.0), "HGNode": (-1.0, 5.0), "OutlierAwareThresholdNode": (-18, 18)}
+CURVES = {
+    "FewSpikeNode": (-1.0, 5.0),
+    "HGNode": (-1.0, 5.0),
+    "OutlierAwareThresholdNode": (-18, 18),
+}
 """Neurons without time of their own: their output is drawn over their input, between these."""
 
-RESTS = ("v_seq", "m_seq", "queue", "time_step", "spike", "cur_output", "last_spike")
+RESTS = ("s", "v_seq", "m_seq", "queue", "time_step", "spike", "cur_output", "last_spike")
 
 
 def drawn() -> list[str]:
@@ -179,7 +183,7 @@ def trace(name: str) -> Trace:
 
 
 def _whole(node: Any) -> bool:
-    return node.supported_step_mode() == ("m",) or node.step_mode == "m"
+    return "s" not in node.supported_step_mode() or bool(node.step_mode == "m")
 
 
 def _numbers(values: Sequence[Any] | Tensor) -> list[float]:
@@ -202,7 +206,9 @@ def _steps(node: Any, xs: list[float]) -> Trace:
     before: list[float] = []
     levels: list[float] = []
     for x in xs:
-        rise = _scalar(getattr(node, "a", None)) if isinstance(node, neuron.AdaptiveLIFNode) else None
+        rise = (
+            _scalar(getattr(node, "a", None)) if isinstance(node, neuron.AdaptiveLIFNode) else None
+        )
         y = node(torch.full((1, 1), x))
         found.y.append(_numbers([y[0] if isinstance(y, list) else y])[0])
         for state, value in node.named_memories():

@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from scripts.documentation import _api  # noqa: E402 -- found by the line above
+from scripts.documentation import _api
 
 
 def on_pre_build(config: Any) -> None:

@@ -1,7 +1,7 @@
 """Generated pages are fresh, complete in both languages, and say what the library says."""
 
 import re
-import xml.etree.ElementTree as ET  # noqa: S405 -- our own files
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
 
@@ -70,7 +70,9 @@ def test_nothing_is_left_untranslated(documentation: ModuleType) -> None:
             assert text.count("``") % 2 == 0, english
 
 
-@pytest.mark.parametrize("picture", sorted((ROOT / "docs/images").rglob("*.svg")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "picture", sorted((ROOT / "docs/images").rglob("*.svg")), ids=lambda p: p.stem
+)
 def test_pictures_are_drawings(picture: Path) -> None:
     root = ET.fromstring(picture.read_text("utf-8"))  # noqa: S314
     _, _, width, height = (float(part) for part in root.attrib["viewBox"].split())
@@ -107,7 +109,7 @@ def test_the_reference_has_every_public_name(documentation: ModuleType) -> None:
 
 
 def test_the_reference_is_in_the_navigation(documentation: ModuleType) -> None:
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
         pass
 
     Loader.add_multi_constructor("tag:yaml.org,2002:python/name", lambda *_: None)

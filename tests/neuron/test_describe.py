@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -55,8 +56,8 @@ def test_every_neuron_has_equations(name: str) -> None:
 class Mine(BaseNode):
     """Charge: ``H[t] = X[t] < V[t-1]``, and nothing else."""
 
-    def charge(self, x: object, v: object) -> object:
-        return x
+    def charge(self, x: Any, v: Any) -> Any:
+        return x < v
 
 
 def test_a_neuron_of_ones_own_without_any_effort() -> None:

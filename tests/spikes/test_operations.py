@@ -2,7 +2,9 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -22,12 +24,22 @@ STAY_BITS: dict[str, Operation] = {
     "view -1": lambda s: s.view(6, 4, -1),
     "unsqueeze": lambda s: s.unsqueeze(0),
     "squeeze": lambda s: s.unsqueeze(2).squeeze(2),
+    "squeeze all": lambda s: s[None, :, :1].squeeze(),
+    "squeeze some": lambda s: s[None, :, :1].squeeze((0, 1)),
     "step": lambda s: s[2],
     "last step": lambda s: s[-1],
     "steps": lambda s: s[1:5:2],
     "batch": lambda s: s[:, 1:3],
     "sample": lambda s: s[:, 2],
     "batch by index": lambda s: s[:, torch.tensor([3, 0])],
+    "batch by mask": lambda s: s[:, torch.tensor([True, False, True, True])],
+    "steps and batch by mask": lambda s: s[DENSE[..., 0, 0] > 0],
+    "index_select": lambda s: s.index_select(1, torch.tensor([3, 0])),
+    "chunk": lambda s: s.chunk(2)[1],
+    "split": lambda s: s.split([1, 3], 1)[1],
+    "split permuted": lambda s: s.mT.split(4)[1],
+    "expand": lambda s: s[:1].expand(5, -1, 3, 30),
+    "expand before": lambda s: s.mT.expand(2, *s.mT.shape),
     "cat over time": lambda s: torch.cat([s, s]),
     "cat over batch": lambda s: torch.cat([s, s], 1),
     "stack": lambda s: torch.stack([s, s]),
@@ -65,6 +77,9 @@ NO_GRADIENT = (
     "list",
     "numpy",
     "equal spikes",
+    "equal to others",
+    "all equal",
+    "as an array",
     "different spikes",
     "and",
     "or",
@@ -84,11 +99,16 @@ BECOME_DENSE: dict[str, Operation] = {
     "sum of permuted": lambda s: s.mT.sum(0),
     "product with another shape": lambda s: s * s[:1],
     "equal spikes": lambda s: (s == s).float(),
+    "equal to others": lambda s: (s == s[[1, 0, 2, 3, 4, 5]]).float(),
+    "all equal": lambda s: torch.tensor([torch.equal(s, s.mT.mT), torch.equal(s, 1 - s)]),
+    "as an array": lambda s: torch.from_numpy(np.asarray(s.detach(), dtype=np.float64)),
     "different spikes": lambda s: (s != s[[1, 0, 2, 3, 4, 5]]).float(),
     "and": lambda s: torch.logical_and(s, s[:, [1, 0, 2, 3]]).float(),
     "or": lambda s: torch.logical_or(s, s[:, [1, 0, 2, 3]]).float(),
     "xor": lambda s: torch.logical_xor(s.mT, s[:, [1, 0, 2, 3]].mT).float(),
     "not": lambda s: torch.logical_not(s).float(),
+    "cat of two precisions": lambda s: torch.cat([s, s.double()]),
+    "expand features": lambda s: s[..., :1, :].expand(-1, -1, 4, -1),
     "cat over features": lambda s: torch.cat([s, s], -1),
     "cut features": lambda s: s[..., 3:7],
     "mask": lambda s: s[DENSE > 0],
@@ -199,12 +219,32 @@ def test_spikes_with_history_cannot_be_deepcopied() -> None:
         copy.deepcopy(pack(DENSE).requires_grad_().flatten(2))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_data_loader_collates_bits(workers: int) -> None:
-    samples = [pack(sample, lead=1) for sample in DENSE]
-    (batch,) = DataLoader(samples, batch_size=6, num_workers=workers)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("workers", "start"), [(0, None), (2, "fork"), (1, "spawn")])
+def test_data_loader_collates_bits(workers: int, start: str | None) -> None:
+    samples: Any = [pack(sample, lead=1) for sample in DENSE]
+    (batch,) = DataLoader(samples, batch_size=6, num_workers=workers, multiprocessing_context=start)
     assert isinstance(batch, SpikeTensor)
     assert torch.equal(batch.dense(), DENSE)
+
+
+@pytest.mark.parametrize("cut", [lambda s: s, lambda s: s.mT, lambda s: s[1:]])
+def test_shared_memory(cut: Operation) -> None:
+    spikes, dense = cut(pack(DENSE)), cut(DENSE)
+    assert not spikes.is_shared()
+    assert spikes.share_memory_() is spikes
+    assert spikes.is_shared()
+    assert torch.equal(spikes.dense(), dense)
+
+
+def test_torch_func_sees_dense_tensors() -> None:
+    spikes, weight = pack(DENSE).flatten(2), torch.rand(5, 90)
+
+    def loss(weight: Tensor, x: Tensor) -> Tensor:
+        return (torch.nn.functional.linear(x, weight).mean(0) ** 2).sum()
+
+    expected = torch.func.grad(loss)(weight, DENSE.flatten(2))
+    torch.testing.assert_close(torch.func.grad(loss)(weight, spikes), expected)
+    torch.testing.assert_close(torch.vmap(lambda x: x.sum(0))(spikes), DENSE.flatten(2).sum(1))
 
 
 def test_no_grad_and_autocast() -> None:

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 
+import torch
+
 BACKENDS = ("auto", "eager", "numba")
 
 _current: ContextVar[str] = ContextVar("bitspike_backend", default="auto")
@@ -42,6 +44,15 @@ def _installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
+def _obstacle_anywhere() -> str | None:
+    """Why no kernel can run here, whatever it is; None if one can."""
+    if not _installed("numba"):
+        return "numba is not installed: pip install numba"
+    if torch._C._are_functorch_transforms_active():
+        return "torch.func's transforms (grad, vmap, ...) cannot look into kernels"
+    return None
+
+
 def choose(asked: str, obstacle: Callable[[], str | None]) -> str:
     """The backend to run.
 
@@ -59,7 +70,7 @@ def choose(asked: str, obstacle: Callable[[], str | None]) -> str:
         asked = check_backend(os.environ.get("BITSPIKE_BACKEND", "auto"))
     if asked == "eager":
         return "eager"
-    why = obstacle() if _installed("numba") else "numba is not installed: pip install numba"
+    why = _obstacle_anywhere() or obstacle()
     if why is None:
         return "numba"
     if asked == "numba":

@@ -7,7 +7,7 @@ works. Those who do know find `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``
 
 import torch
 
-from bitspike.spikes import _logic, _operations  # noqa: F401 -- register what stays on bits
+from bitspike.spikes import _copies, _logic, _operations  # noqa: F401 -- register what stays on bits
 from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
 
 torch.serialization.add_safe_globals([rebuild])

@@ -35,7 +35,7 @@ def _first_sample(spikes: "SpikeTensor") -> tuple[Tensor, str]:
     steps, where = len(part), ""
     if part.ndim > 2:
         part, where = part[:, 0], "sample 0, "
-    dense = torch.as_tensor(part.dense() if hasattr(part, "dense") else part)  # type: ignore[operator]
+    dense = torch.as_tensor(part.dense() if hasattr(part, "dense") else part)
     rows = dense.reshape(steps, -1).t().cpu() > 0
     shown = min(len(rows), NEURONS)
     rows = rows[torch.linspace(0, len(rows) - 1, shown).long()] if len(rows) > shown else rows
@@ -48,10 +48,12 @@ def _first_sample(spikes: "SpikeTensor") -> tuple[Tensor, str]:
 
 def _svg(rows: Tensor) -> str:
     height, width = rows.shape
+    # Bars of a readable width, however few steps there are.
     scale = 12 if width <= 30 else 6 if width <= 60 else 4
     marks = "".join(f"M{t + 0.5} {n + 0.1:.1f}v.8" for n, t in rows.nonzero().tolist())
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width * scale}" height="{height * min(scale, 6)}" '
+        f'<svg viewBox="0 0 {width} {height}" '
+        f'width="{width * scale}" height="{height * min(scale, 6)}" '
         'preserveAspectRatio="none" style="display:block;margin:4px 0;color:inherit">'
         f'<rect width="{width}" height="{height}" fill="currentColor" opacity=".07"/>'
         f'<path d="{marks}" stroke="currentColor" stroke-width=".6" fill="none"/></svg>'

@@ -101,4 +101,17 @@ def _logical(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 _register(aten.logical_and.default)(_logical(_pairwise(torch.bitwise_and)))
 _register(aten.logical_or.default)(_logical(_pairwise(torch.bitwise_or)))
-_register(aten.logical_xor.default, aten.ne.Tensor)(_logical(_pairwise(torch.bitwise_xor)))
+_different = _logical(_pairwise(torch.bitwise_xor))
+_register(aten.logical_xor.default, aten.ne.Tensor)(_different)
+
+
+@_register(aten.eq.Tensor)
+def _same(a: Any, b: Any) -> Any:
+    different = _different(a, b)
+    return different if different is NotImplemented else ~different
+
+
+@_register(aten.equal.default)
+def _all_the_same(a: Any, b: Any) -> Any:
+    rows = _alike(a, b)
+    return NotImplemented if rows is None else torch.equal(rows[0].words, rows[1].words)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data._utils.collate import default_collate_fn_map
 
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import Permuted
@@ -65,12 +64,11 @@ def _unsqueeze(s: SpikeTensor, dim: int) -> Any:
     return _view(s, shape)
 
 
-@_register(aten.squeeze.dim)
-def _squeeze(s: SpikeTensor, dim: int) -> Any:
-    shape = list(s.shape)
-    if s.ndim and shape[dim] == 1:
-        shape.pop(dim % s.ndim)
-    return _view(s, shape)
+@_register(aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims)
+def _squeeze(s: SpikeTensor, dim: int | list[int] | None = None) -> Any:
+    dims = range(s.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    gone = {d % s.ndim for d in dims} if s.ndim else set()
+    return _view(s, [n for d, n in enumerate(s.shape) if n != 1 or d not in gone])
 
 
 @_register(aten.select.int)
@@ -97,11 +95,40 @@ def _slice(s: SpikeTensor, dim: int = 0, start: Any = None, end: Any = None, ste
 @_register(aten.index.Tensor)
 def _index(s: SpikeTensor, indices: list[Tensor | None]) -> Any:
     rows = _stored(s)
-    if len(indices) > len(rows.lead) or any(
-        i is not None and i.dtype == torch.bool for i in indices
-    ):
+    axes = sum(i.ndim if i is not None and i.dtype == torch.bool else 1 for i in indices)
+    if axes > len(rows.lead):
         return NotImplemented
     return _with_words(s, aten.index(rows.words, indices))
+
+
+@_register(aten.index_select.default)
+def _index_select(s: SpikeTensor, dim: int, index: Tensor) -> Any:
+    rows = _stored(s)
+    dim %= s.ndim
+    if dim >= len(rows.lead):
+        return NotImplemented
+    return _with_words(s, rows.words.index_select(dim, index))
+
+
+@_register(aten.split.Tensor, aten.split_with_sizes.default)
+def _split(s: SpikeTensor, sizes: int | list[int], dim: int = 0) -> Any:
+    rows = _stored(s)
+    dim %= s.ndim
+    if dim >= len(rows.lead):
+        return NotImplemented
+    return [_with_words(s, words) for words in rows.words.split(sizes, dim)]
+
+
+@_register(aten.expand.default)
+def _expand(s: SpikeTensor, shape: list[int], implicit: bool = False) -> Any:  # noqa: ARG001
+    rows = _stored(s)
+    trail = s.ndim - len(rows.lead)
+    lead = len(shape) - trail
+    if any(
+        n not in (-1, old) for n, old in zip(shape[lead:], s.shape[len(rows.lead) :], strict=True)
+    ):
+        return NotImplemented
+    return _with_words(s, rows.words.expand(*shape[:lead], -1))
 
 
 @_register(aten.unbind.int)
@@ -143,7 +170,10 @@ def _joined(tensors: list[Tensor], dim: int, axes: int) -> list[SpikeTensor] | N
         spikes = [SpikeTensor._of(_rows(s), s) for s in spikes]
     rows = [_stored(s) for s in spikes]
     lead = len(rows[0].lead)
-    same = all(r.features == rows[0].features and len(r.lead) == lead for r in rows)
+    same = all(
+        r.features == rows[0].features and len(r.lead) == lead and s.dtype == spikes[0].dtype
+        for r, s in zip(rows, spikes, strict=True)
+    )
     return spikes if same and dim % axes < lead + (axes - tensors[0].ndim) else None
 
 
@@ -163,42 +193,6 @@ def _stack(tensors: list[Tensor], dim: int = 0) -> Any:
         return NotImplemented
     dim %= tensors[0].ndim + 1
     return _with_words(spikes[0], torch.stack([_stored(s).words for s in spikes], dim))
-
-
-# -- copies -------------------------------------------------------------------------------------
-
-
-@_register(aten.detach.default, aten.alias.default, aten.lift_fresh.default)
-def _same(s: SpikeTensor) -> SpikeTensor:
-    return SpikeTensor._of(s._layout, s)
-
-
-@_register(aten.clone.default)
-def _clone(s: SpikeTensor, memory_format: Any = None) -> SpikeTensor:  # noqa: ARG001
-    return SpikeTensor._of(s._layout.clone(), s)
-
-
-@_register(aten._to_copy.default)
-def _to_copy(
-    s: SpikeTensor, dtype: Any = None, device: Any = None, non_blocking: bool = False, **other: Any
-) -> Any:
-    if dtype is not None and not dtype.is_floating_point:
-        return NotImplemented
-    if other.get("layout") not in (None, torch.strided):
-        return NotImplemented
-    device = s.device if device is None else torch.device(device)
-    layout = s._layout.clone() if device == s.device else s._layout.to(device, non_blocking)
-    return SpikeTensor(layout, s.dtype if dtype is None else dtype)
-
-
-@_register(aten.is_pinned.default)
-def _is_pinned(s: SpikeTensor, device: Any = None) -> bool:  # noqa: ARG001
-    return _stored(s).words.is_pinned()
-
-
-@_register(aten._pin_memory.default)
-def _pin_memory(s: SpikeTensor, device: Any = None) -> SpikeTensor:  # noqa: ARG001
-    return _with_words(s, _stored(s).words.pin_memory())
 
 
 # -- sums over time -----------------------------------------------------------------------------
@@ -283,23 +277,3 @@ def _flatten(s: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 functions[Tensor.flatten] = functions[torch.flatten] = _flatten
-
-# -- Python functions ---------------------------------------------------------------------------
-
-
-def _numpy(s: SpikeTensor, *args: Any, **kwargs: Any) -> Any:
-    if s.requires_grad:
-        raise RuntimeError("Can't call numpy() on spikes that require grad. Use detach() first.")
-    return s.dense().numpy(*args, **kwargs)
-
-
-functions[Tensor.numpy] = _numpy
-functions[Tensor.__array__] = lambda s, *args: s.dense().__array__(*args)
-functions[Tensor.tolist] = lambda s: s.dense().tolist()
-
-
-def _collate(batch: list[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ARG001
-    return torch.stack(batch)
-
-
-default_collate_fn_map[SpikeTensor] = _collate

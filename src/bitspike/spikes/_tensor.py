@@ -108,9 +108,11 @@ class SpikeTensor(Tensor):
     def __torch_function__(
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        handler = functions.get(func)
-        if handler is not None:
-            result = handler(*args, **(kwargs or {}))
+        if torch._C._are_functorch_transforms_active():
+            # What torch.func wraps has no bits that could be read.
+            args, kwargs = _unpack_all(args, func), _unpack_all(kwargs or {}, func)
+        elif func in functions:
+            result = functions[func](*args, **(kwargs or {}))
             if result is not NotImplemented:
                 return result
         # The inherited one would make a SpikeTensor of every result.

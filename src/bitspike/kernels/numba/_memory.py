@@ -74,10 +74,10 @@ class _Pool(threading.local):
 
 
 def _unused(buffer: Tensor) -> bool:
-    """Whether the pool alone holds the memory of ``buffer``."""
+    """Whether the pool alone holds the memory of ``buffer``, in this and every other process."""
     storage = buffer.untyped_storage()
     # One reference of the buffer, one of the line above.
-    return bool(torch._C._storage_Use_Count(storage._cdata) <= 2)
+    return bool(torch._C._storage_Use_Count(storage._cdata) <= 2) and not storage.is_shared()
 
 
 pool = _Pool()

@@ -135,8 +135,9 @@ def backward_weight(
     """Gradient of the weight, in parts by blocks of samples that the caller adds up.
 
     Grad is flat, with strides ``grad_t`` and ``grad_b`` of steps and samples and 16 elements to
-    spare behind the last output; partial ``[P, O' / 16, I + 1, 16]``, where part k takes the samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads.
-    Sums of outputs beyond the last one come out as whatever lies behind it.
+    spare behind the last output; partial ``[P, O' / 16, I + 1, 16]``, where part k takes the
+    samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads. Sums of
+    outputs beyond the last one come out as whatever lies behind it.
     """
     B = len(count)
     P, out_blocks = partial.shape[:2]

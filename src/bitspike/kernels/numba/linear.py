@@ -90,7 +90,7 @@ class _TableLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         pixels: ActivePixels = x._layout  # type: ignore[assignment]
-        (T, B), (O, I) = pixels.shape[:2], weight.shape
+        (T, B), O = pixels.shape[:2], len(weight)
         table, start = _blocks(weight, bias)
         out = pool.empty((T, B, O), torch.float32)
         _table_forward(
