@@ -76,3 +76,50 @@ def test_a_layer_passes_its_backend_on_to_torchs_function() -> None:
     half = linear.half()
     with pytest.raises(kernels.BackendError, match="float16"):
         half(spikes(torch.rand(4, 2, 5)))
+
+
+def test_a_neuron_without_a_kernel_refuses_numba() -> None:
+    net = nn.Sequential(
+        layer.Linear(5, 3), layer.Dropout(), neuron.IFNode(), neuron.STBIFNode(1.0, 8)
+    )
+    with pytest.raises(kernels.BackendError, match=r"STBIFNode '3' has no compiled kernel.*auto"):
+        functional.set_backend(net, "numba")
+    with pytest.raises(kernels.BackendError, match=r"STBIFNode has no compiled kernel"):
+        net[3].backend = "numba"  # type: ignore[assignment]
+    assert [module.backend for module in net] == ["auto"] * 4
+    functional.set_backend(net, "numba", (layer.Linear, layer.Dropout, neuron.BaseNode))
+    assert [module.backend for module in net] == ["numba"] * 3 + ["auto"]
+    functional.set_backend(net, "eager")
+    assert [module.backend for module in net] == ["eager"] * 4
+
+
+def test_a_small_single_step_takes_the_kernel_that_was_asked_for() -> None:
+    node = neuron.IFNode(surrogate_function=lambda h: h.cumsum(0))
+    node(torch.zeros(2, 3))
+    node.backend = "numba"
+    with pytest.raises(kernels.BackendError, match="cumsum"):
+        node(torch.zeros(2, 3))
+
+
+def test_torch_func_goes_through_neurons() -> None:
+    net = nn.Sequential(layer.Linear(5, 3), neuron.LIFNode(), layer.Linear(3, 3), neuron.IFNode())
+    functional.set_step_mode(net, "m")
+    x = torch.linspace(0, 1, 60).view(6, 2, 5)
+    weights = {name: torch.full_like(w, 0.5) for name, w in net.named_parameters()}
+    for weight in weights.values():
+        weight.requires_grad_()
+
+    def loss(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        functional.reset_net(net)
+        y: torch.Tensor = torch.func.functional_call(net, weights, (x,))
+        return (y.mean(0) ** 2).sum()
+
+    expected = torch.autograd.grad(loss(weights), list(weights.values()))
+    with kernels.use_backend("auto"):
+        gradients = torch.func.grad(loss)(weights)
+    assert expected[0].abs().max() > 0
+    for gradient, want in zip(gradients.values(), expected, strict=True):
+        torch.testing.assert_close(gradient, want)
+    functional.set_backend(net, "numba")
+    with pytest.raises(kernels.BackendError, match="transforms"):
+        torch.func.grad(loss)(weights)

@@ -112,3 +112,9 @@ def test_only_neurons() -> None:
 )
 def test_our_own_pass(make: Any) -> None:
     assert len(check_neuron(make).passed) == 6
+
+
+def test_a_gradient_of_its_own_is_not_compared_with_differences() -> None:
+    report = check_neuron(neuron.MultiSpikeLIFNode)
+    assert len(report.passed) == 5
+    assert "no smooth primitive" in report.notes[0]

@@ -32,6 +32,8 @@ def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return x, None
+    if torch._C._are_functorch_transforms_active():  # torch.func has graphs of its own
+        return x, None
     if not (x.requires_grad or (learns and x.is_floating_point())):
         return x, None
     root = x if x.requires_grad else x.detach().requires_grad_()

@@ -14,6 +14,8 @@ class StepModule:
 
     _step_mode: str = "s"
     _backend: str = "auto"
+    # False for a neuron whose time steps are a loop of torch's operations on every backend.
+    _has_kernel: bool = True
     # True for a container whose children keep the step mode it needs: set_step_mode stops there.
     _keeps_children: bool = False
 
@@ -47,12 +49,20 @@ class StepModule:
 
         Raises:
             ValueError: on assignment of an unknown backend.
+            BackendError: on assignment of ``'numba'`` where there is no compiled kernel. Layers
+                that are torch's on every backend take it.
         """
         return self._backend
 
     @backend.setter
     def backend(self, value: str) -> None:
-        self._backend = kernels.check_backend(today(value))
+        value = kernels.check_backend(today(value))
+        if value == "numba" and not self._has_kernel:
+            raise kernels.BackendError(
+                f"the backend 'numba' was asked for, but {type(self).__name__} has no compiled "
+                "kernel: leave it on 'auto'"
+            )
+        self._backend = value
 
 
 class SingleStepModule(StepModule):

@@ -126,7 +126,7 @@ class BaseNode(Describable, MemoryModule):
             return y
         x = self._full_precision(x)
         states = [self.memory_like(name, x) for name in self.state_names]
-        if x.numel() < FUSED_FROM:
+        if x.numel() < FUSED_FROM and self.backend != "numba":
             y, *rest = self.step(self.watch(x), *states)
             after = tuple(rest)
         else:

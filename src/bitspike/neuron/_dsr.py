@@ -159,6 +159,8 @@ class DSRIFNode(_DSRNode):
     differentiation on spike representation", CVPR 2022.
     """
 
+    _has_kernel = False
+
     def __init__(
         self,
         T: int = 20,

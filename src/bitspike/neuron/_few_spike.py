@@ -90,6 +90,8 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
     through temporal coding with two spikes", Nature Machine Intelligence 2021.
     """
 
+    _has_kernel = False
+
     theta: Tensor
     h: Tensor
     d: Tensor

@@ -87,6 +87,8 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
     networks", NeurIPS 2022.
     """
 
+    _has_kernel = False
+
     def __init__(
         self,
         T: int,

@@ -22,6 +22,8 @@ class Membrane(Describable, MemoryModule):
         detach_reset: True keeps the gradient from flowing through the spike of the reset.
     """
 
+    _has_kernel = False
+
     v: Tensor
 
     def __init__(

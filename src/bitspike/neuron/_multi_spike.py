@@ -38,6 +38,8 @@ class MultiSpikeLIFNode(BaseNode):
         store_v_seq: bool = False,
     ) -> None:
         super().__init__(v_threshold, None, None, detach_reset, step_mode, store_v_seq)
+        # The gradient is this neuron's own, of another number of spikes.
+        self.surrogate_function = None  # type: ignore[assignment]
         _check.positive(self, "v_threshold", v_threshold)
         self.tau = _check.tau(self, "tau", tau)
         self.max_spikes = _check.positive(self, "max_spikes", max_spikes)

@@ -42,6 +42,8 @@ class NonSpikingBaseNode(Describable, MemoryModule, MultiStepModule):
         ValueError: for an unknown ``decode``, or an input without time steps.
     """
 
+    _has_kernel = False
+
     def __init__(self, decode: str | None = None) -> None:
         super().__init__()
         if decode is not None and decode not in _DECODE:

@@ -98,6 +98,8 @@ class STBIFNode(Describable, MemoryModule):
     ICML 2024.
     """
 
+    _has_kernel = False
+
     q_threshold: Tensor
     pos_max: Tensor
     neg_min: Tensor

@@ -57,12 +57,14 @@ def _memory(layout: Any) -> list[Tensor]:
 
 def _share_memory(s: SpikeTensor) -> SpikeTensor:
     for part in _memory(s._layout):
-        part.share_memory_()
+        part.share_memory_()  # type: ignore[no-untyped-call]
     return s
 
 
 functions[Tensor.share_memory_] = _share_memory
-functions[Tensor.is_shared] = lambda s: all(part.is_shared() for part in _memory(s._layout))
+functions[Tensor.is_shared] = lambda s: all(
+    part.untyped_storage().is_shared() for part in _memory(s._layout)
+)
 
 
 # -- what leaves torch -----------------------------------------------------------------------------

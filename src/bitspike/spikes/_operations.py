@@ -116,7 +116,7 @@ def _split(s: SpikeTensor, sizes: int | list[int], dim: int = 0) -> Any:
     dim %= s.ndim
     if dim >= len(rows.lead):
         return NotImplemented
-    return [_with_words(s, words) for words in rows.words.split(sizes, dim)]
+    return [_with_words(s, words) for words in torch.split(rows.words, sizes, dim)]
 
 
 @_register(aten.expand.default)
