@@ -137,6 +137,16 @@ def _numbers(program: Program, *values: Any) -> list[Any]:
     return [program.as_number(program.lift(value)) for value in values]
 
 
+def _divide(program: Program, a: Any, b: Any) -> Any:
+    """``a / b``; by a power of two as the product with its reciprocal, which is the same to the bit.
+
+    A division costs several times as much, and the most common time constant is 2.
+    """
+    if isinstance(b, float) and abs(math.frexp(b)[0]) == 0.5 and math.isfinite(1.0 / b):
+        return program.apply("mul", *_numbers(program, a, 1.0 / b))
+    return program.apply("div", *_numbers(program, a, b))
+
+
 def _power(program: Program, a: Any, b: Any) -> Any:
     if isinstance(b, int | float) and b in (1, 2, 3):
         (a,) = _numbers(program, a)
@@ -199,7 +209,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **{name: _unary(name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid")},
     **{name: _unary(name) for name in ("atan", "erf", "abs", "floor", "round", "neg")},
     **{name: _binary(name) for name in ("add", "sub", "mul", "maximum", "minimum", *COMPARISONS)},
-    **dict.fromkeys(("div", "truediv", "true_divide"), _binary("div")),
+    **dict.fromkeys(("div", "truediv", "true_divide"), _divide),
     **{f"r{name}": _reverse(name) for name in ("add", "mul")},
     **dict.fromkeys(("rdiv", "rtruediv"), _reverse("div")),
     **dict.fromkeys(("logical_and", "bitwise_and", "and"), _logical("and")),
