@@ -196,9 +196,12 @@ def forward_source(plan: Plan, bits: bool) -> Source:
     body += [f"y[j] = n{y if u is None else u}"]
     allocate = [f"state{k} = np.empty(count, dtype)" for k in states]
     allocate += [f"state{k}[:] = start{k}[own : own + count]" for k in states]
-    allocate += [f"kept{i} = np.empty(count, dtype)" for i in range(len(stored))]
+    allocate += [f"scratch{i} = np.empty(count, dtype)" for i in range(len(stored))]
     allocate += [f"field{k} = given{k}[own : own + count]" for k in fields]
-    write = [f"store{i}[row : row + count] = kept{i}" for i in range(len(stored))]
+    keep = [
+        f"kept{i} = store{i}[row : row + count] if saving else scratch{i}"
+        for i in range(len(stored))
+    ]
     arguments = [f"start{k}" for k in states] + [f"last{k}" for k in states]
     arguments += [f"given{k}" for k in fields] + [f"store{i}" for i in range(len(stored))]
     output = _BITS if bits else ["out[row : row + count] = y[:count]"]
@@ -219,10 +222,9 @@ def forward(x, x_t, x_r, out, v_seq, T, R, N, rows, saving, numbers, {", ".join(
             at = t * x_t + r * x_r + begin
             x_row = x[at : at + count]
             row = t * R * N + own
+{_indent(keep, 3)}
             for j in range(count):
 {_indent(body, 4)}
-            if saving:
-{_indent(write or ["pass"], 4)}
             if len(v_seq) > 0:
                 v_seq[row : row + count] = state0
 {_indent(output, 3)}
