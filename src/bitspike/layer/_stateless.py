@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
 from bitspike.functional import seq_to_ann_forward
 from bitspike.functional._sequence import check_sequence
+from bitspike.layer._held import hold, once
 from bitspike.layer._stepwise import Stepwise
 
 # Stepwise writes the docstrings.
@@ -39,16 +41,39 @@ class ConvTranspose2d(Stepwise, nn.ConvTranspose2d): ...
 class ConvTranspose3d(Stepwise, nn.ConvTranspose3d): ...
 
 
-class BatchNorm1d(Stepwise, nn.BatchNorm1d): ...
+class _HeldStatistics:
+    """Batch norm of a held input: its statistics over ``T * B`` from those over ``B``."""
+
+    def _held(self: Any, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        T, one = len(x_seq), x_seq[0].numel() // x_seq.shape[2]  # values of a channel in a step
+        if one < 2:
+            return self._sequence(x_seq, stateless)
+        before = None if self.running_var is None else self.running_var.clone()
+        y_seq = hold(self._sequence(once(x_seq), stateless), T)
+        if before is not None and self.training:
+            # Mean and variance are the same; the unbiased variance counts more values.
+            momentum = self.momentum
+            if momentum is None:
+                momentum = 1.0 / float(self.num_batches_tracked)
+            unbias = T * (one - 1) / (T * one - 1)
+            with torch.no_grad():
+                kept = before * (1 - momentum)
+                # By .data, as batch norm itself does it: autograd has saved the tensor, but its
+                # backward does not look at it in training.
+                self.running_var.data.copy_(kept + (self.running_var - kept) * unbias)
+        return y_seq
 
 
-class BatchNorm2d(Stepwise, nn.BatchNorm2d):
+class BatchNorm1d(_HeldStatistics, Stepwise, nn.BatchNorm1d): ...
+
+
+class BatchNorm2d(_HeldStatistics, Stepwise, nn.BatchNorm2d):
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         with kernels.BatchNormOnKernels():
             return seq_to_ann_forward(x_seq, stateless)
 
 
-class BatchNorm3d(Stepwise, nn.BatchNorm3d): ...
+class BatchNorm3d(_HeldStatistics, Stepwise, nn.BatchNorm3d): ...
 
 
 class GroupNorm(Stepwise, nn.GroupNorm): ...

@@ -10,13 +10,16 @@ from torch import Tensor
 from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
+from bitspike.layer._held import hold, is_held, once
 
 
 class Stepwise(StepModule):
     """Mixin to put before a stateless ``torch.nn`` class: ``class Conv2d(Stepwise, nn.Conv2d)``.
 
     Adds the keyword argument ``step_mode``. In single-step mode the layer is torch's own; in
-    multi-step mode its input ``[T, B, ...]`` goes through it as one batch of ``T * B``.
+    multi-step mode its input ``[T, B, ...]`` goes through it as one batch of ``T * B``. An input
+    that is held over time, ``img.expand(T, *img.shape)``, is computed once, and the output is
+    held as well: a view, which cannot be written into.
 
     Raises:
         ValueError: for another ``step_mode`` than ``'s'`` and ``'m'``, or, in multi-step mode,
@@ -58,7 +61,15 @@ class Stepwise(StepModule):
 
         asked = nullcontext() if self.backend == "auto" else kernels.use_backend(self.backend)
         with asked:
-            return stateless(input) if self.step_mode == "s" else self._sequence(input, stateless)
+            if self.step_mode == "s":
+                return stateless(input)
+            if is_held(input) and not args and not kwargs:
+                return self._held(input, stateless)
+            return self._sequence(input, stateless)
+
+    def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        """A sequence of which all steps are the same: one of them, held."""
+        return hold(self._sequence(once(x_seq), stateless), len(x_seq))
 
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """A whole sequence ``[T, B, ...]`` through torch's layer."""
