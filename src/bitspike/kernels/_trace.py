@@ -138,7 +138,7 @@ def _numbers(program: Program, *values: Any) -> list[Any]:
 
 
 def _divide(program: Program, a: Any, b: Any) -> Any:
-    """``a / b``; by a power of two as the product with its reciprocal, which is the same to the bit.
+    """``a / b``; by a power of two as the product with its reciprocal: the same to the bit.
 
     A division costs several times as much, and the most common time constant is 2.
     """

@@ -30,7 +30,8 @@ class _Hold(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, T: int) -> Tensor:
-        ctx.order = sorted(range(1, y.ndim), key=lambda axis: -y.stride(axis))
+        strides = y.stride()
+        ctx.order = sorted(range(1, y.ndim), key=lambda axis: -strides[axis])
         return y.expand(T, *y.shape[1:])
 
     @staticmethod

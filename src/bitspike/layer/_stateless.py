@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
+from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
 from bitspike.functional._sequence import check_sequence
 from bitspike.layer._held import hold, once
@@ -41,7 +42,7 @@ class ConvTranspose2d(Stepwise, nn.ConvTranspose2d): ...
 class ConvTranspose3d(Stepwise, nn.ConvTranspose3d): ...
 
 
-class _HeldStatistics:
+class _HeldStatistics(StepModule):
     """Batch norm of a held input: its statistics over ``T * B`` from those over ``B``."""
 
     def _held(self: Any, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:

@@ -306,3 +306,20 @@ def test_what_it_cannot_run_raises_if_asked_for_and_else_runs_eagerly(
     node.reset()
     with kernels.use_backend("auto"):
         assert not isinstance(node(x), SpikeTensor)
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_parameter_that_was_frozen_at_first_learns_later() -> None:
+    node = neuron.ParametricLIFNode(step_mode="m")
+    node.backend = "numba"
+    x = torch.randn(4, 2, 3)
+    for _ in range(2):  # kernels without its gradient, then the same equations with it
+        node.w.requires_grad_(not node.w.requires_grad)
+        inputs = x.clone().requires_grad_()
+        node(inputs).sum().backward()
+        node.reset()
+    with torch.no_grad():
+        node(x)
+        node.reset()
+    assert node.w.grad is not None
+    assert node.w.grad.abs() > 0

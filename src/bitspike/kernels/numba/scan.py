@@ -143,7 +143,8 @@ _structures: dict[Any, _Kernels] = {}
 
 def _shared(plan: Plan, dtype: Any) -> _Kernels:
     """The kernels depend on the structure only: other numbers share them."""
-    key = (tuple(plan.program.nodes), plan.program.results, plan.forward, dtype)
+    wanted = tuple(plan.gradients.numbers)  # the nodes alone do not tell whose gradient is used
+    key = (tuple(plan.program.nodes), plan.program.results, plan.forward, wanted, dtype)
     return _structures.setdefault(key, _Kernels(plan, dtype))
 
 
