@@ -130,7 +130,8 @@ class MemoryModule(nn.Module, StepModule):
 
     def watch(self, x: Tensor) -> Tensor:
         """Returns ``x``, remembered as the root of the graph that the state hangs on from now."""
-        y, node = probe(x, any(p.requires_grad for p in self._parameters.values() if p is not None))
+        learns = not x.requires_grad and any(p.requires_grad for p in self.parameters())
+        y, node = probe(x, learns)
         if node is not None:
             self._graph_node = node
         return y

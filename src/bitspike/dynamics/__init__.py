@@ -4,7 +4,14 @@ Plain arithmetic on scalars, tensors, or the symbols with which an engine record
 charge, fire, reset: ``h`` is the membrane potential before the spike, ``v`` after it.
 """
 
-from bitspike.dynamics._charge import eif_charge, if_charge, lif_charge, plif_charge, qif_charge
+from bitspike.dynamics._charge import (
+    cuba_charge,
+    eif_charge,
+    if_charge,
+    lif_charge,
+    plif_charge,
+    qif_charge,
+)
 from bitspike.dynamics._reset import hard_reset, soft_reset, voltage_reset
 from bitspike.dynamics._steps import (
     adaptation,
@@ -23,7 +30,6 @@ from bitspike.dynamics._steps import (
     qif_step,
     raf_step,
     spike_and_reset,
-    synaptic_step,
     ternary_if_step,
     ternary_lif_step,
 )
@@ -33,6 +39,7 @@ __all__ = [
     "adaptive_lif_step",
     "alpha_step",
     "clif_step",
+    "cuba_charge",
     "cuba_lif_step",
     "eif_charge",
     "eif_step",
@@ -52,7 +59,6 @@ __all__ = [
     "raf_step",
     "soft_reset",
     "spike_and_reset",
-    "synaptic_step",
     "ternary_if_step",
     "ternary_lif_step",
     "voltage_reset",

@@ -30,6 +30,14 @@ def plif_charge(x: Any, v: Any, rate: Any, decay_input: bool, v_reset: float | N
     return v - (v - v_rest) * rate + x
 
 
+def cuba_charge(
+    x: Any, current: Any, v: Any, current_decay: Any, voltage_decay: Any
+) -> tuple[Any, Any]:
+    """Through a synaptic current: ``(current, h)``."""
+    current = current * current_decay + x
+    return current, v * voltage_decay + current
+
+
 def qif_charge(x: Any, v: Any, tau: Any, a0: Any, v_rest: Any, v_c: Any) -> Any:
     """Quadratic: ``v + (x + a0 (v - v_rest)(v - v_c)) / tau``."""
     return v + (x + a0 * (v - v_rest) * (v - v_c)) / tau

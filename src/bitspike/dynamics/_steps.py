@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from bitspike.dynamics._charge import (
+    cuba_charge,
     eif_charge,
     if_charge,
     lif_charge,
@@ -217,9 +218,8 @@ def cuba_lif_step(
     surrogate_function: Surrogate,
     detach_reset: bool = False,
 ) -> Triple:
-    """`CUBALIFNode`: ``(s, current, v)``."""
-    current = current * current_decay + x
-    h = v * voltage_decay + current
+    """`CUBALIFNode` and `SynapticNode`: ``(s, current, v)``."""
+    current, h = cuba_charge(x, current, v, current_decay, voltage_decay)
     s, v = spike_and_reset(h, v_threshold, v_reset, surrogate_function, detach_reset)
     return s, current, v
 
@@ -284,23 +284,6 @@ def ternary_lif_step(
     """`TernaryLIFNode`: ``(s, v)`` with s of -1, 0 or 1."""
     h = lif_charge(x, v, tau, decay_input, v_reset)
     return _ternary(h, v_threshold, v_reset, surrogate_function, detach_reset)
-
-
-def synaptic_step(
-    x: Any,
-    v: Any,
-    i: Any,
-    alpha: Any,
-    beta: Any,
-    v_threshold: Any,
-    v_reset: float | None,
-    surrogate_function: Surrogate,
-    detach_reset: bool = False,
-) -> Triple:
-    """`SynapticNode`: ``(s, v, i)``."""
-    i = alpha * i + x
-    s, v = spike_and_reset(beta * v + i, v_threshold, v_reset, surrogate_function, detach_reset)
-    return s, v, i
 
 
 def alpha_step(

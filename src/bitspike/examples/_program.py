@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from bitspike import diagnosis, functional, kernels
 from bitspike._files import atomic
 from bitspike.datasets import MNIST, DatasetError, DatasetNote, FashionMNIST, ImageDataset
 from bitspike.examples import _options, _pictures
-from bitspike.examples._options import OptionError, Options
+from bitspike.examples._options import OptionError
 from bitspike.examples._trainer import Kind, State, Trainer
 from bitspike.training import (
     CheckpointError,
@@ -32,7 +32,23 @@ from bitspike.training import (
 )
 
 
-def load_data(options: Options) -> tuple[ImageDataset, ImageDataset]:
+class DataOptions(Protocol):
+    """The options that say which images are wanted."""
+
+    @property
+    def dataset(self) -> str:
+        """``'mnist'`` or ``'fashion-mnist'``."""
+
+    @property
+    def data_dir(self) -> str:
+        """Folder of the data set; empty: a cache folder of the user's."""
+
+    @property
+    def limit(self) -> int:
+        """Only so many training images; 0: all."""
+
+
+def load_data(options: DataOptions) -> tuple[ImageDataset, ImageDataset]:
     """Training and test images, fetched if they are not there."""
     kind = MNIST if options.dataset == "mnist" else FashionMNIST
     root = options.data_dir or None

@@ -19,7 +19,6 @@ import csv
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,9 +33,10 @@ from torch.utils.tensorboard import SummaryWriter
 from bitspike import encoding, functional, layer, learning, spikes, visualizing
 from bitspike._files import atomic
 from bitspike.base import MemoryModule
-from bitspike.datasets import MNIST, Batches, DatasetError, DatasetNote, FashionMNIST, ImageDataset
+from bitspike.datasets import Batches, DatasetError, ImageDataset
 from bitspike.examples import _options
 from bitspike.examples._options import DATASETS, OptionError, option
+from bitspike.examples._program import load_data
 from bitspike.training import (
     CheckpointError,
     StopRequest,
@@ -48,6 +48,8 @@ from bitspike.training import (
 )
 
 mpl.use("Agg")  # the program only writes files: never open a window
+
+__all__ = ["PROGRAM", "load_data", "main"]
 
 PROGRAM = "stdp_mnist"
 State = dict[str, Any]
@@ -264,18 +266,6 @@ def read_out(counts: Tensor, labels: Tensor, test: Tensor, ridge: float = 1.0) -
     gram = x.t() @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype)
     weight: Tensor = torch.linalg.solve(gram, x.t() @ target)
     return (y @ weight).argmax(1)
-
-
-def load_data(options: Options) -> tuple[ImageDataset, ImageDataset]:
-    """Training and test images, fetched if they are not there."""
-    kind = MNIST if options.dataset == "mnist" else FashionMNIST
-    root = options.data_dir or None
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always", DatasetNote)
-        train, test = kind(root, train=True), kind(root, train=False)
-    for note in notes:
-        print(f"Note: {note.message}")
-    return train.head(options.limit) if options.limit else train, test
 
 
 def save_fields(learner: Learner, path: Path) -> None:

@@ -42,15 +42,6 @@ from bitspike.functional._neuron_steps import (
     ternary_lif_step,
     voltage_reset,
 )
-from bitspike.functional._neuron_steps_b import (
-    activation_aware_if_multi_step,
-    activation_aware_if_step,
-    gated_lif_step,
-    masked_psn_step,
-    sliding_psn_step,
-    stbif_multi_step,
-    stbif_step,
-)
 from bitspike.functional._plasticity import (
     mstdp_linear_step,
     mstdpet_linear_step,
@@ -90,6 +81,13 @@ from bitspike.functional._state import (
 from bitspike.functional._step_mode import set_step_mode
 from bitspike.functional._synapse import synapse_filter_step
 from bitspike.functional._t_last import t_last_multi_step_forward, t_last_seq_to_ann_forward
+from bitspike.neuron._activation_aware import (
+    activation_aware_if_multi_step,
+    activation_aware_if_step,
+)
+from bitspike.neuron._gated_lif import gated_lif_step
+from bitspike.neuron._psn import masked_psn_step, sliding_psn_step
+from bitspike.neuron._stbif import stbif_multi_step, stbif_step
 
 __all__ = [
     "Frozen",

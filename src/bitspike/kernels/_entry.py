@@ -23,6 +23,25 @@ class Watcher(Protocol):
         """Looks at a node of the graph that saves tensors."""
 
 
+def choose_scan(
+    step: Step, x_seq: Tensor, states: Sequence[Tensor], backend: str, key: Any = None
+) -> tuple[str, Any]:
+    """The backend of `scan` with these arguments, and what Numba's has recorded.
+
+    That is the reason where it cannot run, and None where it was not asked.
+    """
+    recorded: Any = None
+
+    def obstacle() -> str | None:
+        from bitspike.kernels.numba import scan as fast
+
+        nonlocal recorded
+        recorded = fast.record(step, x_seq, states, key)
+        return recorded if isinstance(recorded, str) else None
+
+    return _dispatch.choose(backend, obstacle), recorded
+
+
 def scan(
     step: Step,
     x_seq: Tensor,
@@ -41,16 +60,8 @@ def scan(
     """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
-    recorded: Any = None
-
-    def obstacle() -> str | None:
-        from bitspike.kernels.numba import scan as fast
-
-        nonlocal recorded
-        recorded = fast.record(step, x_seq, states, key)
-        return recorded if isinstance(recorded, str) else None
-
-    if _dispatch.choose(backend, obstacle) == "eager":
+    chosen, recorded = choose_scan(step, x_seq, states, backend, key)
+    if chosen == "eager":
         if watcher is not None:
             x_seq = watcher.watch(x_seq)
         return eager.scan(step, x_seq, states, store_v_seq)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from bitspike.kernels import _dispatch
+from bitspike.kernels._entry import choose_scan
 from bitspike.kernels.eager import Step
 
 
@@ -12,17 +12,8 @@ def explain_scan(
     step: Step, x_seq: Tensor, states: Sequence[Tensor], backend: str = "auto"
 ) -> tuple[str, str | None]:
     """The backend of `scan` with these arguments, and what stands against Numba's kernel."""
-    why: str | None = None
-
-    def obstacle() -> str | None:
-        from bitspike.kernels.numba import scan as fast
-
-        nonlocal why
-        recorded = fast.record(step, x_seq, states)
-        why = recorded if isinstance(recorded, str) else None
-        return why
-
-    chosen = _dispatch.choose(backend, obstacle)
+    chosen, recorded = choose_scan(step, x_seq, states, backend)
+    why = recorded if isinstance(recorded, str) else None
     if chosen == "eager" and why is None:
         why = "the backend 'eager' was asked for, or Numba is not installed"
     return chosen, why

@@ -172,7 +172,7 @@ class ActivationAwareIFNode(BaseNode):
 
     def _fit(self, x: Tensor) -> None:
         """Brings threshold and offset into a shape that broadcasts to ``x``, one time step."""
-        x = self._full_precision(x)
+        x = _steps.full_precision(x)
         self._shaped = self._per_channel("v_threshold", x), self._per_channel("v_offset", x)
 
     def _per_channel(self, name: str, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bitspike import dynamics, kernels
 from bitspike.base import MemoryModule
-from bitspike.neuron import _check
+from bitspike.neuron import _check, _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
@@ -124,7 +124,7 @@ class BaseNode(Describable, MemoryModule):
             y: Tensor = super().single_step_forward(x)
             self._record(self.v)
             return y
-        x = self._full_precision(x)
+        x = _steps.full_precision(x)
         states = [self.memory_like(name, x) for name in self.state_names]
         if x.numel() < FUSED_FROM and self.backend != "numba":
             y, *rest = self.step(self.watch(x), *states)
@@ -147,18 +147,14 @@ class BaseNode(Describable, MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        if x_seq.ndim == 0 or x_seq.shape[0] == 0:
-            raise ValueError(
-                f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
-                f"{tuple(x_seq.shape)}"
-            )
+        _steps.check_sequence(self, x_seq)
         if self._writes("single_step_functional_forward"):
             if not self.store_v_seq:
                 outputs: Tensor = super().multi_step_forward(x_seq)
                 return outputs
             self.v_seq = None
             return torch.stack([self.single_step_forward(x) for x in x_seq])
-        x_seq = self._full_precision(x_seq)
+        x_seq = _steps.full_precision(x_seq)
         now = x_seq.detach()[0]
         states = [self.memory_like(name, now) for name in self.state_names]
         y_seq, after, v_seq = kernels.scan(
@@ -187,11 +183,6 @@ class BaseNode(Describable, MemoryModule):
     def _keep(self, states: Sequence[Tensor]) -> None:
         for name, state in zip(self.state_names, states, strict=True):
             setattr(self, name, state)
-
-    @staticmethod
-    def _full_precision(x: Tensor) -> Tensor:
-        half = x.dtype in (torch.float16, torch.bfloat16)
-        return x.float() if half and torch.is_autocast_enabled(x.device.type) else x
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

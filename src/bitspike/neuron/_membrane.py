@@ -103,5 +103,4 @@ class CurrentMembrane(RestartingMembrane):
 
     def neuronal_charge(self, x: Tensor) -> None:
         """Current, then potential before the spike."""
-        self.c = self.c * self.c_decay + x
-        self.v = self.v * self.v_decay + self.c
+        self.c, self.v = dynamics.cuba_charge(x, self.c, self.v, self.c_decay, self.v_decay)

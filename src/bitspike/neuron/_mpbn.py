@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics
-from bitspike.base._graph import probe
 from bitspike.neuron import _check, _steps
 from bitspike.neuron._base import BaseNode
 
@@ -127,12 +126,6 @@ class MPBNBaseNode(BaseNode):
         self.mu, self.sigma2 = self.vbn.running_mean, self.vbn.running_var
         self.gamma, self.beta, self.eps = self.vbn.weight, self.vbn.bias, self.vbn.eps
         self.vbn = nn.Identity()
-
-    def watch(self, x: Tensor) -> Tensor:
-        """As in `MemoryModule`; here it is ``vbn`` that learns."""
-        y, node = probe(x, any(p.requires_grad for p in self.parameters()))
-        self._graph_node = self._graph_node if node is None else node
-        return y
 
     def _follow_statistics(self, h: Tensor) -> None:
         if not (self.fold_bn and self.training) or (h.ndim == 2 and len(h) == 1):

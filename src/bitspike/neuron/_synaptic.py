@@ -97,10 +97,11 @@ class SynapticNode(BaseNode):
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step, ``(x, v, i)`` to ``(s, v, i)``."""
         v, i = states
-        return dynamics.synaptic_step(
-            x, v, i, self.alpha, self.beta,
+        s, i, v = dynamics.cuba_lif_step(
+            x, i, v, self.alpha, self.beta,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
+        return s, v, i
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

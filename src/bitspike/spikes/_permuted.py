@@ -51,12 +51,6 @@ class Permuted:
         target = _targets(self.base.features, self.order)
         return Rows(reorder_bits(self.base.words, self.base.size, target), self.features)
 
-    def as_stored(self, dtype: torch.dtype) -> Tensor:
-        """The logical tensor, unpacked in one pass; its strides follow the order of the bits."""
-        lead = len(self.base.lead)
-        axes = [*range(lead), *(lead + axis for axis in self.order)]
-        return self.base.dense(dtype).permute(axes)
-
     def to(self, device: torch.device, non_blocking: bool) -> "Permuted":
         """The same spikes on another device."""
         return Permuted(self.base.to(device, non_blocking), self.order)

@@ -23,6 +23,16 @@ BLOCK = 64  # rows that stay in the first-level cache while the columns take the
 
 
 @njit(inline="always")
+def add_lanes(first: Any, second: Any, pair: Any, out: Any, c: Any) -> None:
+    """Adds two vectors to the columns from ``c`` on of ``out [2, C]``, in its precision."""
+    store16(pair, 0, first)
+    store16(pair, LANES, second)
+    for j in range(LANES):
+        out[0, c + j] += pair[j]
+        out[1, c + j] += pair[LANES + j]
+
+
+@njit(inline="always")
 def sums_of_block(x: Any, y: Any, centre: Any, row: Any, last: Any, C: Any, out: Any) -> None:
     """Adds, for each column, ``x`` and ``x (y - centre)`` over the rows to ``out [2, C]``."""
     pair = np.empty(2 * LANES, np.float32)
@@ -34,11 +44,7 @@ def sums_of_block(x: Any, y: Any, centre: Any, row: Any, last: Any, C: Any, out:
             total = add_float(total, value)
             other = subtract_float(load16(y, r * C + c), middle)
             product = add_float(product, multiply_float(value, other))
-        store16(pair, 0, total)
-        store16(pair, LANES, product)
-        for j in range(LANES):
-            out[0, c + j] += pair[j]
-            out[1, c + j] += pair[LANES + j]
+        add_lanes(total, product, pair, out, c)
     for c in range(C // LANES * LANES, C):
         one, two = np.float32(0.0), np.float32(0.0)
         for r in range(row, last):
@@ -59,11 +65,7 @@ def squares_of_block(x: Any, centre: Any, row: Any, last: Any, C: Any, out: Any)
             value = subtract_float(load16(x, r * C + c), middle)
             total = add_float(total, value)
             product = add_float(product, multiply_float(value, value))
-        store16(pair, 0, total)
-        store16(pair, LANES, product)
-        for j in range(LANES):
-            out[0, c + j] += pair[j]
-            out[1, c + j] += pair[LANES + j]
+        add_lanes(total, product, pair, out, c)
     for c in range(C // LANES * LANES, C):
         one, two = np.float32(0.0), np.float32(0.0)
         for r in range(row, last):

@@ -190,7 +190,7 @@ class _Scan(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         if saving:
             ctx.save_for_backward(x if plan.keeps_x else None, *store, *wide)
-        ctx.kernels, ctx.numbers, ctx.wanted = kernels, numbers, wanted
+        ctx.kernels, ctx.numbers = kernels, numbers
         ctx.x_shape, ctx.x_strides, ctx.sizes = x_seq.shape, x.stride(), (T, R, N)
         ctx.given = [(field.shape, field.dtype) for field in given]
         ctx.learned = [
