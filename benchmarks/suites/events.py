@@ -43,7 +43,7 @@ def work(what: str, by_events: bool, x: Tensor, weight: Tensor, g: Tensor) -> Ca
 def chosen(what: str, density: float, outputs: int) -> str:
     """What the rule says."""
     if what == "forward":
-        return "events" if linear.forward_by_events(density) else "product"
+        return "events" if linear.forward_by_events(density, outputs) else "product"
     return "events" if linear.weight_by_events(density, outputs) else "product"
 
 

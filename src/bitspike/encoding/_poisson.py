@@ -37,35 +37,7 @@ class PoissonEncoder(StatelessEncoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of the probabilities ``x``, in the shape of ``x``."""
-        _check_probabilities(x)
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
         # Only a sequence has the time axis along which the spikes can lie as bits.
         backend = self.backend if self.step_mode == "m" else "eager"
         return kernels.encode_poisson(x.detach(), self.generator, dtype, backend)
-
-
-def _bounds(x: Tensor) -> tuple[float, float]:
-    """The least and the greatest value; NaN if there is one."""
-    if x.device.type == "cpu" and x.dtype == torch.float32:
-        values = x.numpy()  # NumPy's need not wake torch's threads
-        return float(values.min()), float(values.max())
-    low, high = x.aminmax()
-    return float(low), float(high)
-
-
-def _check_probabilities(x: Tensor) -> None:
-    if x.is_complex():
-        raise ValueError(f"PoissonEncoder: the input must be real, but is {x.dtype}")
-    if x.numel() == 0:
-        return
-    once = x.detach()
-    for dim, stride in enumerate(x.stride()):
-        if stride == 0:  # an expanded view repeats itself along this axis
-            once = once.narrow(dim, 0, 1)
-    low, high = _bounds(once)
-    if not (low >= 0.0 and high <= 1.0):  # also true of NaN
-        raise ValueError(
-            f"PoissonEncoder: the input holds firing probabilities and must lie in [0, 1], but "
-            f"its values range from {low:g} to {high:g} (shape {tuple(x.shape)}). Scale 8-bit "
-            "images with x / 255."
-        )

@@ -106,10 +106,11 @@ def test_layer_uses_it(step_mode: str) -> None:
 
 
 def test_events_or_product_is_a_matter_of_density() -> None:
-    assert fast.forward_by_events(0.1)
-    assert not fast.forward_by_events(0.5)
-    assert fast.weight_by_events(0.25, outputs=64)
-    assert not fast.weight_by_events(0.25, outputs=1024)
+    assert fast.forward_by_events(0.3, outputs=64)
+    assert not fast.forward_by_events(0.3, outputs=1024)
+    assert not fast.forward_by_events(0.5, outputs=64)
+    assert fast.weight_by_events(0.35, outputs=64)
+    assert not fast.weight_by_events(0.35, outputs=1024)
 
 
 def test_autocast_rounds_operands_and_result_to_the_low_precision() -> None:

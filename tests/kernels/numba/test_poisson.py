@@ -72,6 +72,16 @@ def test_a_batch_cut_in_two_gives_the_same_spikes() -> None:
     assert torch.equal(whole, torch.cat(parts, 1))
 
 
+def test_a_pixel_does_not_depend_on_the_others_nor_on_the_number_of_steps() -> None:
+    x = torch.rand(3, 50) * (torch.rand(3, 50) < 0.7)
+    whole = dense(encode_constant(x, 130, seed=11))
+    for pixel in (0, 17, 49):
+        alone = torch.zeros_like(x)
+        alone[:, pixel] = x[:, pixel]
+        spikes = dense(encode_constant(alone, 70, seed=11))
+        assert torch.equal(spikes[..., pixel], whole[:70, :, pixel])
+
+
 def test_the_number_of_threads_changes_nothing() -> None:
     x = torch.rand(9, 50)
     threads = torch.get_num_threads()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import time
 import types
 import warnings
@@ -44,13 +45,22 @@ def _on_disk(form: Any) -> bool:
     return index is not None and os.path.exists(index)  # noqa: PTH110 -- a string of Numba's
 
 
-def _cores() -> int:
-    return int(numba.core.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+_CORES = int(numba.core.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
+class _Asked(threading.local):
+    """How many threads this thread has asked Numba for, who takes 2 microseconds to say it."""
+
+    threads = 0
+
+
+_asked = _Asked()
 
 
 def _set_threads(threads: int) -> None:
-    if threads != numba.get_num_threads():
+    if threads != _asked.threads:
         numba.set_num_threads(threads)
+        _asked.threads = threads
 
 
 class Kernel:
@@ -73,6 +83,7 @@ class Kernel:
         self._template, self._names = template, names or {}
         self._name = "_".join(part for part in (template.__name__, name) if part)
         self._forms: dict[bool, Any] = {}
+        self._compiled = False
         self._paces: dict[tuple[int, int], Pace] = {}
 
     def __call__(self, *args: Any, work: float) -> Any:
@@ -90,10 +101,15 @@ class Kernel:
                 _logger.info("compiling the kernel %s", self._name)
         if not parallel:
             return form(*args)
-        most = min(get_num_threads(), _cores())
-        if work < MANY_FROM or most == 1 or not form.signatures:  # the first call compiles
-            _set_threads(most if work >= MANY_FROM else 1)
+        if work < MANY_FROM:
+            _set_threads(1)
             return form(*args)
+        most = min(get_num_threads(), _CORES)
+        if most == 1 or not self._compiled:  # the first call compiles
+            _set_threads(most)
+            result = form(*args)
+            self._compiled = True
+            return result
         key = (most, int(work).bit_length())
         pace = self._paces.get(key)
         if pace is None:

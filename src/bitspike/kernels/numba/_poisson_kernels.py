@@ -1,8 +1,13 @@
-"""Random bits with given probabilities, 64 steps of four pixels at a time.
+"""Random bits with given probabilities, 64 steps of a pixel at a time.
 
-A probability is a binary fraction ``0.p1 p2 p3 ...``. A uniform number lies below it if, at the
-first digit in which the two differ, the number has 0 and the probability 1. Digit by digit this
-takes one random word for 256 decisions, and about ten digits until the last of them is made.
+A probability is a fraction in base 256, ``0.p1 p2 p3 ...``. A uniform number lies below it if, at
+the first digit in which the two differ, the number's is the smaller one. 64 random bytes are the
+first digits of 64 steps. Where one is equal, which is a tie, the next digits are drawn in a pass of
+their own: branches that cannot be predicted would cost more than the arithmetic.
+
+The random bytes of a pixel depend on the seed, its sample and its number alone: SplitMix64 as a
+function of a counter (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+OOPSLA 2014), started at a place that the three tell.
 """
 
 from typing import Any
@@ -12,51 +17,51 @@ from numba import njit, prange
 
 from bitspike.kernels.numba.simd import (
     add,
-    any_bit,
     bit_and,
-    bit_or,
     bit_xor,
-    invert,
+    gather_quarters,
     load4,
-    rotate_left,
+    load8,
+    load16,
+    mask_bytes_below,
+    mask_bytes_equal,
+    mask_not_zero,
+    multiply,
     shift_left,
+    shift_right,
     splat4,
+    splat8,
     store4,
+    trailing_zeros,
 )
 
-NIBBLES = np.uint64(0x1111111111111111)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-DIGITS = 64
+MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+OF_SAMPLES, OF_PIXELS = np.uint64(0xD1342543DE82EF95), np.uint64(0xF1357AEA2E62A9C5)
+LANES, DIGITS = 8, 8
+ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+COUNTERS = np.arange(LANES, dtype=np.uint64) * GOLDEN
 
 
 @njit(inline="always")
-def split_mix(state: Any) -> Any:
-    """The next state and number of SplitMix64, which makes the seeds of the other generator."""
-    state = state + GOLDEN
-    z = state
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state, z ^ (z >> np.uint64(31))
+def mix(z: Any) -> Any:
+    """SplitMix64's hash of a word."""
+    z = (z ^ (z >> np.uint64(30))) * MIX_1
+    z = (z ^ (z >> np.uint64(27))) * MIX_2
+    return z ^ (z >> np.uint64(31))
 
 
 @njit(inline="always")
-def xoshiro(s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
-    """Four words of xoshiro256++ and its next state, in four independent lanes.
-
-    Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 2021.
-    """
-    word = add(rotate_left(add(s0, s3), 23), s0)
-    t = shift_left(s1, 17)
-    s2 = bit_xor(s2, s0)
-    s3 = bit_xor(s3, s1)
-    s1 = bit_xor(s1, s2)
-    s0 = bit_xor(s0, s3)
-    return word, s0, s1, bit_xor(s2, t), rotate_left(s3, 45)
+def mix_lanes(z: Any) -> Any:
+    """`mix` of eight words."""
+    z = multiply(bit_xor(z, shift_right(z, 30)), splat8(MIX_1))
+    z = multiply(bit_xor(z, shift_right(z, 27)), splat8(MIX_2))
+    return bit_xor(z, shift_right(z, 31))
 
 
 @njit(inline="always")
 def fraction(x: Any) -> Any:
-    """A probability in (0, 1) as 64 binary digits; k / 255 is exact, 0.kkk... in base 256."""
+    """A probability in (0, 1] as eight digits in base 256; k / 255 is exact, 0.kkk..."""
     byte = np.int64(x * np.float32(255.0) + np.float32(0.5))
     if np.float32(byte) / np.float32(255.0) == x:
         return np.uint64(byte) * np.uint64(0x0101010101010101)
@@ -66,74 +71,103 @@ def fraction(x: Any) -> Any:
 
 
 @njit(inline="always")
-def digit(p: Any, at: Any) -> Any:
-    """Binary digit ``at`` of four probabilities, side by side, repeated for 16 steps."""
-    one = np.uint64(1)
-    nibble = (p[0] >> at) & one
-    for k in range(1, 4):
-        nibble |= ((p[k] >> at) & one) << np.uint64(k)
-    return nibble * NIBBLES
+def random_bytes(start: Any, block: Any, digit: Any) -> Any:
+    """A digit of the uniform numbers of 64 steps, of a pixel whose sequence starts there."""
+    place = start + np.uint64((block * DIGITS + digit) * LANES) * GOLDEN
+    return mix_lanes(add(splat8(place), load8(COUNTERS, 0)))
 
 
 @njit(inline="always")
-def last_block(steps: Any) -> Any:
-    """Masks of the four words of the last block, of whose 64 steps only ``steps`` exist."""
-    masks = np.zeros(4, np.uint64)
-    for t in range(steps):
-        masks[t // 16] |= np.uint64(15) << np.uint64(4 * (t % 16))
-    return masks
+def digit_of(p: Any, digit: Any) -> Any:
+    """A digit of a fraction in base 256."""
+    return (p >> np.uint64(56 - 8 * digit)) & np.uint64(255)
+
+
+@njit(inline="always")
+def exchange(words: Any, mask: Any, by: Any) -> Any:
+    """Exchanges the bits under ``mask`` with those ``by`` places above them."""
+    swap = bit_and(bit_xor(words, shift_right(words, by)), splat4(np.uint64(mask)))
+    return bit_xor(bit_xor(words, swap), shift_left(swap, by))
+
+
+@njit(inline="always")
+def units_of(pixels: Any) -> Any:
+    """64 steps of four pixels, a lane each, to 16 units of 4 steps by 4 pixels."""
+    # The number of a bit is (pixel, step) and shall be (step, pixel): exchange its digits.
+    words = exchange(gather_quarters(pixels), 0x00000000FF00FF00, 24)
+    words = exchange(words, 0x00CC00CC00CC00CC, 6)
+    words = exchange(words, 0x0000F0F00000F0F0, 12)
+    return exchange(words, 0x0A0A0A0A0A0A0A0A, 3)
+
+
+@njit(inline="always")
+def list_active(x: Any, listed: Any) -> Any:
+    """Writes the positions of what is not zero in ``x``, in order, and returns their number."""
+    I = len(x)
+    n = 0
+    for i in range(0, I - 15, 16):
+        active: Any = mask_not_zero(load16(x, i))
+        while active != 0:
+            listed[n] = i + trailing_zeros(active)
+            n += 1
+            active &= active - np.uint64(1)
+    for i in range(I // 16 * 16, I):
+        if x[i] != 0:
+            listed[n] = i
+            n += 1
+    return n
 
 
 def encode(
     x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any, units: Any
 ) -> None:
-    """Lists the pixels of ``x`` ``[B, I]`` that are not zero, and draws their spikes."""
+    """Lists the pixels of ``x`` ``[B, I]`` that are not zero, and draws their spikes.
+
+    The count of a sample with a value that is no probability is -1.
+    """
     B, I = x.shape
+    blocks = (T + 63) // 64
+    last = ALL >> np.uint64(64 * blocks - T)
     for b in prange(B):
-        state = np.empty(16, np.uint64)
-        seeder = np.uint64(seed) + np.uint64(first_sample + b) * np.uint64(0xD1342543DE82EF95)
-        for j in range(16):
-            seeder, state[j] = split_mix(seeder)
-        s0, s1, s2, s3 = load4(state, 0), load4(state, 4), load4(state, 8), load4(state, 12)
         listed = index[b]
-        n = 0
-        for i in range(I):
-            listed[n] = i
-            n += x[b, i] > 0
-        groups = (n + 3) // 4
-        for j in range(n, groups * 4):
+        n = list_active(x[b], listed)
+        places = (n + 3) // 4 * 4
+        of_sample = mix(np.uint64(seed) + np.uint64(first_sample + b) * OF_SAMPLES)
+        p, starts = np.zeros(places, np.uint64), np.empty(places, np.uint64)
+        valid = True
+        for j in range(n):
+            rate = x[b, listed[j]]
+            valid &= rate > 0 and rate <= 1
+            p[j] = fraction(rate)
+            starts[j] = of_sample + np.uint64(listed[j]) * OF_PIXELS
+        for j in range(n, places):
             listed[j] = I
-        count[b] = n
+            starts[j] = 0
+        count[b] = n if valid else -1
         out = units[b].reshape(-1)
-        blocks = (T + 63) // 64
-        last = last_block(T - 64 * (blocks - 1))
-        p = np.empty(4, np.uint64)
-        digits = np.empty(DIGITS, np.uint64)
-        for g in range(groups):
-            sure = np.uint64(0)
-            for k in range(4):
-                pixel = listed[4 * g + k]
-                p[k] = np.uint64(0)
-                if pixel < I:
-                    p[k] = fraction(x[b, pixel])
-                    if x[b, pixel] >= np.float32(1.0):
-                        sure |= NIBBLES << np.uint64(k)
-            known = 0
+        most = places * blocks + 1
+        ties, tied = np.empty(most, np.int64), np.empty(most, np.uint64)
+        found = 0
+        for j in range(places):
+            byte = digit_of(p[j], 0)
             for block in range(blocks):
-                valid = splat4(~np.uint64(0))
-                if block == blocks - 1:
-                    valid = load4(last, 0)
-                always = bit_and(splat4(sure), valid)
-                below = always
-                equal = bit_and(valid, invert(always))
-                d = 0
-                while d < DIGITS and any_bit(equal):
-                    if d == known:
-                        digits[d] = digit(p, np.uint64(DIGITS - 1 - d))
-                        known += 1
-                    word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-                    ones = splat4(digits[d])
-                    below = bit_or(below, bit_and(bit_and(equal, ones), invert(word)))
-                    equal = bit_and(equal, invert(bit_xor(word, ones)))
-                    d += 1
-                store4(out, 4 * (g * blocks + block), below)
+                steps = last if block == blocks - 1 else ALL
+                word = random_bytes(starts[j], block, 0)
+                out[4 * (j // 4 * blocks + block) + j % 4] = steps & mask_bytes_below(word, byte)
+                ties[found] = j * blocks + block
+                tied[found] = steps & mask_bytes_equal(word, byte)
+                found += tied[found] != 0
+        for tie in range(found):
+            j, block = ties[tie] // blocks, ties[tie] % blocks
+            below, equal = np.uint64(0), tied[tie]
+            digit = 1
+            while digit < DIGITS and equal != 0:
+                word, byte = random_bytes(starts[j], block, digit), digit_of(p[j], digit)
+                below |= equal & mask_bytes_below(word, byte)
+                equal &= mask_bytes_equal(word, byte)
+                digit += 1
+            if p[j] == ALL:  # one itself, which has no such digits
+                below |= equal
+            out[4 * (j // 4 * blocks + block) + j % 4] |= below
+        for at in range(0, places * blocks, 4):
+            store4(out, at, units_of(load4(out, at)))

@@ -19,6 +19,7 @@ from bitspike.kernels.numba.simd import (
     add_float,
     bit_and,
     bit_xor,
+    empty16,
     load4,
     load16,
     shift_left,
@@ -90,8 +91,7 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
         b = task % B  # all samples of a block of outputs, whose weights stay in the cache
         o = (task // B) * LANES
         rows = weight[task // B].reshape(-1)
-        table = np.empty(CHUNK * TABLE, np.float32)
-        current = np.empty(quads * 4 * LANES, np.float32)
+        table, current = empty16(CHUNK * TABLE), empty16(quads * 4 * LANES)
         groups = (count[b] + 3) // 4
         own_units = units[b].reshape(-1).view(np.uint16)
         stride = units.shape[2] * 4
@@ -114,7 +114,7 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
                 s0, s1 = load16(current, at), load16(current, at + 16)
                 s2, s3 = load16(current, at + 32), load16(current, at + 48)
                 for g in range(chunk):
-                    unit = np.int64(own_units[(g0 + g) * stride + u])
+                    unit = np.int64(own_units[np.uint64((g0 + g) * stride + u)])
                     s0, s1, s2, s3 = look_up(table, g * TABLE, unit, s0, s1, s2, s3)
                 store16(current, at, s0)
                 store16(current, at + 16, s1)
@@ -130,18 +130,25 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
 
 
 def backward_weight(
-    index: Any, count: Any, units: Any, grad: Any, grad_t: Any, grad_b: Any, partial: Any, T: Any
-) -> None:
+    index: Any, count: Any, units: Any, turned: Any,
+    grad: Any, grad_t: Any, grad_b: Any, partial: Any, T: Any,
+) -> None:  # fmt: skip
     """Gradient of the weight, in parts by blocks of samples that the caller adds up.
 
-    Grad is flat, with strides ``grad_t`` and ``grad_b`` of steps and samples and 16 elements to
-    spare behind the last output; partial ``[P, O' / 16, I + 1, 16]``, where part k takes the
-    samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads. Sums of
-    outputs beyond the last one come out as whatever lies behind it.
+    ``turned``, like units, is written. Grad is flat, with strides ``grad_t`` and ``grad_b`` of
+    steps and samples and 16 elements to spare behind the last output; partial is
+    ``[P, O' / 16, I + 1, 16]``, where part k takes the samples ``k B / P`` to ``(k + 1) B / P``. P
+    must not depend on the number of threads. Sums of outputs beyond the last one come out as
+    whatever lies behind it.
     """
     B = len(count)
     P, out_blocks = partial.shape[:2]
     quads = (T + 3) // 4
+    for b in prange(B):
+        words, turned_words = units[b].reshape(-1), turned[b].reshape(-1)
+        for w in range(0, (count[b] + 3) // 4 * units.shape[2], 4):
+            store4(turned_words, w, transpose(load4(words, w)))
+    stride = units.shape[2] * 4
     for task in prange(P * out_blocks):
         part = task // out_blocks
         o = (task % out_blocks) * LANES
@@ -149,10 +156,7 @@ def backward_weight(
         zero = splat16(np.float32(0.0))
         for i in range(partial.shape[2]):
             store16(sums, i * LANES, zero)
-        table = np.empty(quads * TABLE, np.float32)
-        turned = np.empty(units.shape[2], np.uint64)
-        turned_units = turned.view(np.uint16)
-        stride = units.shape[2]
+        table = empty16(quads * TABLE)
         for b in range(part * B // P, (part + 1) * B // P):
             for u in range(quads):
                 at = 4 * u * grad_t + b * grad_b + o
@@ -161,13 +165,11 @@ def backward_weight(
                 g2 = load16(grad, at + 2 * grad_t) if 4 * u + 2 < T else zero
                 g3 = load16(grad, at + 3 * grad_t) if 4 * u + 3 < T else zero
                 build(table, u * TABLE, g0, g1, g2, g3)
-            words = units[b].reshape(-1)
+            own_units = turned[b].reshape(-1).view(np.uint16)
             for g in range((count[b] + 3) // 4):
-                for w in range(0, stride, 4):
-                    store4(turned, w, transpose(load4(words, g * stride + w)))
                 a, b1, c, d = zero, zero, zero, zero
                 for u in range(quads):
-                    unit = np.int64(turned_units[u])
+                    unit = np.int64(own_units[np.uint64(g * stride + u)])
                     a, b1, c, d = look_up(table, u * TABLE, unit, a, b1, c, d)
                 i0 = np.int64(index[b, 4 * g]) * LANES
                 i1 = np.int64(index[b, 4 * g + 1]) * LANES
@@ -179,23 +181,47 @@ def backward_weight(
                 store16(sums, i3, add_float(load16(sums, i3), d))
 
 
+TILE = 16  # rows of a block that are turned at a time: they stay in the cache
+
+
 def turn_weight(weight: Any, table: Any) -> None:
     """Weight ``[O, I]`` to ``[O' / 16, rows, 16]``, filled up with zeros."""
     O, I = weight.shape
+    rows = table.shape[1]
     for block in prange(len(table)):
-        for lane in range(LANES):
-            o = block * LANES + lane
-            for i in range(table.shape[1]):
-                table[block, i, lane] = weight[o, i] if i < I and o < O else np.float32(0.0)
+        o = block * LANES
+        own = table[block].reshape(-1)
+        whole = I // TILE * TILE if o + LANES <= O else 0
+        for first in range(0, whole, TILE):
+            for lane in range(LANES):
+                for i in range(TILE):
+                    own[(first + i) * LANES + lane] = weight[o + lane, first + i]
+        lanes = min(LANES, O - o)
+        for i in range(whole, rows):
+            for lane in range(LANES):
+                inside = i < I and lane < lanes
+                own[i * LANES + lane] = weight[o + lane, i] if inside else np.float32(0.0)
 
 
 def add_parts(partial: Any, out: Any) -> None:
     """The sum of ``partial`` ``[P, O' / 16, rows, 16]`` over P, part by part, as ``[O, I]``."""
     O, I = out.shape
-    for o in prange(O):
-        block, lane = o // LANES, o % LANES
-        for i in range(I):
-            total = partial[0, block, i, lane]
-            for part in range(1, len(partial)):
-                total += partial[part, block, i, lane]
-            out[o, i] = total
+    parts, blocks, rows, _ = partial.shape
+    values = partial.reshape(-1)
+    tiles = (I + TILE - 1) // TILE
+    for block in prange(blocks):
+        o = block * LANES
+        lanes = min(LANES, O - o)
+        sums = np.empty(TILE * LANES, np.float32)
+        for tile in range(tiles):
+            first = tile * TILE
+            count = min(TILE, I - first)
+            for i in range(count):
+                at = (block * rows + first + i) * LANES
+                total = load16(values, at)
+                for part in range(1, parts):
+                    total = add_float(total, load16(values, at + part * blocks * rows * LANES))
+                store16(sums, i * LANES, total)
+            for lane in range(lanes):
+                for i in range(count):
+                    out[o + lane, first + i] = sums[i * LANES + lane]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._prepared import prepared
 from bitspike.kernels.numba import _rows_kernels, _table_kernels
@@ -16,6 +17,7 @@ from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
 LANES = 16
+MANY_OUTPUTS = 512
 PARTS = 4  # of the samples, in the gradient of a narrow layer's weight
 
 _table_forward = Kernel(_table_kernels.forward, "table")
@@ -28,18 +30,18 @@ _count = Kernel(_rows_kernels.count_spikes)
 _over_time = Kernel(_rows_kernels.count_over_time)
 
 
-def forward_by_events(density: float) -> bool:
+def forward_by_events(density: float, outputs: int) -> bool:
     """Whether adding weight rows beats one matrix product, forward.
 
-    The bounds come from the prototypes; ``python -m benchmarks events`` measures them. There events
-    win up to 40 or 50 % for 256 outputs or fewer, and up to 20 % for 1,024.
+    The bounds are those of ``python -m benchmarks events`` on two cores. The more outputs, the less
+    of the weight stays in the cache.
     """
-    return density < 0.30
+    return density < (0.40 if outputs < MANY_OUTPUTS else 0.25)
 
 
 def weight_by_events(density: float, outputs: int) -> bool:
     """The same for the gradient of the weight."""
-    return density < (0.20 if outputs >= 512 else 0.30)
+    return density < (0.40 if outputs < MANY_OUTPUTS else 0.30)
 
 
 def supports(x: Tensor, weight: Tensor) -> str | None:
@@ -68,7 +70,7 @@ def _blocks(weight: Tensor, bias: Tensor | None) -> tuple[Any, Any]:
 
     def make() -> tuple[Any, Any]:
         O, I = weight.shape
-        table = np.empty((_padded(O) // LANES, I + 1, LANES), np.float32)
+        table = pool.empty((_padded(O) // LANES, I + 1, LANES), torch.float32).numpy()
         _turn_weight(weight.detach().contiguous().numpy(), table, work=table.size)
         return table, _padded_bias(bias, O)
 
@@ -106,6 +108,7 @@ class _TableLinear(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
         weight = _table_gradient(ctx.pixels, grad)
         bias = grad.sum((0, 1)) if ctx.has_bias else None
@@ -121,13 +124,15 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     g = with_slack(grad)
     parts = max(1, min(B, PARTS // (padded // LANES)))
     partial = pool.empty((parts, padded // LANES, I + 1, LANES), torch.float32)
+    turned = pool.empty(tuple(pixels.units.shape), torch.int64)
     _table_weight(
         pixels.index.numpy(), pixels.count.numpy(),
         words_of(pixels.units).reshape(pixels.units.shape),
+        words_of(turned).reshape(turned.shape),
         g, grad.stride(0), grad.stride(1), partial.numpy(), T,
         work=_table_work(pixels, padded),
     )  # fmt: skip
-    gradient = torch.empty((O, I), dtype=torch.float32)
+    gradient = pool.empty((O, I), torch.float32)
     _add_parts(partial.numpy(), gradient.numpy(), work=partial.numel())
     return gradient
 
@@ -151,7 +156,7 @@ class _RowsLinear(torch.autograd.Function):
         ctx.rows, ctx.density, ctx.has_bias = rows, density, bias is not None
         ctx.save_for_backward(weight if ctx.needs_input_grad[0] else None)
         ctx.x_shape, ctx.outputs = x.shape, O
-        if not forward_by_events(density):
+        if not forward_by_events(density, O):
             dense = rows.dense(torch.float32).view(-1, I)
             y = dense @ weight.t() if bias is None else torch.addmm(bias, dense, weight.t())
             return y.view(*x.shape[:-1], O)
@@ -163,6 +168,7 @@ class _RowsLinear(torch.autograd.Function):
         return out.view(*x.shape[:-1], padded)[..., :O]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         (weight,) = ctx.saved_tensors
         rows, O = ctx.rows, ctx.outputs

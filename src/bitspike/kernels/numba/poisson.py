@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.numba import _poisson_kernels as kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, pool, words_of
@@ -32,9 +33,12 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
         x: float32 ``[B, ...]`` in [0, 1].
         T: number of steps.
         seed: any integer below 2**63.
-        first_sample: number of the first image: a batch cut in two gives the same spikes. The
-            spikes of an image depend on the image, its number and the seed, and not on the
-            number of threads.
+        first_sample: number of the first image: a batch cut in two gives the same spikes.
+
+    Returns:
+        Spikes that depend, each, on the seed and the number and value of its sample, pixel and
+        step: not on the other pixels, nor on T, nor on the number of threads. The counts of
+        samples with a value that is no probability are -1.
     """
     features = tuple(x.shape[1:])
     B, pixels = len(x), math.prod(features)
@@ -58,6 +62,10 @@ def encode(x_seq: Tensor, generator: torch.Generator | None) -> SpikeTensor:
     """
     if x_seq.ndim >= 3 and x_seq.stride(0) == 0 and x_seq.numel() > 0:
         seed = int(torch.randint(2**62, (), generator=generator))
-        return SpikeTensor(encode_constant(x_seq[0], len(x_seq), seed), x_seq.dtype)
+        pixels = encode_constant(x_seq[0], len(x_seq), seed)
+        if pixels.count.numpy().min() < 0:
+            check_probabilities(x_seq)
+        return SpikeTensor(pixels, x_seq.dtype)
+    check_probabilities(x_seq)
     rand = torch.rand(x_seq.shape, generator=generator, dtype=torch.float32)
     return SpikeTensor(Rows.pack(rand < x_seq, 2), x_seq.dtype)

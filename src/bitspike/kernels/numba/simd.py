@@ -1,15 +1,16 @@
 """Small fixed-width vectors for Numba kernels, as portable LLVM vector values.
 
 LLVM maps them to whatever the processor has (AVX2, AVX-512, NEON, ...). Three types:
-``F16`` is 16 float32, ``U4`` is 4 uint64. Arrays must be one-dimensional and contiguous; a
-position counts elements. There is no bounds check.
+``F16`` is 16 float32, ``U4`` and ``U8`` are 4 and 8 uint64. Arrays must be one-dimensional and
+contiguous; a position counts elements. There is no bounds check.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.ir as ir
-from numba import types
+import numpy as np
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
@@ -31,6 +32,7 @@ class _VectorModel(models.PrimitiveModel):
 
 F16 = Vector("F16", types.float32, ir.FloatType(), 16)
 U4 = Vector("U4", types.uint64, ir.IntType(64), 4)
+U8 = Vector("U8", types.uint64, ir.IntType(64), 8)
 
 
 def _address(context: Any, builder: Any, signature: Any, args: Any, vector: Vector) -> Any:
@@ -85,6 +87,14 @@ def _make_splat(vector: Vector) -> Callable[..., Any]:
 
 load16, store16, splat16 = _make_load(F16), _make_store(F16), _make_splat(F16)
 load4, store4, splat4 = _make_load(U4), _make_store(U4), _make_splat(U4)
+load8, splat8 = _make_load(U8), _make_splat(U8)
+
+
+@njit(inline="always")
+def empty16(size: Any) -> Any:
+    """``size`` float32, of which every 16 lie in one line of the cache."""
+    whole = np.empty(size + 16, np.float32)
+    return whole[(-(whole.ctypes.data // 4)) & 15 :]
 
 
 def _make_binary(operation: str) -> Callable[..., Any]:
@@ -100,7 +110,8 @@ def _make_binary(operation: str) -> Callable[..., Any]:
 
 add_float, subtract_float = _make_binary("fadd"), _make_binary("fsub")
 multiply_float = _make_binary("fmul")
-add, bit_and, bit_or, bit_xor = (_make_binary(name) for name in ("add", "and_", "or_", "xor"))
+add, multiply = _make_binary("add"), _make_binary("mul")
+bit_and, bit_xor = _make_binary("and_"), _make_binary("xor")
 
 
 def _make_shift(operation: str) -> Callable[..., Any]:
@@ -119,40 +130,43 @@ def _make_shift(operation: str) -> Callable[..., Any]:
 shift_left, shift_right = _make_shift("shl"), _make_shift("lshr")
 
 
-@intrinsic(prefer_literal=True)
-def rotate_left(typing_context: Any, a: Any, count: Any) -> Any:  # noqa: ARG001
-    """Each lane rotated left by a constant number of bits."""
-    by = count.literal_value
-    width = a.element.bitwidth
+def _make_byte_mask(comparison: str) -> Callable[..., Any]:
+    @intrinsic
+    def mask(typing_context: Any, a: Any, byte: Any) -> Any:  # noqa: ARG001
+        count = 8 * a.lanes
+        octets = ir.VectorType(ir.IntType(8), count)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        left = builder.shl(args[0], ir.Constant(a.llvm, [by] * a.lanes))
-        right = builder.lshr(args[0], ir.Constant(a.llvm, [width - by] * a.lanes))
-        return builder.or_(left, right)
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            nothing = ir.Constant(octets, ir.Undefined)
+            low = builder.trunc(args[1], ir.IntType(8))
+            first = builder.insert_element(nothing, low, ir.Constant(ir.IntType(32), 0))
+            places = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
+            repeated = builder.shuffle_vector(first, nothing, places)
+            bits = builder.icmp_unsigned(comparison, builder.bitcast(args[0], octets), repeated)
+            return builder.bitcast(bits, ir.IntType(count))
 
-    return a(a, count), generate
+        return types.uint64(a, types.uint64), generate
+
+    return mask
+
+
+# One bit for each of the 64 bytes of a U8, the lowest byte of lane 0 lowest.
+mask_bytes_below, mask_bytes_equal = _make_byte_mask("<"), _make_byte_mask("==")
 
 
 @intrinsic
-def invert(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
-    """Each bit the other way."""
+def gather_quarters(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
+    """Lane j of the result holds the quarters j of the four lanes of a ``U4``, in their order."""
+    quarters = ir.VectorType(ir.IntType(16), 16)
+    order = [4 * lane + quarter for quarter in range(4) for lane in range(4)]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        return builder.not_(args[0])
+        value = builder.bitcast(args[0], quarters)
+        places = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
+        turned = builder.shuffle_vector(value, ir.Constant(quarters, ir.Undefined), places)
+        return builder.bitcast(turned, a.llvm)
 
     return a(a), generate
-
-
-@intrinsic
-def any_bit(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
-    """Whether any bit of any lane is set."""
-    whole = ir.IntType(a.element.bitwidth * a.lanes)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        value = builder.bitcast(args[0], whole)
-        return builder.icmp_unsigned("!=", value, ir.Constant(whole, 0))
-
-    return types.boolean(a), generate
 
 
 @intrinsic
