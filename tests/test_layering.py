@@ -177,7 +177,7 @@ def test_the_rules_let_pass_what_is_right(file: str, source: str) -> None:
 
 
 def test_importing_bitspike_stays_light() -> None:
-    heavy = NOT_AT_IMPORT | NEVER | {"numba", "llvmlite"}
+    heavy = NOT_AT_IMPORT | NEVER | {"numba", "llvmlite", "triton"}
     program = (  # what torch imports is torch's affair
         f"import sys, torch; before = set(sys.modules); from {PACKAGE} import *; "
         f"print(sorted({heavy} & (set(sys.modules) - before)))"

@@ -35,14 +35,38 @@ def test_nothing_is_swapped_silently(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(kernels.BackendError, match=r"'numba' was asked for.*it rains"):
         _dispatch.choose("numba", lambda: "it rains")
     monkeypatch.setattr(_dispatch, "_installed", lambda package: False)  # noqa: ARG005
-    with pytest.raises(kernels.BackendError, match="numba is not installed: pip install numba"):
-        _dispatch.choose("numba", nothing)
+    for backend in ("numba", "triton"):
+        cure = f"{backend} is not installed: pip install {backend}"
+        with pytest.raises(kernels.BackendError, match=cure):
+            _dispatch.choose(backend, nothing, backend)
     with kernels.use_backend("auto"):
         assert _dispatch.choose("auto", nothing) == "eager"
 
 
+def test_torch_compile_gets_plain_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with kernels.use_backend("auto"):
+        assert _dispatch.choose("auto", nothing) == "eager"
+    with pytest.raises(kernels.BackendError, match=r"torch.compile cannot look"):
+        _dispatch.choose("numba", nothing)
+
+
+def test_what_has_no_kernel_on_a_backend_is_plain_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never() -> str:
+        raise AssertionError
+
+    assert _dispatch.choose("triton", never) == "eager"
+    assert _dispatch.choose("numba", never, "triton") == "eager"
+    with kernels.use_backend("triton"):
+        assert _dispatch.choose("auto", never) == "eager"
+        assert _dispatch.choose("numba", nothing) == "numba"
+    monkeypatch.setattr(_dispatch, "_installed", lambda package: True)  # noqa: ARG005
+    with kernels.use_backend("auto"):
+        assert _dispatch.choose("auto", nothing, "triton") == "triton"
+
+
 def test_unknown_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = "the backend must be one of auto, eager, numba, but got 'tpu'"
+    message = "the backend must be one of auto, eager, numba, triton, but got 'tpu'"
     net = nn.Sequential(layer.Linear(3, 2), neuron.IFNode())
     with pytest.raises(ValueError, match=message):
         functional.set_backend(net, "tpu")
@@ -78,17 +102,18 @@ def test_a_layer_passes_its_backend_on_to_torchs_function() -> None:
         half(spikes(torch.rand(4, 2, 5)))
 
 
-def test_a_neuron_without_a_kernel_refuses_numba() -> None:
+@pytest.mark.parametrize("backend", ["numba", "triton"])
+def test_a_neuron_without_a_kernel_refuses_compiled_ones(backend: str) -> None:
     net = nn.Sequential(
         layer.Linear(5, 3), layer.Dropout(), neuron.IFNode(), neuron.STBIFNode(1.0, 8)
     )
     with pytest.raises(kernels.BackendError, match=r"STBIFNode '3' has no compiled kernel.*auto"):
-        functional.set_backend(net, "numba")
+        functional.set_backend(net, backend)
     with pytest.raises(kernels.BackendError, match=r"STBIFNode has no compiled kernel"):
-        net[3].backend = "numba"  # type: ignore[assignment]
+        net[3].backend = backend  # type: ignore[assignment]
     assert [module.backend for module in net] == ["auto"] * 4
-    functional.set_backend(net, "numba", (layer.Linear, layer.Dropout, neuron.BaseNode))
-    assert [module.backend for module in net] == ["numba"] * 3 + ["auto"]
+    functional.set_backend(net, backend, (layer.Linear, layer.Dropout, neuron.BaseNode))
+    assert [module.backend for module in net] == [backend] * 3 + ["auto"]
     functional.set_backend(net, "eager")
     assert [module.backend for module in net] == ["eager"] * 4
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from bitspike import functional, layer, neuron
+from bitspike import functional, kernels, layer, neuron
 from bitspike.base import StepModule
 
-TODAY = {"torch": "eager", "cupy": "auto", "triton": "auto"}
+TODAY = {"torch": "eager", "cupy": "auto"}
 NODES: list[tuple[str, tuple[Any, ...]]] = [
     ("IFNode", ()),
     ("LIFNode", ()),
@@ -77,7 +77,8 @@ def needed(made: type) -> dict[str, Any]:
 def test_names_of_today_need_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert neuron.LIFNode(backend="eager").backend == "eager"  # type: ignore[call-arg]
+        for backend in kernels.BACKENDS:
+            assert neuron.LIFNode(backend=backend).backend == backend  # type: ignore[call-arg]
         assert neuron.LIFNode().backend == "auto"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 _OURS = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent))
-_OLDER = {"torch": "eager", "cupy": "auto", "triton": "auto"}
+_OLDER = {"torch": "eager", "cupy": "auto"}
 
 
 def today(backend: str) -> str:

@@ -43,23 +43,25 @@ class StepModule:
 
     @property
     def backend(self) -> str:
-        """What computes: ``'eager'``, ``'numba'``, or ``'auto'``, the fastest that can.
+        """What computes: ``'eager'``, ``'numba'``, ``'triton'``, or ``'auto'``, the fastest.
 
-        ``'torch'``, ``'cupy'`` and ``'triton'`` of older programs are taken with a warning.
+        What has no kernel of Triton's, that is, all but the time loops of neurons, is plain
+        PyTorch with ``'triton'``. ``'torch'`` and ``'cupy'`` of older programs are taken with a
+        warning.
 
         Raises:
             ValueError: on assignment of an unknown backend.
-            BackendError: on assignment of ``'numba'`` where there is no compiled kernel. Layers
-                that are torch's on every backend take it.
+            BackendError: on assignment of ``'numba'`` or ``'triton'`` to a neuron that has no
+                compiled kernel. Layers that are torch's on every backend take them.
         """
         return self._backend
 
     @backend.setter
     def backend(self, value: str) -> None:
         value = kernels.check_backend(today(value))
-        if value == "numba" and not self._has_kernel:
+        if value in ("numba", "triton") and not self._has_kernel:
             raise kernels.BackendError(
-                f"the backend 'numba' was asked for, but {type(self).__name__} has no compiled "
+                f"the backend {value!r} was asked for, but {type(self).__name__} has no compiled "
                 "kernel: leave it on 'auto'"
             )
         self._backend = value

@@ -50,6 +50,7 @@ def examine() -> dict[str, Any]:
             "torch": torch.__version__,
             "numpy": installed("numpy"),
             **{name: numba[name] for name in ("numba", "llvmlite") if name in numba},
+            **({"triton": installed("triton")} if find_spec("triton") else {}),
         },
         "extras": {
             extra: {package: installed(package) for package in packages}
@@ -68,6 +69,7 @@ def examine() -> dict[str, Any]:
         "backends": {
             "eager": "yes",
             "numba": numba.get("error", "yes"),
+            "triton": _triton(),
             "cuda": _cuda(),
             "mps": "yes" if torch.backends.mps.is_available() else "no",
         },
@@ -87,6 +89,16 @@ def _numba() -> dict[str, Any]:
         return about()
     except Exception as error:  # whatever a broken installation raises
         return {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
+
+
+def _triton() -> str:
+    if find_spec("triton") is None:
+        return "not installed"
+    if not torch.cuda.is_available():
+        return "no GPU that torch can use"
+    from bitspike.kernels.triton.scan import obstacle_of
+
+    return obstacle_of(torch.device("cuda", 0)) or "yes"
 
 
 def _cores() -> int | None:

@@ -15,16 +15,19 @@ def set_backend(
     Args:
         net: any module.
         backend: ``'eager'``: plain PyTorch, the reference. ``'numba'``: compiled kernels on the
-            CPU; what they cannot run raises, at its call. ``'auto'`` (the default of every
-            module): the fastest that can run; the environment variable ``BITSPIKE_BACKEND``
-            decides for all such modules at once. ``'torch'``, ``'cupy'`` and ``'triton'`` of older
-            programs are taken with a warning.
+            CPU; what they cannot run raises, at its call. ``'triton'``: the time loops of neurons
+            compiled for the GPU; what they cannot run raises, at its call, so do tensors on the
+            CPU. Encoders and layers have no kernel of Triton's: they are plain PyTorch then.
+            ``'auto'`` (the default of every module): the fastest that can run, ``'numba'`` on the
+            CPU, ``'triton'`` on a GPU, else ``'eager'``; the environment variable
+            ``BITSPIKE_BACKEND`` decides for all such modules at once. ``'torch'`` and ``'cupy'``
+            of older programs are taken with a warning.
         instance: only modules of these classes.
 
     Raises:
         ValueError: for an unknown backend.
-        BackendError: for ``'numba'``, if a neuron has no kernel at all; no module has been changed
-            then.
+        BackendError: for ``'numba'`` and ``'triton'``, if a neuron has no kernel at all; no module
+            has been changed then.
     """
     backend = kernels.check_backend(today(backend))
     modules = {
@@ -37,10 +40,11 @@ def set_backend(
         for name, module in modules.items()
         if not module._has_kernel
     ]
-    if backend == "numba" and without:
+    if backend in ("numba", "triton") and without:
         raise kernels.BackendError(
-            f"the backend 'numba' was asked for, but {', '.join(without)} has no compiled kernel: "
-            "leave it on 'auto', and name in `instance` the classes that are to have 'numba'"
+            f"the backend {backend!r} was asked for, but {', '.join(without)} has no compiled "
+            f"kernel: leave it on 'auto', and name in `instance` the classes that are to have "
+            f"{backend!r}"
         )
     for module in modules.values():
         module.backend = backend

@@ -43,15 +43,19 @@ def neuron_implementation(
     if neuron_type in _LOOPS:
         return _answer("eager", "the neuron has a time loop of its own")
     device = torch.device(device)
-    if device.type != "cpu":
+    kernel = "triton" if device.type == "cuda" else "numba"
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return _answer("eager", "there is no GPU that torch can use", kernel)
+    if device.type not in ("cpu", "cuda"):
         return _answer("eager", f"the input is on {device}")
-    node = _NODES[neuron_type]()
-    x_seq = torch.zeros(1, 1, 1)
-    return _answer(*kernels.explain_scan(node.step, x_seq, [x_seq[0] for _ in node.state_names]))
+    node = _NODES[neuron_type]().to(device)
+    x_seq = torch.zeros(1, 1, 1, device=device)
+    states = [x_seq[0] for _ in node.state_names]
+    return _answer(*kernels.explain_scan(node.step, x_seq, states), kernel)
 
 
-def _answer(backend: str, obstacle: str | None) -> dict[str, object]:
+def _answer(backend: str, obstacle: str | None, kernel: str = "numba") -> dict[str, object]:
     return {
         "implementation": backend,
-        "unavailable": {} if obstacle is None else {"numba": obstacle},
+        "unavailable": {} if obstacle is None else {kernel: obstacle},
     }

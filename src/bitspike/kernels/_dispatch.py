@@ -9,7 +9,12 @@ from importlib.util import find_spec
 
 import torch
 
-BACKENDS = ("auto", "eager", "numba")
+BACKENDS = ("auto", "eager", "numba", "triton")
+
+_CURES = {
+    "numba": "pip install numba",
+    "triton": "pip install triton, of which there are builds for Linux",
+}
 
 _current: ContextVar[str] = ContextVar("bitspike_backend", default="auto")
 
@@ -44,35 +49,44 @@ def _installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def _obstacle_anywhere() -> str | None:
-    """Why no kernel can run here, whatever it is; None if one can."""
-    if not _installed("numba"):
-        return "numba is not installed: pip install numba"
+def _obstacle_anywhere(kernel: str) -> str | None:
+    """Why none of these kernels can run here, whatever it is; None if one can."""
+    if not _installed(kernel):
+        return f"{kernel} is not installed: {_CURES[kernel]}"
     if torch._C._are_functorch_transforms_active():
         return "torch.func's transforms (grad, vmap, ...) cannot look into kernels"
+    if torch.compiler.is_compiling():
+        return "torch.compile cannot look into kernels"
     return None
 
 
-def choose(asked: str, obstacle: Callable[[], str | None]) -> str:
-    """The backend to run.
-
-    Args:
-        asked: one of `BACKENDS`. ``'auto'`` goes by `use_backend`, then by the environment
-            variable ``BITSPIKE_BACKEND``.
-        obstacle: says why Numba's kernel cannot run here; None if it can. Only called if needed.
-
-    Raises:
-        BackendError: if ``'numba'`` was asked for and cannot run.
-    """
+def resolve(asked: str) -> str:
+    """What ``'auto'`` stands for here, by `use_backend`, then by ``BITSPIKE_BACKEND``."""
     if asked == "auto":
         asked = _current.get()
     if asked == "auto":
         asked = check_backend(os.environ.get("BITSPIKE_BACKEND", "auto"))
-    if asked == "eager":
+    return asked
+
+
+def choose(asked: str, obstacle: Callable[[], str | None], kernel: str = "numba") -> str:
+    """The backend to run.
+
+    Args:
+        asked: one of `BACKENDS`; see `resolve` for ``'auto'``. The name of another backend than
+            ``kernel`` has no kernel for this operation, so that plain PyTorch runs it.
+        obstacle: says why the kernel cannot run here; None if it can. Only called if needed.
+        kernel: the backend of the kernel in question, ``'numba'`` or ``'triton'``.
+
+    Raises:
+        BackendError: if ``kernel`` was asked for by name and cannot run.
+    """
+    asked = resolve(asked)
+    if asked not in ("auto", kernel):
         return "eager"
-    why = _obstacle_anywhere() or obstacle()
+    why = _obstacle_anywhere(kernel) or obstacle()
     if why is None:
-        return "numba"
-    if asked == "numba":
-        raise BackendError(f"the backend 'numba' was asked for and cannot run: {why}")
+        return kernel
+    if asked == kernel:
+        raise BackendError(f"the backend {kernel!r} was asked for and cannot run: {why}")
     return "eager"

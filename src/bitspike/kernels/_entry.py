@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from bitspike.kernels import _dispatch, _planes, eager
+from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.eager import Step
 from bitspike.spikes import SpikeTensor, _operations
 from bitspike.spikes._tensor import functions
@@ -26,20 +27,32 @@ class Watcher(Protocol):
 def choose_scan(
     step: Step, x_seq: Tensor, states: Sequence[Tensor], backend: str, key: Any = None
 ) -> tuple[str, Any]:
-    """The backend of `scan` with these arguments, and what Numba's has recorded.
+    """The backend of `scan` with these arguments, and what a compiled one has recorded.
 
     That is the reason where it cannot run, and None where it was not asked.
     """
     recorded: Any = None
+    asked = _dispatch.resolve(backend)
+    on_gpu = asked == "triton" or (asked == "auto" and x_seq.device.type == "cuda")
+    kernel = "triton" if on_gpu else "numba"
 
     def obstacle() -> str | None:
-        from bitspike.kernels.numba import scan as fast
-
         nonlocal recorded
-        recorded = fast.record(step, x_seq, states, key)
+        recorded = _compiled(kernel).record(step, x_seq, states, key)
         return recorded if isinstance(recorded, str) else None
 
-    return _dispatch.choose(backend, obstacle), recorded
+    return _dispatch.choose(asked, obstacle, kernel), recorded
+
+
+def _compiled(kernel: str) -> Any:
+    """The module of a compiled backend's scan."""
+    if kernel == "triton":
+        from bitspike.kernels.triton import scan as for_gpu
+
+        return for_gpu
+    from bitspike.kernels.numba import scan as for_cpu
+
+    return for_cpu
 
 
 def scan(
@@ -65,14 +78,12 @@ def scan(
         if watcher is not None:
             x_seq = watcher.watch(x_seq)
         return eager.scan(step, x_seq, states, store_v_seq)
-    from bitspike.kernels.numba import scan as fast
-
     # A scan does not mind the order of the neurons: the one in memory saves copies.
     turned = not recorded.fields and _planes.is_channels_last(x_seq)
     if turned:
         states = [state.movedim(1, -1) for state in states]
         x_seq = x_seq.movedim(2, -1)
-    y, last, v_seq = fast.scan(recorded, x_seq, states, store_v_seq, bits)
+    y, last, v_seq = _compiled(chosen).scan(recorded, x_seq, states, store_v_seq, bits)
     if watcher is not None and last and last[0].grad_fn is not None:
         watcher.watch_node(last[0].grad_fn)
     if not turned:
@@ -84,7 +95,11 @@ def scan(
 def encode_poisson(
     x: Tensor, generator: torch.Generator | None, dtype: torch.dtype, backend: str = "auto"
 ) -> Tensor:
-    """Spikes with the probabilities ``x``, in its shape."""
+    """Spikes with the probabilities ``x``, in its shape.
+
+    Raises:
+        ValueError: if a value of ``x`` is no probability.
+    """
 
     def obstacle() -> str | None:
         from bitspike.kernels.numba import poisson
@@ -92,6 +107,7 @@ def encode_poisson(
         return poisson.supports(x)
 
     if _dispatch.choose(backend, obstacle) == "eager":
+        check_probabilities(x)
         return eager.encode_poisson(x, generator, dtype)
     from bitspike.kernels.numba import poisson
 
@@ -147,7 +163,7 @@ def weight_gradient(x: Tensor, grad: Tensor, backend: str = "auto") -> Tensor:
 
 
 def _count_over_time(words: Tensor, features: int) -> Tensor:
-    if _dispatch.choose("auto", lambda: None) == "eager":
+    if words.device.type != "cpu" or _dispatch.choose("auto", lambda: None) == "eager":
         return _operations.count_over_time(words, features)
     from bitspike.kernels.numba import linear
 

@@ -7,7 +7,8 @@ constant needs no other kernel; integers are constants.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -80,9 +81,11 @@ class Program:
             self.numbers.append(value)
             return self.put("number", len(self.numbers) - 1)
         if isinstance(value, Tensor) and value.is_floating_point():
-            kept = self.numbers if value.numel() == 1 else self.fields
-            kept.append(value)
-            return self.put("number" if value.numel() == 1 else "field", len(kept) - 1)
+            kind, kept = ("number", self.numbers) if value.numel() == 1 else ("field", self.fields)
+            place = next((k for k, one in enumerate(kept) if one is value), len(kept))
+            if place == len(kept):
+                kept.append(value)
+            return self.put(kind, place)
         raise NotTraceableError(f"it computes with {type(value).__name__}")
 
     def apply(self, operation: str, *operands: Any) -> "Symbol":
@@ -287,11 +290,12 @@ def trace(step: Callable[..., Sequence[Any]], states: int) -> Program:
     """Records ``step(x, *states)``.
 
     Raises:
-        NotTraceableError: if it is not elementwise arithmetic; the message says what it does.
+        NotTraceableError: if it is not elementwise arithmetic, or does something beside it; the
+            message says what.
     """
     program = Program()
     symbols = [program.put("x"), *(program.put("state", k) for k in range(states))]
-    with torch.enable_grad():
+    with torch.enable_grad(), _without_effect(step):
         program.recording = True
         results = step(*symbols)
         program.recording = False
@@ -301,6 +305,26 @@ def trace(step: Callable[..., Sequence[Any]], states: int) -> Program:
         )
     program.results = tuple(program.as_number(program.lift(one)).place for one in results)
     return program
+
+
+@contextmanager
+def _without_effect(step: Callable[..., Any]) -> Iterator[None]:
+    """Refuses a method that writes into its object, and undoes that: a kernel would not do it."""
+    own: dict[str, Any] = getattr(getattr(step, "__self__", None), "__dict__", {})
+    stores = [own, *(value for value in own.values() if isinstance(value, dict))]
+    before = [store.copy() for store in stores]
+    written: set[str] = set()
+    try:
+        yield
+    finally:
+        for store, kept in zip(stores, before, strict=True):
+            found = {name for name in {*store, *kept} if store.get(name) is not kept.get(name)}
+            written |= found
+            if found:
+                store.clear()
+                store.update(kept)
+    if written:
+        raise NotTraceableError(f"it writes into {', '.join(map(str, sorted(written)))}")
 
 
 def deciding_value(program: Program) -> int | None:

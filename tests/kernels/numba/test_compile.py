@@ -134,10 +134,10 @@ def test_other_numbers_need_no_other_kernel() -> None:
             tau=5.5, v_threshold=0.7, v_reset=-0.2, surrogate_function=surrogate.ATan(3.0)
         ),
     ]
-    kernels = []
+    kernels: list[Any] = []
     for node in nodes:
         recorded = scan.record(node.step, torch.zeros(2, 2), [torch.zeros(2)])
         assert not isinstance(recorded, str)
-        kernels.append(recorded.kernels((), np.float32))
+        kernels.append(recorded.kernels(scan._store, (), np.float32))
     assert kernels[0][0] is kernels[1][0]
     assert not np.array_equal(kernels[0][1], kernels[1][1])

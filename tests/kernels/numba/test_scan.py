@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bitspike import kernels, neuron, surrogate
 from bitspike.kernels import eager
+from bitspike.kernels._record import KernelStore
 from bitspike.kernels.numba import _scan_source
 from bitspike.kernels.numba import scan as fast
 from bitspike.spikes import SpikeTensor
@@ -76,11 +77,11 @@ def run(
 
 
 def assert_parity(
-    node: Node, x: Tensor, v: Tensor, store: bool = False, exact: bool = True
+    node: Node, x: Tensor, v: Tensor, store: bool = False, exact: bool = True, scan: Any = None
 ) -> None:
     states = [v, *(0.3 * torch.randn_like(v) for _ in node.state_names[1:])]
     expected, expected_gradients = run(eager.scan, node, x, states, store)
-    outputs, gradients = run(compiled, node, x, states, store)
+    outputs, gradients = run(scan or compiled, node, x, states, store)
     scale = 1e-5 if x.dtype == torch.float32 else 1e-12
     for got, want in zip(outputs, expected, strict=True):
         if exact:  # the arithmetic is the same, operation by operation
@@ -107,8 +108,7 @@ class _Interpreted:
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same kernels, not compiled: for the many combinations."""
     monkeypatch.setattr(fast, "Kernel", _Interpreted)
-    monkeypatch.setattr(fast, "_plans", {})
-    monkeypatch.setattr(fast, "_structures", {})
+    monkeypatch.setattr(fast, "_store", KernelStore(fast._Kernels, fast._array))
     monkeypatch.setitem(_scan_source._FUNCTIONS, "exp", np.exp)  # Python's own would overflow
 
 

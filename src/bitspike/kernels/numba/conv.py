@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bitspike.kernels.numba import _conv_kernels
 from bitspike.kernels.numba._compile import Kernel
@@ -94,6 +95,7 @@ class _Conv(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         geometry: _Geometry = ctx.geometry
@@ -173,7 +175,7 @@ def _weight_by_events(rows: Rows, grad: Tensor, geometry: _Geometry, density: fl
         _matrix(rows), flat(wide.contiguous()), out.numpy(), C, padded, *geometry.sizes,
         work=2 * geometry.work(density, padded),
     )  # fmt: skip
-    total = out.numpy().sum(0).reshape(*geometry.kernel, C, padded)[..., :O]
+    total = out.numpy().reshape(parts, *geometry.kernel, C, padded)[..., :O].sum(0)
     return torch.from_numpy(np.ascontiguousarray(total.transpose(3, 2, 0, 1)))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bitspike.kernels.numba import _norm_kernels
 from bitspike.kernels.numba._compile import Kernel
@@ -59,6 +60,7 @@ class _BatchNorm(torch.autograd.Function):
         return out.movedim(-1, 1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         C = x.shape[1]

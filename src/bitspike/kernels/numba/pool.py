@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bitspike.kernels.numba import _pool_kernels as templates
 from bitspike.kernels.numba._compile import Kernel, specialise
@@ -54,6 +55,7 @@ class _MaxPool(torch.autograd.Function):
         return SpikeTensor(channels_last(Rows(pooled, (*out, C))), x.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         rows: Rows = ctx.rows
         gx = pool.empty((*rows.lead, *rows.features), grad.dtype)
@@ -95,6 +97,7 @@ class _AvgPool2d(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         form = torch.channels_last
         nothing = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=form)  # only its shape
@@ -122,6 +125,7 @@ class _MeanOfPlane(torch.autograd.Function):
         return (count / ctx.size).to(x.dtype).view(len(words), C, *(1 for _ in plane))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         return (grad / ctx.size).expand(ctx.shape)
 

@@ -1,0 +1,116 @@
+"""Recorded steps, and the kernels that were made for them."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from bitspike.kernels._plan import Plan
+from bitspike.kernels._trace import NotTraceableError, Program, deciding_value, trace
+
+Step = Callable[..., Sequence[Tensor]]
+Kernels = TypeVar("Kernels")
+
+_KEPT = 256  # records and plans; a parameter that changes at each call would make more and more
+
+
+class Recorded:
+    """What a step computes, with the kernels that were found for it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.states, self.fields = len(program.results) - 1, program.fields
+        self.learned = [k for k, value in enumerate(program.numbers) if isinstance(value, Tensor)]
+        self.gives_bits = deciding_value(program) is not None
+        self._found: dict[Any, Any] = {}
+
+    def kernels(
+        self, store: "KernelStore[Kernels]", wanted: tuple[int, ...], form: Hashable
+    ) -> tuple[Kernels, Any]:
+        """The kernels with gradients of the numbers ``wanted``, and the numbers as an array."""
+        found: tuple[Kernels, Any] | None = self._found.get((store, wanted, form))
+        if found is None:
+            kernels, added = store.find(self.program, wanted, form)
+            found = kernels, store.array([*self.program.numbers, *added], form)
+            self._found[store, wanted, form] = found
+        return found
+
+
+_records: dict[Any, Recorded] = {}
+
+
+def _keep(store: dict[Any, Any], key: Any, value: Any) -> None:
+    store[key] = value
+    if len(store) > _KEPT:
+        del store[next(iter(store))]
+
+
+def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None) -> Recorded | str:
+    """What ``step`` computes, or why that cannot be compiled.
+
+    Args:
+        step: the neuron's equations.
+        x_seq: input ``[T, B, ...]``.
+        states: before the first step.
+        key: all that ``step`` depends on, hashable: an earlier record with the same key serves
+            again. None if that is not known, or not only numbers.
+    """
+    if key is not None and key in _records:
+        return _records[key]
+    try:
+        program = trace(step, len(states))
+    except NotTraceableError as error:
+        return f"the neuron's step cannot be compiled, since {error}"
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        # A step may do whatever Python can; what is wrong with it the eager engine will tell.
+        return f"the neuron's step cannot be recorded: {error}"
+    for field in program.fields:
+        fits: Any = torch.broadcast_shapes  # without types
+        if fits(field.shape, x_seq.shape[1:]) != x_seq.shape[1:]:
+            return f"a parameter of shape {tuple(field.shape)} does not fit the input"
+    recorded = Recorded(program)
+    if key is not None and not recorded.learned and not recorded.fields:
+        _keep(_records, key, recorded)
+    return recorded
+
+
+class KernelStore(Generic[Kernels]):
+    """A backend's kernels by the structure of the step that they were made for.
+
+    Args:
+        make: the kernels of a plan in one form, that is, precision or whatever else they differ in.
+        array: numbers as the kernels take them.
+    """
+
+    def __init__(
+        self, make: Callable[[Plan, Any], Kernels], array: Callable[[list[Any], Any], Any]
+    ) -> None:
+        self._make, self.array = make, array
+        self._plans: dict[Any, tuple[Kernels, tuple[float, ...]]] = {}
+        self._structures: dict[Any, Kernels] = {}
+
+    def find(
+        self, program: Program, wanted: tuple[int, ...], form: Hashable
+    ) -> tuple[Kernels, tuple[float, ...]]:
+        """Kernels for a program's structure, and the numbers that its gradients add."""
+        surrogates = tuple((type(s), s.parameters_of_shape()) for s in program.surrogates)
+        key = (tuple(program.nodes), program.results, surrogates, wanted, form)
+        found = self._plans.get(key)
+        if found is None:
+            plan = Plan.of(program.copy(), wanted)
+            added = tuple(float(value) for value in plan.program.numbers[plan.numbers :])
+            found = self._shared(plan, form), added
+            _keep(self._plans, key, found)
+        return found
+
+    def _shared(self, plan: Plan, form: Hashable) -> Kernels:
+        """The kernels depend on the structure only: other numbers share them."""
+        wanted = tuple(plan.gradients.numbers)  # the nodes alone do not tell whose gradient is used
+        key = (tuple(plan.program.nodes), plan.program.results, plan.forward, wanted, form)
+        if key not in self._structures:
+            # Values are no part of it; kept, they would hold on to parameters and their graph.
+            plan.program.numbers = [0.0] * len(plan.program.numbers)
+            plan.program.fields = [torch.empty(0)] * len(plan.program.fields)
+            self._structures[key] = self._make(plan, form)
+        return self._structures[key]
