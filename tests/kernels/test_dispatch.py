@@ -105,11 +105,11 @@ def test_a_layer_passes_its_backend_on_to_torchs_function() -> None:
 @pytest.mark.parametrize("backend", ["numba", "triton"])
 def test_a_neuron_without_a_kernel_refuses_compiled_ones(backend: str) -> None:
     net = nn.Sequential(
-        layer.Linear(5, 3), layer.Dropout(), neuron.IFNode(), neuron.STBIFNode(1.0, 8)
+        layer.Linear(5, 3), layer.Dropout(), neuron.IFNode(), neuron.ILCIFNode(1, 3)
     )
-    with pytest.raises(kernels.BackendError, match=r"STBIFNode '3' has no compiled kernel.*auto"):
+    with pytest.raises(kernels.BackendError, match=r"ILCIFNode '3' has no compiled kernel.*auto"):
         functional.set_backend(net, backend)
-    with pytest.raises(kernels.BackendError, match=r"STBIFNode has no compiled kernel"):
+    with pytest.raises(kernels.BackendError, match=r"ILCIFNode has no compiled kernel"):
         net[3].backend = backend  # type: ignore[assignment]
     assert [module.backend for module in net] == ["auto"] * 4
     functional.set_backend(net, backend, (layer.Linear, layer.Dropout, neuron.BaseNode))

@@ -69,6 +69,8 @@ def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None)
         fits: Any = torch.broadcast_shapes  # without types
         if fits(field.shape, x_seq.shape[1:]) != x_seq.shape[1:]:
             return f"a parameter of shape {tuple(field.shape)} does not fit the input"
+        if torch.promote_types(field.dtype, x_seq.dtype) != x_seq.dtype:
+            return f"a parameter is {field.dtype}, the input {x_seq.dtype}"
     recorded = Recorded(program)
     if key is not None and not recorded.learned and not recorded.fields:
         _keep(_records, key, recorded)

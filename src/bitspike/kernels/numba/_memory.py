@@ -72,12 +72,24 @@ class _Pool(threading.local):
                 self._buffers.popitem(last=False)
         return buffer[:size].view(shape)
 
+    def holds(self, x: Tensor) -> bool:
+        """Whether ``x`` is one of the buffers, all of it and in order."""
+        at = x.data_ptr()
+        return x.is_contiguous() and any(
+            one.data_ptr() == at for one in self._buffers.get((x.numel(), x.dtype), ())
+        )
+
+
+def holders(x: Tensor) -> int:
+    """How many tensors and others hold on to the memory of ``x``, this question included."""
+    storage = x.untyped_storage()
+    return int(torch._C._storage_Use_Count(storage._cdata))
+
 
 def _unused(buffer: Tensor) -> bool:
     """Whether the pool alone holds the memory of ``buffer``, in this and every other process."""
-    storage = buffer.untyped_storage()
-    # One reference of the buffer, one of the line above.
-    return bool(torch._C._storage_Use_Count(storage._cdata) <= 2) and not storage.is_shared()
+    # One reference of the buffer, one of the question.
+    return holders(buffer) <= 2 and not buffer.is_shared()
 
 
 pool = _Pool()

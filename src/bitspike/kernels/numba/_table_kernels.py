@@ -130,25 +130,28 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
 
 
 def backward_weight(
-    index: Any, count: Any, units: Any, turned: Any,
-    grad: Any, grad_t: Any, grad_b: Any, partial: Any, T: Any,
-) -> None:  # fmt: skip
+    index: Any, count: Any, units: Any, grad: Any, grad_t: Any, grad_b: Any, partial: Any, T: Any
+) -> None:
     """Gradient of the weight, in parts by blocks of samples that the caller adds up.
 
-    ``turned``, like units, is written. Grad is flat, with strides ``grad_t`` and ``grad_b`` of
-    steps and samples and 16 elements to spare behind the last output; partial is
-    ``[P, O' / 16, I + 1, 16]``, where part k takes the samples ``k B / P`` to ``(k + 1) B / P``. P
-    must not depend on the number of threads. Sums of outputs beyond the last one come out as
-    whatever lies behind it.
+    Grad is flat, with strides ``grad_t`` and ``grad_b`` of steps and samples and 16 elements to
+    spare behind the last output; partial ``[P, O' / 16, I + 1, 16]``, where part k takes the
+    samples ``k B / P`` to ``(k + 1) B / P``. P must not depend on the number of threads. Sums of
+    outputs beyond the last one come out as whatever lies behind it.
     """
     B = len(count)
     P, out_blocks = partial.shape[:2]
     quads = (T + 3) // 4
+    stride = units.shape[2]
+    starts = np.zeros(B + 1, np.int64)  # of a sample's groups among those of all
+    for b in range(B):
+        starts[b + 1] = starts[b] + (count[b] + 3) // 4
+    turned = np.empty(starts[B] * stride, np.uint64)
     for b in prange(B):
-        words, turned_words = units[b].reshape(-1), turned[b].reshape(-1)
-        for w in range(0, (count[b] + 3) // 4 * units.shape[2], 4):
-            store4(turned_words, w, transpose(load4(words, w)))
-    stride = units.shape[2] * 4
+        words = units[b].reshape(-1)
+        for w in range(0, (starts[b + 1] - starts[b]) * stride, 4):
+            store4(turned, starts[b] * stride + w, transpose(load4(words, w)))
+    turned_units = turned.view(np.uint16)
     for task in prange(P * out_blocks):
         part = task // out_blocks
         o = (task % out_blocks) * LANES
@@ -165,11 +168,10 @@ def backward_weight(
                 g2 = load16(grad, at + 2 * grad_t) if 4 * u + 2 < T else zero
                 g3 = load16(grad, at + 3 * grad_t) if 4 * u + 3 < T else zero
                 build(table, u * TABLE, g0, g1, g2, g3)
-            own_units = turned[b].reshape(-1).view(np.uint16)
-            for g in range((count[b] + 3) // 4):
+            for g in range(starts[b + 1] - starts[b]):
                 a, b1, c, d = zero, zero, zero, zero
                 for u in range(quads):
-                    unit = np.int64(own_units[np.uint64(g * stride + u)])
+                    unit = np.int64(turned_units[np.uint64((starts[b] + g) * stride * 4 + u)])
                     a, b1, c, d = look_up(table, u * TABLE, unit, a, b1, c, d)
                 i0 = np.int64(index[b, 4 * g]) * LANES
                 i1 = np.int64(index[b, 4 * g + 1]) * LANES

@@ -124,11 +124,9 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     g = with_slack(grad)
     parts = max(1, min(B, PARTS // (padded // LANES)))
     partial = pool.empty((parts, padded // LANES, I + 1, LANES), torch.float32)
-    turned = pool.empty(tuple(pixels.units.shape), torch.int64)
     _table_weight(
         pixels.index.numpy(), pixels.count.numpy(),
         words_of(pixels.units).reshape(pixels.units.shape),
-        words_of(turned).reshape(turned.shape),
         g, grad.stride(0), grad.stride(1), partial.numpy(), T,
         work=_table_work(pixels, padded),
     )  # fmt: skip

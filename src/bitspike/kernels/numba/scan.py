@@ -16,6 +16,7 @@ from bitspike.kernels._plan import Plan
 from bitspike.kernels._record import KernelStore, Recorded, Step
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, pool
+from bitspike.kernels.numba._reuse import is_alone, save_alone
 from bitspike.kernels.numba._scan_source import BLOCK, Source, backward_source, forward_source
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._bits import word_count
@@ -94,7 +95,7 @@ class _Scan(torch.autograd.Function):
         )  # fmt: skip
         T, *shape = x_seq.shape
         R, N = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-        x = _rows_of(x_seq, T, R, N)
+        x = _rows_of(x_seq.detach(), T, R, N)
         dtype = _NUMPY[x.dtype]
         wanted = tuple(
             k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
@@ -115,7 +116,7 @@ class _Scan(torch.autograd.Function):
         )  # fmt: skip
         ctx.set_materialize_grads(False)
         if saving:
-            ctx.save_for_backward(x, *before, *wide)
+            save_alone(ctx, x, *before, *wide)
             ctx.kernels, ctx.numbers = kernels, numbers
             ctx.x_shape, ctx.sizes = x_seq.shape, (T, R, N)
             ctx.given = [(field.shape, field.dtype) for field in given]
@@ -139,7 +140,7 @@ class _Scan(torch.autograd.Function):
         before, wide = saved[: len(ends)], saved[len(ends) :]
         shape = ctx.x_shape[1:]
         g = _rows_of(_zero(x.dtype).expand(T, R, N) if g is None else g, T, R, N)
-        gx = _empty_like(x)
+        gx = x if is_alone(x) else _empty_like(x)
         first = [np.empty(shape, kernels.dtype) for _ in ends]
         to_fields = [torch.empty(shape, dtype=x.dtype) for _ in wide]
         block = _block(T, len(plan.stored))
