@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from bitspike.kernels import _dispatch, _planes, eager
+from bitspike.kernels._held import held_step
 from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.eager import Step
 from bitspike.spikes import SpikeTensor, _operations
@@ -80,10 +81,13 @@ def scan(
         return eager.scan(step, x_seq, states, store_v_seq)
     # A scan does not mind the order of the neurons: the one in memory saves copies.
     turned = not recorded.fields and _planes.is_channels_last(x_seq)
+    step_of_all = held_step(x_seq) if chosen == "numba" else None
+    x = x_seq if step_of_all is None else step_of_all
     if turned:
         states = [state.movedim(1, -1) for state in states]
-        x_seq = x_seq.movedim(2, -1)
-    y, last, v_seq = _compiled(chosen).scan(recorded, x_seq, states, store_v_seq, bits)
+        x = x.movedim(2, -1)
+    more = {} if step_of_all is None else {"T": len(x_seq)}
+    y, last, v_seq = _compiled(chosen).scan(recorded, x, states, store_v_seq, bits, **more)
     if watcher is not None and last and last[0].grad_fn is not None:
         watcher.watch_node(last[0].grad_fn)
     if not turned:

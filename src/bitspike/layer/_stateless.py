@@ -10,7 +10,7 @@ from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
 from bitspike.functional._sequence import check_sequence
-from bitspike.layer._held import hold, once
+from bitspike.kernels._held import hold, once
 from bitspike.layer._stepwise import Stepwise
 
 # Stepwise writes the docstrings.

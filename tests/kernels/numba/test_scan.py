@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from bitspike import kernels, neuron, surrogate
+from bitspike import functional, kernels, layer, neuron, surrogate
 from bitspike.kernels import eager
 from bitspike.kernels._record import KernelStore
 from bitspike.kernels.numba import _scan_source
@@ -228,7 +228,17 @@ def test_float64() -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [(1, 1), (1, 1, 1), (5, 1), (3, 2, 64), (3, 2, 65), (2, 3, 2, 5, 7), (10_000, 1, 1), (4, 2500)],
+    [
+        (1, 1),
+        (1, 1, 1),
+        (5, 1),
+        (3, 2, 64),
+        (3, 2, 65),
+        (2, 3, 2, 5, 7),
+        (10_000, 1, 1),
+        (4, 2500),
+        (600, 2, 200),
+    ],
 )
 def test_extreme_shapes(shape: tuple[int, ...]) -> None:
     node = neuron.LIFNode(surrogate_function=surrogate.ATan())
@@ -256,6 +266,26 @@ def test_inputs_and_gradients_that_are_not_contiguous(layout: str) -> None:
         results.append((s + 0, *torch.autograd.grad(s, x, g)))
     assert torch.equal(results[0][0], results[1][0])
     torch.testing.assert_close(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 5, 4), (4, 70)])
+def test_an_input_that_is_held_over_time(shape: tuple[int, ...]) -> None:
+    """Its gradient is summed over the steps on the way."""
+    first = layer.Conv2d(2, 3, 3) if len(shape) == 4 else layer.Linear(70, 80)
+    net = nn.Sequential(first, neuron.ParametricLIFNode())
+    functional.set_step_mode(net, "m")
+    image = torch.randn(shape) * 2
+    results = []
+    for backend in ("eager", "numba"):
+        functional.set_backend(net, backend)
+        x = image.clone().requires_grad_()
+        y = net(x.expand(6, *shape))
+        loss = (y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum()
+        results.append([y + 0, *torch.autograd.grad(loss, [x, *net.parameters()])])
+        functional.reset_net(net)
+    assert torch.equal(results[0][0], results[1][0])
+    for got, want in zip(results[1], results[0], strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
 
 
 def test_threshold_is_met_exactly() -> None:

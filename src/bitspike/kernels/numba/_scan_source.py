@@ -186,8 +186,8 @@ def _replay(plan: Plan) -> list[str]:
     ]
 
 
-def backward_source(plan: Plan) -> Source:
-    """The gradient's way back from step T - 1 to 0."""
+def backward_source(plan: Plan, held: bool) -> Source:
+    """The gradient's way back from step T - 1 to 0; that of a ``held`` input is the sum over T."""
     program, gradients = plan.program, plan.gradients
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
@@ -204,7 +204,7 @@ def backward_source(plan: Plan) -> Source:
         elif kind == "grad_state":
             leaf[place] = f"grad{which[0]}[j]"
     body = assignments(program, places, leaf, _TEXT)
-    body += [f"gx_row[j] = {_name(gradients.x)}"]
+    body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]
     body += [f"grad{k}[j] = {_name(place)}" for k, place in enumerate(gradients.states)]
     body += [f"sum{k} += np.float64(n{place})" for k, place in gradients.numbers.items()]
     body += [f"grad_field{k}[j] += n{place}" for k, place in gradients.fields.items()]
@@ -215,6 +215,9 @@ def backward_source(plan: Plan) -> Source:
     allocate += [f"sum{k} = np.float64(0.0)" for k in gradients.numbers]
     finish = [f"first{k}[own : own + count] = grad{k}" for k in states]
     finish += [f"to_field{k}[own : own + count] = grad_field{k}" for k in fields]
+    if held:
+        allocate += ["total = np.zeros(count, dtype)"]
+        finish += ["gx_at = r * gx_r + begin", "gx[gx_at : gx_at + count] = total"]
     finish += [f"sums[{i}, task] = sum{k}" for i, k in enumerate(gradients.numbers)]
     arguments = [f"start{k}" for k in states]
     arguments += [f"end{k}" for k in states] + [f"first{k}" for k in states]
@@ -239,8 +242,7 @@ def backward(
             g_row = g[g_at : g_at + count]
             x_at = t * x_t + r * x_r + begin
             x_row = x[x_at : x_at + count]
-            gx_at = t * gx_t + r * gx_r + begin
-            gx_row = gx[gx_at : gx_at + count]
+{indent([] if held else _GX_ROW, 3)}
 {indent([f"kept{i} = all{i}[t * count : (t + 1) * count]" for i in stored], 3)}
             if len(gv_seq) > 0:
                 row = t * R * N + own
@@ -252,6 +254,9 @@ def backward(
 {indent(finish, 2)}
 """
     return Source(text, constants(program, range(len(program.nodes))))
+
+
+_GX_ROW = ["gx_at = t * gx_t + r * gx_r + begin", "gx_row = gx[gx_at : gx_at + count]"]
 
 
 def _name(place: int | None) -> str:

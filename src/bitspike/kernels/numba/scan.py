@@ -58,8 +58,8 @@ class _Kernels:
     def forward(self, bits: bool) -> Kernel:
         return self._kernel(f"bits{bits}", lambda: forward_source(self.plan, bits))
 
-    def backward(self) -> Kernel:
-        return self._kernel("backward", lambda: backward_source(self.plan))
+    def backward(self, held: bool) -> Kernel:
+        return self._kernel(f"backward{held}", lambda: backward_source(self.plan, held))
 
     def _kernel(self, name: str, source: Callable[[], Source]) -> Kernel:
         if name not in self._made:
@@ -86,6 +86,7 @@ class _Scan(torch.autograd.Function):
         saving: bool,
         bits: bool,
         recording: bool,
+        T: int,
         x_seq: Tensor,
         *tensors: Tensor,
     ) -> tuple[Any, ...]:
@@ -93,9 +94,9 @@ class _Scan(torch.autograd.Function):
         starts, given, learned = (
             tensors[:states], tensors[states : states + fields], tensors[states + fields :],
         )  # fmt: skip
-        T, *shape = x_seq.shape
+        shape = x_seq.shape[1:]
         R, N = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-        x = _rows_of(x_seq.detach(), T, R, N)
+        x = _rows_of(x_seq.detach(), len(x_seq), R, N)
         dtype = _NUMPY[x.dtype]
         wanted = tuple(
             k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
@@ -108,11 +109,12 @@ class _Scan(torch.autograd.Function):
         words = np.empty((T, R, word_count(N)) if bits else 0, np.uint64)
         dense = None if bits else pool.empty((T, *shape), x.dtype)
         kernels.forward(bits)(
-            flat(x), x.stride(0), x.stride(1), words.reshape(-1) if dense is None else flat(dense),
+            flat(x), _stride_of_time(x, T), x.stride(1),
+            words.reshape(-1) if dense is None else flat(dense),
             _NOTHING[x.dtype] if v_seq is None else flat(v_seq),
             T, R, N, _rows_a_task(BLOCK, N, x), numbers,
             *map(flat, before), *(one.reshape(-1) for one in last), *map(flat, wide),
-            work=x_seq.numel() * 0.12 * kernels.plan.forward,
+            work=T * R * N * 0.12 * kernels.plan.forward,
         )  # fmt: skip
         ctx.set_materialize_grads(False)
         if saving:
@@ -140,7 +142,8 @@ class _Scan(torch.autograd.Function):
         before, wide = saved[: len(ends)], saved[len(ends) :]
         shape = ctx.x_shape[1:]
         g = _rows_of(_zero(x.dtype).expand(T, R, N) if g is None else g, T, R, N)
-        gx = x if is_alone(x) else _empty_like(x)
+        held = len(x) < T
+        gx = x if is_alone(x) and not held else _empty_like(x)
         first = [np.empty(shape, kernels.dtype) for _ in ends]
         to_fields = [torch.empty(shape, dtype=x.dtype) for _ in wide]
         block = _block(T, len(plan.stored))
@@ -148,10 +151,10 @@ class _Scan(torch.autograd.Function):
         tasks = -(-R // rows) * -(-N // block)
         learned = plan.gradients.numbers
         sums = np.empty((len(learned), tasks))
-        kernels.backward()(
+        kernels.backward(held)(
             flat(g), g.stride(0), g.stride(1),
             _NOTHING[x.dtype] if gv_seq is None else flat(gv_seq.contiguous()),
-            flat(x), x.stride(0), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
+            flat(x), _stride_of_time(x, T), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
             sums, T, R, N, block, rows, ctx.numbers, *map(flat, before),
             *(np.zeros(R * N, kernels.dtype) if e is None else flat(e.contiguous()) for e in ends),
             *(one.reshape(-1) for one in first), *map(flat, wide), *map(flat, to_fields),
@@ -167,7 +170,8 @@ class _Scan(torch.autograd.Function):
             for k, size, kind in ctx.learned
         ]
         of_states = map(torch.from_numpy, first)
-        return (None, None, None, None, gx.view(ctx.x_shape), *of_states, *of_fields, *of_numbers)
+        gradients = (gx.view(ctx.x_shape), *of_states, *of_fields, *of_numbers)
+        return (None, None, None, None, None, *gradients)
 
 
 @cache
@@ -179,6 +183,11 @@ def _rows_of(x: Tensor, T: int, R: int, N: int) -> Tensor:
     """``x`` as ``[T, R, N]`` with neighbouring neurons side by side; a copy only if need be."""
     x = x.reshape(T, R, N)
     return x if x.stride(2) == 1 or N == 1 else x.contiguous()
+
+
+def _stride_of_time(x: Tensor, T: int) -> int:
+    """From one step of ``x`` to the next; 0 if there is but one of T, which is held."""
+    return x.stride(0) if len(x) == T else 0
 
 
 def _block(T: int, kept: int) -> int:
@@ -205,7 +214,12 @@ def _empty_like(x: Tensor) -> Tensor:
 
 
 def scan(
-    recorded: Recorded, x_seq: Tensor, states: Sequence[Tensor], store_v_seq: bool, bits: bool
+    recorded: Recorded,
+    x_seq: Tensor,
+    states: Sequence[Tensor],
+    store_v_seq: bool,
+    bits: bool,
+    T: int | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     """The same as `bitspike.kernels.eager.scan`, from what `record` has recorded.
 
@@ -215,11 +229,12 @@ def scan(
         states: before the first step, ``[B, ...]`` each.
         store_v_seq: True records the first state after each step.
         bits: whether spikes come as a `SpikeTensor` where the output is 0 and 1.
+        T: number of steps that the one step ``x_seq`` is held for; None: all is there.
     """
     learned = [recorded.program.numbers[k] for k in recorded.learned]
     tensors = (x_seq, *states, *recorded.fields, *learned)
     saving = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)  # type: ignore[union-attr]
     y, v_seq, *last = _Scan.apply(
-        recorded, saving, bits and recorded.gives_bits, store_v_seq, *tensors
+        recorded, saving, bits and recorded.gives_bits, store_v_seq, T or len(x_seq), *tensors
     )
     return y, tuple(last), v_seq

@@ -15,10 +15,15 @@ def is_held(x_seq: Tensor) -> bool:
     return len(x_seq) > 1 and x_seq.stride(0) == 0
 
 
+def held_step(x_seq: Tensor) -> Tensor | None:
+    """The one time step ``[1, B, ...]`` of what `hold` has made; None of anything else."""
+    return getattr(x_seq, "_held_step", None)
+
+
 def once(x_seq: Tensor) -> Tensor:
     """The one time step of a held sequence, ``[1, B, ...]``."""
-    # What `hold` has made knows it; a slice would fill its gradient up with zeros for all steps.
-    step: Tensor = getattr(x_seq, "_held_step", None)  # type: ignore[assignment]
+    step = held_step(x_seq)
+    # A slice would fill its gradient up with zeros for all steps.
     return x_seq[:1] if step is None else step
 
 
