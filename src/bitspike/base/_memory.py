@@ -77,8 +77,9 @@ class MemoryModule(nn.Module, StepModule):
     def reset(self) -> None:
         """Puts every memory back to its reset value."""
         for name, value in self._memories_rv.items():
-            self._memories[name] = copy.deepcopy(value)
-        self._graph_node = None
+            plain = value is None or isinstance(value, float)
+            self._memories[name] = value if plain else copy.deepcopy(value)
+        self.watch_node(None)
 
     def detach(self) -> None:
         """Cuts every memory from the graph, for truncated backpropagation through time."""
@@ -139,9 +140,9 @@ class MemoryModule(nn.Module, StepModule):
     def watch_node(self, node: Any) -> None:
         """Remembers a node of the graph that the state hangs on from now, in place of `watch`.
 
-        It must be one that saves tensors for backward.
+        It must be one that saves tensors for backward; None is none.
         """
-        self._graph_node = node
+        self.__dict__["_graph_node"] = node  # nn.Module looks long at what is assigned
 
     # -- forward ----------------------------------------------------------------------------
 

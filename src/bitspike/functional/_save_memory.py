@@ -24,12 +24,12 @@ _LOCAL = (
 def save_memory(net: Net, enabled: bool = True, chunks: int = 1) -> Net:
     """Trains ``net`` in less memory and more time, with the same gradients.
 
-    By default backward needs, of each neuron, the membrane potential of all steps, and of each
-    layer its input. After this call every ``nn.Sequential`` in ``net`` takes its stateless layers
-    together with the neuron that follows them as one segment, and keeps only the input of each
-    segment: the bits that the neuron before it fired. Currents and potentials of one segment at a
-    time are computed again in backward. Outputs, states and gradients are the same to the bit
-    (but for the order of the sum, where one segment uses a parameter more than once).
+    By default backward needs the input of each neuron and of each layer. After this call every
+    ``nn.Sequential`` in ``net`` takes its stateless layers together with the neuron that follows
+    them as one segment, and keeps only the input of each segment: the bits that the neuron before
+    it fired. Currents of one segment at a time are computed again in backward. Outputs, states and
+    gradients are the same to the bit (but for the order of the sum, where one segment uses a
+    parameter more than once).
 
     What is not in an ``nn.Sequential``, or is in single-step mode, works as before; so does a
     segment with a hook (a monitor's, for example), which must not see everything twice. Without

@@ -166,12 +166,12 @@ def weight_gradient(x: Tensor, grad: Tensor, backend: str = "auto") -> Tensor:
     return linear.weight_gradient(x, grad)
 
 
-def _count_over_time(words: Tensor, features: int) -> Tensor:
+def _count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     if words.device.type != "cpu" or _dispatch.choose("auto", lambda: None) == "eager":
-        return _operations.count_over_time(words, features)
+        return _operations.count_over_time(words, features, divisor)
     from bitspike.kernels.numba import linear
 
-    return linear.count_over_time(words, features)
+    return linear.count_over_time(words, features, divisor)
 
 
 functions[F.linear] = _linear

@@ -126,7 +126,7 @@ class BaseNode(Describable, MemoryModule):
             return y
         x = _steps.full_precision(x)
         states = [self.memory_like(name, x) for name in self.state_names]
-        if x.numel() < FUSED_FROM and self.backend != "numba":
+        if x.numel() < FUSED_FROM and self.backend not in ("numba", "triton"):
             y, *rest = self.step(self.watch(x), *states)
             after = tuple(rest)
         else:
@@ -181,8 +181,7 @@ class BaseNode(Describable, MemoryModule):
         )
 
     def _keep(self, states: Sequence[Tensor]) -> None:
-        for name, state in zip(self.state_names, states, strict=True):
-            setattr(self, name, state)
+        self._memories.update(zip(self.state_names, states, strict=True))
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

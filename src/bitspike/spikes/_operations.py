@@ -198,24 +198,25 @@ def _stack(tensors: list[Tensor], dim: int = 0) -> Any:
 # -- sums over time -----------------------------------------------------------------------------
 
 
-def count_over_time(words: Tensor, features: int) -> Tensor:
-    """Spikes of each feature, float32 ``[..., F]``, from words ``[T, ..., W]``."""
+def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
+    """Spikes of each feature over ``divisor``, float32 ``[..., F]``, from words ``[T, ..., W]``."""
     octets = words.contiguous().view(torch.uint8)
     count = torch.zeros(*words.shape[1:-1], features, dtype=torch.int32, device=words.device)
     for step in octets.unbind(0):
         bits = np.unpackbits(step.numpy(), axis=-1, count=features, bitorder="little")
         count += torch.from_numpy(bits)
-    return count.to(torch.float32)
+    return count.to(torch.float32) / divisor
 
 
 fast_counter: Any = None
 """A faster `count_over_time`, if the engine has one."""
 
 
-def _counted(s: SpikeTensor) -> Tensor:
+def _counted(s: SpikeTensor, divisor: int) -> Tensor:
     rows = _rows(s)
     counter = fast_counter or count_over_time
-    return counter(rows.words, rows.size).reshape(s.shape[1:])
+    counted: Tensor = counter(rows.words, rows.size, divisor)
+    return counted.view(s.shape[1:])
 
 
 class _OverTime(torch.autograd.Function):
@@ -224,8 +225,7 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, s: SpikeTensor, mean: bool) -> Tensor:
         ctx.steps, ctx.mean = len(s), mean
-        count = _counted(s)
-        return (count / len(s) if mean else count).to(s.dtype)
+        return _counted(s, len(s) if mean else 1).to(s.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> 
         "from bitspike.kernels.numba import _rows_kernels, linear\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
-        "    print(linear.count_over_time(torch.tensor([[[5]], [[1]]]), 3).tolist())\n"
+        "    print(linear.count_over_time(torch.tensor([[[5]], [[1]]]), 3, 1).tolist())\n"
         "print([str(w.message) for w in caught if 'NUMBA_CACHE_DIR' in str(w.message)])\n"
     )
     result = subprocess.run(

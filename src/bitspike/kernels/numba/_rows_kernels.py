@@ -91,8 +91,8 @@ def count_spikes(words: Any, partial: Any) -> None:
         partial[k] = total
 
 
-def count_over_time(words: Any, out: Any) -> None:
-    """Spikes of each feature: words ``[T, R, W]`` to out ``[R, N]``, float32.
+def count_over_time(words: Any, divisor: Any, out: Any) -> None:
+    """Spikes of each feature over the divisor: words ``[T, R, W]`` to out ``[R, N]``, float32.
 
     Eight features are counted at once, in the bytes of a word, for up to 255 steps.
     """
@@ -111,3 +111,5 @@ def count_over_time(words: Any, out: Any) -> None:
                     for k in range(last):
                         count = (counts >> np.uint64(8 * k)) & np.uint64(255)
                         out[r, 64 * w + j + k] += np.float32(count)
+                for k in range(last):
+                    out[r, 64 * w + j + k] /= np.float32(divisor)

@@ -234,9 +234,10 @@ def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
     return _rows_gradient(rows, grad.reshape(-1, grad.shape[-1]), _density(words, rows.size))
 
 
-def count_over_time(words: Tensor, features: int) -> Tensor:
-    """Spikes of each feature, float32 ``[..., F]``, from words ``[T, ..., W]``."""
+def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
+    """Spikes of each feature over ``divisor``, float32 ``[..., F]``, from words ``[T, ..., W]``."""
     T, *lead, W = words.shape
-    out = torch.empty((math.prod(lead), features), dtype=torch.float32)
-    _over_time(words_of(words).reshape(T, -1, W), out.numpy(), work=T * out.numel())
-    return out.view(*lead, features)
+    out = np.empty((*lead, features), np.float32)
+    of_rows = out.reshape(-1, features)
+    _over_time(words_of(words).reshape(T, -1, W), divisor, of_rows, work=T * out.size)
+    return torch.from_numpy(out)
