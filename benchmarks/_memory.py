@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks._data import batch
 from benchmarks._steps import train_step
 from benchmarks.libraries import Bitspike, SpikingJelly, build, convolutional, fully_connected
-from bitspike import spikes
+from bitspike import kernels, spikes
 
 MIB = 1 << 20
 
@@ -85,8 +85,7 @@ def peak(task: Task) -> float:
 
 def _give_back() -> None:
     gc.collect()
-    if "bitspike.kernels.numba._memory" in sys.modules:
-        sys.modules["bitspike.kernels.numba._memory"].pool._buffers.clear()
+    kernels.release_buffers()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
 

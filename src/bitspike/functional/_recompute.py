@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from bitspike import kernels
 from bitspike.functional._scene import Scene, Surroundings, Values, replaced
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
@@ -77,6 +78,7 @@ class _Recomputed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor | None, *g_states: Tensor | None) -> tuple[Any, ...]:
         made: tuple[Any, ...] = ctx.surroundings.context.copy().run(_backward, ctx, g, g_states)
+        kernels.release_buffers()  # room for the optimizer
         return made
 
 

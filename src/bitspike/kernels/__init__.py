@@ -4,6 +4,7 @@
 what is exported here and never a backend by name.
 """
 
+from bitspike.kernels._buffers import release_buffers
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
 from bitspike.kernels._explain import explain_scan
@@ -22,6 +23,7 @@ __all__ = [
     "explain_scan",
     "get_num_threads",
     "keep_prepared",
+    "release_buffers",
     "scan",
     "set_num_threads",
     "use_backend",

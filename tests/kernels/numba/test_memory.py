@@ -2,6 +2,7 @@
 
 import torch
 
+from bitspike import kernels
 from bitspike.kernels.numba._memory import pool
 
 SHAPE = (300, 301)
@@ -22,3 +23,13 @@ def test_memory_that_another_process_may_read_is_left_alone() -> None:
     del shared
     held = [pool.empty(SHAPE, torch.float32) for _ in range(pool.KEPT + 1)]
     assert address not in {buffer.data_ptr() for buffer in held}
+
+
+def test_released_buffers_are_not_used_again_and_what_is_in_use_stays() -> None:
+    kept = pool.empty((400, 200), torch.float32).fill_(3)
+    kernels.release_buffers()
+    assert not pool.holds(kept)
+    assert kept.eq(3).all()
+    fresh = pool.empty((400, 200), torch.float32)
+    assert fresh.data_ptr() != kept.data_ptr()
+    assert pool.holds(fresh)

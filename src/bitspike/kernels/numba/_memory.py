@@ -72,6 +72,10 @@ class _Pool(threading.local):
                 self._buffers.popitem(last=False)
         return buffer[:size].view(shape)
 
+    def release(self) -> None:
+        """Forgets all buffers: those that nobody uses are free, others belong to their users."""
+        self._buffers.clear()
+
     def holds(self, x: Tensor) -> bool:
         """Whether ``x`` is one of the buffers, all of it and in order."""
         at = x.data_ptr()

@@ -58,11 +58,12 @@ _TEXT = {
     "fire": "{}",
 }
 _TEXT |= {name: f"{name}({{}})" for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")}
-_TEXT |= {name: f"{name}({{}})" for name in ("erf", "abs", "floor", "round")}
+_TEXT |= {name: f"{name}({{}})" for name in ("erf", "erfc", "abs", "floor", "round")}
 
 _FUNCTIONS = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")},
     "erf": math.erf,
+    "erfc": math.erfc,
     "floor": np.floor,
     "round": np.rint,  # half to even, as torch
     "prange": prange,
