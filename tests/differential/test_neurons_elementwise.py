@@ -141,6 +141,10 @@ STEPS: dict[str, tuple[int, tuple[Any, ...]]] = {
     "ternary_if_step": (1, (1.0, 0.0)),
     "ternary_lif_step": (1, (2.0, True, 1.0, 0.0)),
     "clif_step": (2, (2.0, 1.0)),
+    "plif_step": (1, (torch.tensor(0.3), False, 1.0, None)),
+    "ilif_step": (1, (2.0, 0.5)),
+    "klif_step": (1, (torch.tensor(1.5), 2.0, True, True, 1.0, -0.25)),
+    "liaf_step": (1, (2.0, False, 1.0, 0.0, torch.tanh, True)),
 }
 
 

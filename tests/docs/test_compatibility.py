@@ -98,9 +98,9 @@ def test_an_absent_method_is_seen(script: Any) -> None:
     ("change", "complaint"),
     [
         (("base = [", 'base = ["nothing", '), "base.nothing does not exist here"),
-        (('[left_out."functional.lava', '[left_out."neuron.IFNode"]\n[left_out."functional.lava'),
+        (("[left_out]", '[left_out."neuron.IFNode"]'),
          "neuron.IFNode is said to be left out, but exists"),
-        (('[left_out."functional.lava', '[different."neuron.No"]\n[left_out."functional.lava'),
+        (("[left_out]", '[left_out]\n[different."neuron.No"]'),
          "neuron.No is no name"),
         (('[different."functional.if_multi_step"]', '[different."neuron.IFNode"]'), None),
     ],

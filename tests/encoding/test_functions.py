@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from bitspike import spikes
-from bitspike.encoding import latency, rate
+from bitspike import kernels, spikes
+from bitspike.encoding import delta, latency, rate
 
 
 def times(train: torch.Tensor) -> list[int]:
@@ -42,6 +42,19 @@ def test_rate_gives_bits() -> None:
     assert isinstance(s, spikes.SpikeTensor)
     assert not s[:3].any()
     assert s[3:].any()
+
+
+@pytest.mark.backend("numba")
+@pytest.mark.parametrize("shape", [(), (3,), (2, 70)])
+def test_delta_and_latency_give_bits(shape: tuple[int, ...]) -> None:
+    x = torch.rand(shape)
+    changing = torch.stack([x, x + 1, x])
+    found = latency(x, 5, clip=True), delta(changing)
+    with kernels.use_backend("eager"):
+        expected = latency(x, 5, clip=True), delta(changing)
+    for got, want in zip(found, expected, strict=True):
+        assert isinstance(got, spikes.SpikeTensor)
+        assert torch.equal(got.dense(), want)
 
 
 @pytest.mark.parametrize("arguments", [(None, 3), (0, 0), (3, 3), (3, -1)])

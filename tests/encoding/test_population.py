@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike.encoding import PopEncoder, PopSpikeEncoderDeterministic, PopSpikeEncoderRandom
+from bitspike.spikes import SpikeTensor
 
 KINDS = (PopEncoder, PopSpikeEncoderDeterministic, PopSpikeEncoderRandom)
 
@@ -43,6 +44,17 @@ def test_mean_and_width_learn(kind: type[PopEncoder]) -> None:
     for parameter in (encoder.mean, encoder.std):
         assert isinstance(parameter.grad, Tensor)
         assert parameter.grad.abs().min() > 0
+
+
+@pytest.mark.backend("numba")
+def test_random_spikes_are_bits_and_pass_the_gradient() -> None:
+    encoder = PopSpikeEncoderRandom(2, 3, 4, (-1.0, 1.0), 0.5)
+    x = torch.tensor([[0.25, 0.75]])
+    spikes = encoder(x)
+    assert isinstance(spikes, SpikeTensor)
+    g = torch.randn(spikes.shape)
+    got = torch.autograd.grad(spikes, encoder.mean, g)
+    assert torch.equal(got[0], torch.autograd.grad(encoder.activity(x), encoder.mean, g.sum(0))[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike import functional
+from bitspike import functional, kernels
 from bitspike.base import StateError
 from bitspike.neuron import IFNode, LIFNode, SimpleBaseNode, SimpleIFNode, SimpleLIFNode
 
@@ -50,6 +50,42 @@ def test_a_neuron_of_ones_own() -> None:
     assert spikes.flatten().tolist() == [0, 1, 0]  # h = 0.5, 1.25, -0.75
     assert torch.equal(multi(x), spikes)
     assert single.v.item() == multi.v.item() == -0.75
+
+
+class Tired(Doubling):
+    """A second memory, of the current."""
+
+    current: Any
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register_memory("current", 0.0)
+
+    def neuronal_charge(self, x: Tensor) -> None:
+        self.current = 0.5 * self.current + x
+        self.v = 0.5 * self.v + self.current
+
+
+class Named(Tired):
+    state_names = ("v", "current")
+
+
+@pytest.mark.parametrize("kind", [Tired, Named])
+def test_a_second_memory(kind: Any) -> None:
+    x = torch.randn(6, 2, 3)
+    single, multi = kind(), kind(step_mode="m")
+    spikes = torch.stack([single(one) for one in x])
+    assert torch.equal(multi(x), spikes)
+    assert torch.equal(multi.current, single.current)
+    assert torch.equal(multi.v, single.v)
+    assert 0 < spikes.mean() < 1
+
+
+def test_a_memory_that_is_not_named_has_no_kernel() -> None:
+    node = Tired(step_mode="m")
+    node.backend = "numba"
+    with pytest.raises(kernels.BackendError, match=r"Tired.*memories are not all in state_names"):
+        node(torch.randn(6, 2, 3))
 
 
 def test_it_starts_at_zero_whatever_v_reset_is() -> None:

@@ -16,7 +16,7 @@ def run(spike: SurrogateFunctionBase, x: Tensor, backend: str) -> list[Tensor]:
     x = x.clone().requires_grad_()
     s = node(x) + 0
     weight = torch.linspace(-1, 2, s.numel()).view_as(s)
-    return [s, *torch.autograd.grad((weight * s).sum(), x)]
+    return [s, *torch.autograd.grad((weight * s).sum(), [x, *node.parameters()])]
 
 
 @pytest.fixture
@@ -41,11 +41,18 @@ def test_a_user_s_surrogate_gets_the_kernel(triangle: Any) -> None:
         assert eager[1].abs().max() > 0
 
 
-def test_learned_shapes_and_random_spikes_run_on_the_reference() -> None:
-    x = torch.rand(4, 3, 2)
-    for spike in (surrogate.ATan(nn.Parameter(torch.tensor(2.0))), surrogate.PoissonPass()):
-        with pytest.raises(kernels.BackendError, match="cannot run"):
-            run(spike, x, "numba")
+def test_random_spikes_run_on_the_reference() -> None:
+    with pytest.raises(kernels.BackendError, match="cannot run"):
+        run(surrogate.PoissonPass(), torch.rand(4, 3, 2), "numba")
+
+
+def test_a_learned_shape_has_the_gradient_of_the_primitive() -> None:
+    x = 2 * torch.rand(4, 3, 2)
+    spike = surrogate.ATan(nn.Parameter(torch.tensor(2.0)))
+    eager, fused = (run(spike, x, backend) for backend in ("eager", "numba"))
+    for got, want in zip(fused, eager, strict=True):
+        torch.testing.assert_close(got, want)
+    assert eager[2] != 0
 
 
 class _Own(torch.autograd.Function):

@@ -103,15 +103,29 @@ def test_broken_promises_are_caught(make: Any, words: str) -> None:
 
 
 def test_only_neurons() -> None:
-    with pytest.raises(TypeError, match=r"must return a bitspike\.neuron\.BaseNode"):
-        check_neuron(nn.Identity)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must return a neuron"):
+        check_neuron(nn.Identity)
 
 
-@pytest.mark.parametrize(
-    "make", [neuron.LIFNode, neuron.ParametricLIFNode, neuron.IzhikevichNode, neuron.RAFNode]
-)
-def test_our_own_pass(make: Any) -> None:
-    assert len(check_neuron(make).passed) == 6
+def test_what_is_not_promised_is_not_checked() -> None:
+    report = check_neuron(Forgetful, without=["parts", "kernel"])
+    assert "not promised: parts" in report.notes
+    assert len(report.passed) == 4
+    with pytest.raises(ValueError, match=r"without=\['chunks'\], but promises are modes, parts"):
+        check_neuron(Saturating, without=["chunks"])
+
+
+def test_a_neuron_for_inference() -> None:
+    report = check_neuron(lambda: neuron.STBIFNode(0.5, 8), without=["gradients", "kernel"])
+    assert len(report.passed) == 4
+    assert "not promised: gradients" in report.notes
+
+
+def test_random_parameters_are_the_same_each_time() -> None:
+    state = torch.random.get_rng_state()
+    report = check_neuron(lambda: neuron.RecurrentLIFNode(features=5))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert len(report.passed) == 5
 
 
 def test_a_gradient_of_its_own_is_not_compared_with_differences() -> None:

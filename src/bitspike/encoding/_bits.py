@@ -1,5 +1,7 @@
 """Spikes as bits, where the backend makes bits."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -20,4 +22,19 @@ def as_bits(spikes: Tensor, backend: str) -> Tensor:
             return f"it makes bits on the CPU, but the spikes are on {spikes.device}"
         return None
 
-    return spikes if _dispatch.choose(backend, obstacle) == "eager" else pack(spikes)
+    if _dispatch.choose(backend, obstacle) == "eager":
+        return spikes
+    packed: Tensor = _Packed.apply(spikes)  # type: ignore[no-untyped-call]
+    return packed
+
+
+class _Packed(torch.autograd.Function):
+    """The same spikes, stored as bits."""
+
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor) -> Tensor:  # noqa: ARG004
+        return pack(spikes)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+        return grad

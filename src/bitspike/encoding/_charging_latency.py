@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bitspike.encoding._bits import real
+from bitspike.encoding._bits import as_bits, real
 
 _JUST_ABOVE = 1e-7
 
@@ -35,7 +35,7 @@ def latency(
         linear: True is the linear code.
 
     Returns:
-        0 and 1, ``[T, B, ...]``.
+        0 and 1, ``[T, B, ...]``, bits where the backend makes them.
 
     Raises:
         ValueError: for an argument or an input out of its range.
@@ -66,4 +66,4 @@ def latency(
             when = (when - first) * (last - first) / (when - first).max() + first
     steps = torch.arange(num_steps, device=x.device).reshape(-1, *(1 for _ in x.shape))
     spikes = (when.round() == steps).to(x.dtype)
-    return spikes * (x >= threshold) if clip else spikes
+    return as_bits(spikes * (x >= threshold) if clip else spikes, "auto")

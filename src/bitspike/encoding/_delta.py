@@ -25,13 +25,12 @@ def delta(
         off_spike: True gives -1 where the input falls by ``threshold`` or more.
 
     Returns:
-        0 and 1, or -1, 0 and 1, ``[T, ...]``.
+        0 and 1, bits where the backend makes them, or -1, 0 and 1, ``[T, ...]``.
 
     Raises:
         ValueError: if ``data`` has no time step.
     """
     encoder = DeltaEncoder(threshold, padding, off_spike, step_mode="m")
-    encoder.backend = "eager"
     spikes: Tensor = encoder(data)
     return spikes
 

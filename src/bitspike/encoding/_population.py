@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from bitspike.encoding._bits import as_bits
 from bitspike.neuron import IFNode
 from bitspike.surrogate import DeterministicPass, PoissonPass
 
@@ -103,11 +104,12 @@ class PopSpikeEncoderDeterministic(PopEncoder):
 class PopSpikeEncoderRandom(PopEncoder):
     """`PopEncoder` with random spikes, which have the activities as their probabilities.
 
-    The gradient passes the spike unchanged.
+    The gradient passes the spike unchanged. The spikes are a `bitspike.spikes.SpikeTensor` where
+    the backend makes bits.
 
     Arguments and input as `PopEncoder`'s; output ``[T, B, obs_dim * pop_dim]``, 0 and 1.
     """
 
     def _over_time(self, activity_seq: Tensor) -> Tensor:
         spikes: Tensor = PoissonPass()(activity_seq)
-        return spikes
+        return as_bits(spikes, "auto")

@@ -14,6 +14,7 @@ from bitspike.functional._freeze import Frozen, freeze
 from bitspike.functional._fuse import fuse_conv_bn
 from bitspike.functional._initialise import kaiming_normal_conv_linear_weight
 from bitspike.functional._labels import redundant_one_hot, set_threshold_margin
+from bitspike.functional._lava import lava_cuba_lif_step
 from bitspike.functional._neunorm import neunorm_step
 from bitspike.functional._neuron_implementation import neuron_implementation
 from bitspike.functional._neuron_linear import if_linear, lif_linear
@@ -127,6 +128,7 @@ __all__ = [
     "kaiming_normal_conv_linear_weight",
     "kernel_dot_product",
     "klif_step",
+    "lava_cuba_lif_step",
     "liaf_step",
     "lif_charge",
     "lif_linear",

@@ -1,10 +1,14 @@
 """What would compute a neuron."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import torch
 
 from bitspike import kernels, neuron
 
-_NODES = {
+_NODES: dict[str, Callable[[], Any]] = {
     "if": neuron.IFNode,
     "lif": neuron.LIFNode,
     "plif": neuron.ParametricLIFNode,
@@ -13,8 +17,9 @@ _NODES = {
     "izhikevich": neuron.IzhikevichNode,
     "ilif": neuron.ILIFNode,
     "clif": neuron.ComplementaryLIFNode,
+    "activation_aware_if": neuron.ActivationAwareIFNode,
+    "stbif": partial(neuron.STBIFNode, 1.0, 8),
 }
-_LOOPS = ("activation_aware_if", "stbif")
 
 
 def neuron_implementation(
@@ -35,13 +40,11 @@ def neuron_implementation(
     Raises:
         ValueError: for an unknown neuron or execution.
     """
-    if neuron_type not in _NODES and neuron_type not in _LOOPS:
-        names = ", ".join(map(repr, (*_NODES, *_LOOPS)))
+    if neuron_type not in _NODES:
+        names = ", ".join(map(repr, _NODES))
         raise ValueError(f"neuron_type must be one of {names}, but got {neuron_type!r}")
     if execution not in ("eager", "compile"):
         raise ValueError(f"execution must be 'eager' or 'compile', but got {execution!r}")
-    if neuron_type in _LOOPS:
-        return _answer("eager", "the neuron has a time loop of its own")
     device = torch.device(device)
     kernel = "triton" if device.type == "cuda" else "numba"
     if device.type == "cuda" and not torch.cuda.is_available():

@@ -38,6 +38,10 @@ def _erf(g: Symbol, y: Symbol, a: Symbol) -> tuple[Any, ...]:  # noqa: ARG001
     return (g * slope * g.program.apply("exp", -(a * a)),)
 
 
+def _erfc(g: Symbol, y: Symbol, a: Symbol) -> tuple[Any, ...]:
+    return _erf(-g, y, a)
+
+
 RULES: dict[str, Rule] = {
     "add": lambda g, y, a, b: (g, g),
     "sub": lambda g, y, a, b: (g, -g),
@@ -54,6 +58,7 @@ RULES: dict[str, Rule] = {
     "sigmoid": lambda g, y, a: (g * y * (1 - y),),
     "atan": lambda g, y, a: (g / (1 + a * a),),
     "erf": _erf,
+    "erfc": _erfc,
     "pow": _power,
     "where": lambda g, y, c, a, b: (None, _if(c, g, 0), _if(c, 0, g)),
     "maximum": lambda g, y, a, b: _share(g, a, b, a > b),
@@ -106,7 +111,7 @@ def differentiate(program: Program, numbers: tuple[int, ...]) -> Gradients:
         node, g = program.nodes[place], adjoint[place]
         if node[0] == "fire":
             surrogate = program.surrogates[node[3]]
-            slope = surrogate.derivative(Symbol(program, node[1]), *surrogate.parameters_of_shape())
+            slope = surrogate.derivative(Symbol(program, node[1]), *program.shape_of(surrogate))
             give(node[1], g * slope)
         elif node[0] in RULES:
             values = [Symbol(program, one) for one in node[1:]]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bitspike.kernels._plan import Plan
 from bitspike.kernels._trace import NotTraceableError, Program, deciding_value, trace
+from bitspike.surrogate import SurrogateFunctionBase
 
 Step = Callable[..., Sequence[Tensor]]
 Kernels = TypeVar("Kernels")
@@ -77,6 +78,12 @@ def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None)
     return recorded
 
 
+def _numbers_of_shape(surrogate: SurrogateFunctionBase) -> tuple[Any, ...]:
+    """The shape parameters that are numbers; tensors are the program's own."""
+    shape = surrogate.parameters_of_shape()
+    return tuple(None if isinstance(value, Tensor) else value for value in shape)
+
+
 class KernelStore(Generic[Kernels]):
     """A backend's kernels by the structure of the step that they were made for.
 
@@ -96,7 +103,7 @@ class KernelStore(Generic[Kernels]):
         self, program: Program, wanted: tuple[int, ...], form: Hashable
     ) -> tuple[Kernels, tuple[float, ...]]:
         """Kernels for a program's structure, and the numbers that its gradients add."""
-        surrogates = tuple((type(s), s.parameters_of_shape()) for s in program.surrogates)
+        surrogates = tuple((type(s), _numbers_of_shape(s)) for s in program.surrogates)
         key = (tuple(program.nodes), program.results, surrogates, wanted, form)
         found = self._plans.get(key)
         if found is None:
@@ -114,5 +121,6 @@ class KernelStore(Generic[Kernels]):
             # Values are no part of it; kept, they would hold on to parameters and their graph.
             plan.program.numbers = [0.0] * len(plan.program.numbers)
             plan.program.fields = [torch.empty(0)] * len(plan.program.fields)
+            plan.program.surrogates = []
             self._structures[key] = self._make(plan, form)
         return self._structures[key]

@@ -7,6 +7,7 @@ constant needs no other kernel; integers are constants.
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -102,16 +103,24 @@ class Program:
             return self.put("where", symbol.place, self.lift(1).place, self.lift(0).place)
         return symbol
 
+    def shape_of(self, surrogate: SurrogateFunctionBase) -> tuple[Any, ...]:
+        """The shape parameters of a spike function; those that are learned as symbols."""
+        shape = surrogate.parameters_of_shape()
+        return tuple(self.lift(one) if isinstance(one, Tensor) else one for one in shape)
+
     def fire(self, u: "Symbol", surrogate: SurrogateFunctionBase) -> "Symbol":
         """Spikes of ``u = h - v_threshold``."""
-        shape = surrogate.parameters_of_shape()
-        if any(isinstance(value, Tensor) for value in shape):
-            raise NotTraceableError("its surrogate function learns its shape")
+        shape = self.shape_of(surrogate)
         if not surrogate.spiking:
-            return surrogate.primitive(u, *shape)  # type: ignore[no-any-return]
+            primitive: Symbol = surrogate.primitive(u, *shape)
+            return primitive
         value = surrogate.fire(u, *shape)
         self.surrogates.append(surrogate)
-        return self.put("fire", u.place, value.place, len(self.surrogates) - 1)
+        spikes = self.put("fire", u.place, value.place, len(self.surrogates) - 1)
+        if not any(isinstance(one, Symbol) for one in shape):
+            return spikes
+        smooth: Symbol = surrogate.primitive(self.apply("detach", u), *shape)
+        return spikes + (smooth - self.apply("detach", smooth))  # as `surrogate._fire.fire`
 
 
 def operands(node: Node) -> tuple[int, ...]:
@@ -210,7 +219,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     "bool": _logical("and"),  # of one operand: whether it is not zero
     **dict.fromkeys(("to", "float", "double", "type_as", "clone", "contiguous"), _same),
     **{name: _unary(name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid")},
-    **{name: _unary(name) for name in ("atan", "erf", "abs", "floor", "round", "neg")},
+    **{name: _unary(name) for name in ("atan", "erf", "erfc", "abs", "floor", "round", "neg")},
     **{name: _binary(name) for name in ("add", "sub", "mul", "maximum", "minimum", *COMPARISONS)},
     **dict.fromkeys(("div", "truediv", "true_divide"), _divide),
     **{f"r{name}": _reverse(name) for name in ("add", "mul")},
@@ -254,7 +263,8 @@ class Symbol:
             surrogate, u = args
             return u.program.fire(u, surrogate)
         name = getattr(func, "__name__", str(func))
-        handler = _HANDLERS.get(name.strip("_"))
+        in_place = name.endswith("_") and not name.endswith("__")
+        handler = None if in_place else _HANDLERS.get(name.strip("_"))
         program = next(one.program for one in args if isinstance(one, Symbol))
         if handler is None:
             raise NotTraceableError(f"it calls {name}()")
@@ -318,11 +328,11 @@ def _without_effect(step: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         for store, kept in zip(stores, before, strict=True):
-            found = {name for name in {*store, *kept} if store.get(name) is not kept.get(name)}
-            written |= found
-            if found:
-                store.clear()
-                store.update(kept)
+            if len(store) == len(kept) and all(map(operator.is_, store.values(), kept.values())):
+                continue
+            written |= {name for name in {*store, *kept} if store.get(name) is not kept.get(name)}
+            store.clear()
+            store.update(kept)
     if written:
         raise NotTraceableError(f"it writes into {', '.join(map(str, sorted(written)))}")
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike import dynamics
+from bitspike import dynamics, kernels
 from bitspike.neuron import _check, _steps
 from bitspike.neuron._base import BaseNode
 from bitspike.surrogate import heaviside
@@ -99,12 +99,13 @@ def activation_aware_if_multi_step(
         return value.view(1, channel_size, 1).expand_as(v.reshape(per_channel)).reshape(v.shape)
 
     threshold, offset = spread(v_threshold), spread(v_offset)
-    spikes, potentials = [], []
-    for x in x_seq:
-        spike, v = activation_aware_if_step(x.to(v), v, threshold, offset, v_reset, heaviside)
-        spikes.append(spike.to(x))
-        potentials.append(v)
-    return torch.stack(spikes), v, torch.stack(potentials) if store_v_seq else None
+
+    def step(x: Any, v: Any) -> tuple[Any, Any]:
+        return activation_aware_if_step(x, v, threshold, offset, v_reset, heaviside)
+
+    with torch.no_grad():
+        spikes, (v,), v_seq = kernels.scan(step, x_seq.to(v), [v], store_v_seq)
+    return spikes.to(x_seq.dtype), v, v_seq
 
 
 class ActivationAwareIFNode(BaseNode):
@@ -169,6 +170,7 @@ class ActivationAwareIFNode(BaseNode):
         if isinstance(channel_dim, bool) or not isinstance(channel_dim, int):
             raise TypeError(f"{kind}: channel_dim must be an integer, but got {channel_dim!r}")
         self.channel_dim = channel_dim
+        self._shaped = self.get_buffer("v_threshold"), self.v_offset
 
     def _fit(self, x: Tensor) -> None:
         """Brings threshold and offset into a shape that broadcasts to ``x``, one time step."""

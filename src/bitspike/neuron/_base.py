@@ -7,13 +7,18 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, StepModule
 from bitspike.neuron import _check, _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
 FUSED_FROM = 20_000
 """Neurons from which a single step is worth a call of the engine's."""
+
+
+def backend_of_one_step(module: StepModule, x: Tensor) -> str:
+    """What runs a single step on ``x``: a small one is not worth a kernel that nobody asks for."""
+    return "eager" if module.backend == "auto" and x.numel() < FUSED_FROM else module.backend
 
 
 class BaseNode(Describable, MemoryModule):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.base import MemoryModule, MultiStepModule
 from bitspike.neuron import _check, _steps
 from bitspike.neuron._describe import Describable
@@ -45,29 +46,35 @@ class _Code:
 class _SpikeRepresentation(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x_seq: Tensor, v_threshold: Tensor, alpha: float, grad_scale: float, code: _Code
+        ctx: Any,
+        x_seq: Tensor,
+        v_threshold: Tensor,
+        alpha: float,
+        grad_scale: float,
+        code: _Code,
+        backend: str,
     ) -> Tensor:
         ctx.save_for_backward(x_seq, v_threshold)
         ctx.code, ctx.grad_scale = code, grad_scale
-        v_threshold = v_threshold.to(x_seq)
-        v = torch.zeros_like(x_seq[0])
-        spikes = []
-        for x in x_seq:
+        height = v_threshold.detach().to(x_seq)
+
+        def step(x: Any, v: Any) -> tuple[Any, Any]:
             v = code.keep * v + code.gain * x
-            s = (v >= alpha * v_threshold) * v_threshold
-            v = v - s
-            spikes.append(s / code.v_scale)
-        return torch.stack(spikes)
+            s = (v >= alpha * height) * height
+            return s / code.v_scale, v - s
+
+        x_seq = x_seq.detach()
+        return kernels.scan(step, x_seq, [torch.zeros_like(x_seq[0])], backend=backend)[0]
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x_seq, v_threshold = ctx.saved_tensors
         code, T = ctx.code, len(x_seq)
         rate, grad_rate = code.rate(x_seq), code.rate(grad) * T
         bound = v_threshold / code.v_scale * code.x_scale
         grad_x = torch.where(code.inside(rate, bound), grad_rate / code.x_scale, 0.0) / T
         grad_v = torch.where(rate > bound, grad_rate, 0.0).sum() * code.v_scale * ctx.grad_scale
-        return grad_x.expand_as(x_seq), grad_v.to(v_threshold), None, None, None
+        return grad_x.expand_as(x_seq), grad_v.to(v_threshold), None, None, None, None
 
 
 class _DSRNode(Describable, MemoryModule, MultiStepModule):
@@ -120,6 +127,7 @@ class _DSRNode(Describable, MemoryModule, MultiStepModule):
             self.alpha,
             self.v_threshold_grad_scaling,
             self._code(),
+            self.backend,
         )
         return spikes
 
@@ -158,8 +166,6 @@ class DSRIFNode(_DSRNode):
     Paper: Meng et al., "Training high-performance low-latency spiking neural networks by
     differentiation on spike representation", CVPR 2022.
     """
-
-    _has_kernel = False
 
     def __init__(
         self,

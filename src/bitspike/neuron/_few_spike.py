@@ -1,12 +1,15 @@
 """Few-spike neurons: tables of thresholds that approximate any activation with K spikes."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.base import StepModule
-from bitspike.neuron import _check, _steps
+from bitspike.neuron import _base, _check, _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid
 
@@ -90,8 +93,6 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
     through temporal coding with two spikes", Nature Machine Intelligence 2021.
     """
 
-    _has_kernel = False
-
     theta: Tensor
     h: Tensor
     d: Tensor
@@ -117,15 +118,26 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
         """The number of steps."""
         return len(self.theta)
 
+    def _row(self, k: int, x: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
+        """``theta``, ``h`` and ``d`` of step k for the whole input ``x``."""
+        return self.theta[k], self.h[k], self.d[k]
+
+    def _step(self, k: int, x: Any, v: Any) -> tuple[Any, Any]:
+        """``d[k] Z[k]`` and ``V[k+1]``."""
+        theta, h, d = self._row(k, x)
+        z = self.surrogate_function(v - theta)
+        return d * z, v - h * z
+
     def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
         """``d[k] Z[k]`` of each step for the whole input ``x``, ``[B, ...]``."""
-        return self._run(x, zip(self.theta, self.h, self.d, strict=True))
+        return self._run(x, x)
 
-    def _run(self, v: Tensor, rows: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterable[Tensor]:
-        for theta, h, d in rows:
-            z = self.surrogate_function(v - theta)
-            yield d * z
-            v = v - h * z
+    def _run(self, x: Tensor, v: Tensor) -> Iterable[Tensor]:
+        backend = _base.backend_of_one_step(self, x)
+        for k in range(self.K):  # another table each time, so that each is a scan of one step
+            step = partial(self._step, k)
+            y, (v,), _ = kernels.scan(step, x.unsqueeze(0), [v], backend=backend, bits=False)
+            yield y[0]
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """The approximated activation ``[B, ...]`` of ``x``, ``[B, ...]``."""
@@ -211,16 +223,17 @@ class OutlierAwareThresholdNode(FewSpikeNode):
     def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
         if self.clamp_value is not None:
             x = x.clamp(-self.clamp_value, self.clamp_value)
-        magnitude, sign = x.abs(), x.detach().sign()
-        ordinary = magnitude <= self.split_threshold
-        large = (self.outlier_theta, self.outlier_h, self.outlier_d)
-        rows = (
-            (torch.where(ordinary, a, b), torch.where(ordinary, c, d), torch.where(ordinary, e, f))
-            for a, b, c, d, e, f in zip(
-                self.theta, large[0], self.h, large[1], self.d, large[2], strict=True
-            )
-        )
-        return (spikes * sign for spikes in self._run(magnitude, rows))
+        return self._run(x, x.abs())
+
+    def _row(self, k: int, x: Any) -> tuple[Any, Any, Any]:
+        ordinary = torch.abs(x) <= self.split_threshold
+        theta = torch.where(ordinary, self.theta[k], self.outlier_theta[k])
+        h = torch.where(ordinary, self.h[k], self.outlier_h[k])
+        return theta, h, torch.where(ordinary, self.d[k], self.outlier_d[k])
+
+    def _step(self, k: int, x: Any, v: Any) -> tuple[Any, Any]:
+        y, v = super()._step(k, x, v)
+        return y * torch.sign(x.detach()), v
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
@@ -281,10 +294,14 @@ class HGNode(FewSpikeNode):
         """The number of steps."""
         return self.region_theta.shape[1]
 
-    def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
-        region = torch.bucketize(x.detach(), self.gate_thresholds)
-        columns = zip(self.region_theta.T, self.region_h.T, self.region_d.T, strict=True)
-        return self._run(x, ((theta[region], h[region], d[region]) for theta, h, d in columns))
+    def _row(self, k: int, x: Any) -> tuple[Any, Any, Any]:
+        def chosen(table: Tensor) -> Any:
+            value: Any = table[0, k]
+            for i, gate in enumerate(self.gate_thresholds):
+                value = torch.where(x > gate, table[i + 1, k], value)
+            return value
+
+        return chosen(self.region_theta), chosen(self.region_h), chosen(self.region_d)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.base import MemoryModule, MultiStepModule
 from bitspike.neuron import _check, _steps
 from bitspike.neuron._describe import Describable
@@ -45,8 +47,26 @@ def gated_lif_step(
     Returns:
         Spikes and potential, both ``[B, C, ...]``.
     """
+    received = x * (1 - beta * (1 - conduct))
+    gates = (alpha, gamma, tau, v_threshold, linear_decay, v_subreset)
+    return _received_step(surrogate_function, received, v, spike, *gates)
+
+
+def _received_step(
+    surrogate_function: Callable[[Any], Any],
+    received: Any,
+    v: Any,
+    spike: Any,
+    alpha: Any,
+    gamma: Any,
+    tau: Any,
+    v_threshold: Any,
+    linear_decay: Any,
+    v_subreset: Any,
+) -> tuple[Any, Any]:
+    """A step on what the synapse lets through of the input: the same at every time."""
     kept = (1 - alpha * (1 - tau)) * v
-    charged = kept - (1 - alpha) * linear_decay + x * (1 - beta * (1 - conduct))
+    charged = kept - (1 - alpha) * linear_decay + received
     v = charged - kept * gamma * spike - (1 - gamma) * v_subreset * spike
     return surrogate_function(v - v_threshold), v
 
@@ -86,8 +106,6 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
     Paper: Yao et al., "GLIF: a unified gated leaky integrate-and-fire neuron for spiking neural
     networks", NeurIPS 2022.
     """
-
-    _has_kernel = False
 
     def __init__(
         self,
@@ -135,36 +153,27 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
             )
         x_seq = _steps.full_precision(x_seq)
         v = self.memory_like("v", x_seq.detach()[0])
-        x_seq = self.watch(x_seq)
         shape = () if channels is None else (channels, *[1] * (x_seq.ndim - 3))
 
-        def gate(parameter: Tensor) -> Tensor:
-            return parameter.sigmoid().view(shape)
+        def gate(name: str) -> Tensor:
+            return getattr(self, name).sigmoid().view(shape)  # type: ignore[no-any-return]
 
-        names = ("alpha", "beta", "gamma", "tau", "v_threshold", "linear_decay", "v_subreset")
-        alpha, beta, gamma, tau, v_threshold, decay, subreset = (
-            gate(getattr(self, name)) for name in names
+        names = ("alpha", "gamma", "tau", "v_threshold", "linear_decay", "v_subreset")
+        gates = [gate(name) for name in names]
+        spread = (1, *shape) if shape else (1,) * (x_seq.ndim - 1)
+        conduct = self.conduct.sigmoid().view(self.T, *spread)
+
+        def step(received: Any, v: Any, spike: Any) -> tuple[Any, ...]:
+            spike, v = _received_step(self.surrogate_function, received, v, spike, *gates)
+            return spike, v, spike
+
+        received = x_seq * (1 - gate("beta") * (1 - conduct))
+        start = [v, torch.zeros_like(v)]
+        spikes, (self.v, _), _ = kernels.scan(
+            step, received, start, backend=self.backend, watcher=self
         )
-        spike = torch.zeros_like(x_seq[0])
-        spikes = []
-        for x, conduct in zip(x_seq, self.conduct, strict=True):
-            spike, v = gated_lif_step(
-                x,
-                v,
-                spike,
-                alpha,
-                beta,
-                gamma,
-                tau,
-                v_threshold,
-                decay,
-                subreset,
-                gate(conduct),
-                self.surrogate_function,
-            )
-            spikes.append(spike)
-        self.v = self.u = v
-        return torch.stack(spikes)
+        self.u = self.v
+        return spikes
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

@@ -40,7 +40,8 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
         V[t] = H (1 - S) + v_reset S, or H - v_threshold S
 
     Multi-step only: input and output are ``[T, B, act_dim * dec_pop_dim]``, and each call starts
-    anew. A subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``.
+    anew. The connections mix neurons, so that the steps run in a loop, not in a kernel. A subclass
+    writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``.
 
     Args:
         act_dim: number of populations.
@@ -58,6 +59,8 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
     Paper: Chen et al., "Fully spiking actor network with intralayer connections for
     reinforcement learning", IEEE TNNLS 2024.
     """
+
+    _has_kernel = False
 
     def __init__(
         self,
@@ -79,9 +82,7 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
         self.init_tensor(x_seq[0].detach())
         spikes: list[Tensor] = []
         for x in _steps.full_precision(x_seq):
-            self.neuronal_charge(x + self.conn(spikes[-1]) if spikes else x)
-            spikes.append(self.neuronal_fire())
-            self.neuronal_reset(spikes[-1])
+            spikes.append(self.advance(x + self.conn(spikes[-1]) if spikes else x))
         return torch.stack(spikes)
 
 

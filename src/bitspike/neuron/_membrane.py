@@ -1,18 +1,59 @@
 """A membrane whose steps are methods: charge, fire and reset to be overridden one by one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from bitspike import dynamics
+from bitspike import dynamics, kernels
 from bitspike.base import MemoryModule
 from bitspike.neuron import _check
 from bitspike.neuron._describe import Describable
 from bitspike.neuron._steps import full_precision
 
 
-class Membrane(Describable, MemoryModule):
+class MethodNeuron(Describable, MemoryModule):
+    """Base of neurons whose step is a method that reads and writes memories.
+
+    `step` lends that method other states, so that the engine can run and record it.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("v",)
+    """The memories, or records, that a step reads and writes."""
+
+    def advance(self, x: Any) -> Any:
+        """One time step on the memories: the output for the input ``x``. Subclasses write it."""
+        raise NotImplementedError
+
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        """One time step, ``(x, *states)`` to ``(output, *states)``; the memories stay as they are.
+
+        Args:
+            x: input ``[B, ...]``.
+            *states: one for each of ``state_names``.
+        """
+        own = {name: self._memories[name] for name in self.state_names}
+        try:
+            self._memories.update(zip(self.state_names, states, strict=True))
+            output = self.advance(x)
+            return (output, *(self._memories[name] for name in self.state_names))
+        finally:
+            self._memories.update(own)
+
+    def _run(
+        self, x_seq: Tensor, states: Sequence[Tensor], watched: bool = False, bits: bool = True
+    ) -> Tensor:
+        """Outputs ``[T, B, ...]`` from these states, and keeps the last ones."""
+        watcher = self if watched else None
+        y_seq, after, _ = kernels.scan(
+            self.step, x_seq, states, backend=self.backend, bits=bits, watcher=watcher
+        )
+        self._memories.update(zip(self.state_names, after, strict=True))
+        return y_seq
+
+
+class Membrane(MethodNeuron):
     """Base of neurons that are written as methods on ``v``, which a subclass registers.
 
     Args:
@@ -21,8 +62,6 @@ class Membrane(Describable, MemoryModule):
         surrogate_function: spike function with a surrogate gradient.
         detach_reset: True keeps the gradient from flowing through the spike of the reset.
     """
-
-    _has_kernel = False
 
     v: Tensor
 
@@ -53,6 +92,13 @@ class Membrane(Describable, MemoryModule):
             self.v, spike, self.v_threshold, self.v_reset, self.detach_reset
         )
 
+    def advance(self, x: Any) -> Any:
+        """Charge, fire, reset: the spikes."""
+        self.neuronal_charge(x)
+        spike = self.neuronal_fire()
+        self.neuronal_reset(spike)
+        return spike
+
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
         return (
@@ -77,6 +123,11 @@ class RestartingMembrane(Membrane):
         v_start = 0.0 if self.v_reset is None else self.v_reset
         self.v = torch.full_like(full_precision(data), v_start)
 
+    def _run_anew(self, x_seq: Tensor) -> Tensor:
+        """Spikes ``[T, B, ...]`` of a sequence ``[T, B, ...]``."""
+        self.init_tensor(x_seq[0].detach())
+        return self._run(x_seq, [self._memories[name] for name in self.state_names])
+
 
 class CurrentMembrane(RestartingMembrane):
     """The charge of the current-based leaky neuron.
@@ -86,6 +137,8 @@ class CurrentMembrane(RestartingMembrane):
         C[t] = c_decay C[t-1] + X[t]
         H[t] = v_decay V[t-1] + C[t]
     """
+
+    state_names: ClassVar[tuple[str, ...]] = ("v", "c")
 
     c: Tensor
     c_decay: float

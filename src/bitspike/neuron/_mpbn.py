@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike import dynamics
+from bitspike import dynamics, kernels
 from bitspike.neuron import _check, _steps
-from bitspike.neuron._base import BaseNode
+from bitspike.neuron._base import BaseNode, backend_of_one_step
 
 Surrogate = Callable[[Tensor], Tensor]
 
@@ -22,8 +22,10 @@ class MPBNBaseNode(BaseNode):
         S[t] = Theta(H[t] - v_threshold)      or H[t] - exp(a) with learnable_vth
         V[t] = H (1 - S) + v_reset S, or H - v_threshold S
 
-    BN is torch's, with statistics of each time step. A subclass writes ``charge(x, v)``. Input
-    and output are ``[B, ...]`` or ``[T, B, ...]``, with ``[B, N]`` or ``[B, C, H, W]`` for a step.
+    BN is torch's, with statistics of each time step: it mixes the batch, so that the steps run in a
+    loop, but without BN, and in evaluation after it was moved, in a kernel. A subclass writes
+    ``charge(x, v)``. Input and output are ``[B, ...]`` or ``[T, B, ...]``, with ``[B, N]`` or
+    ``[B, C, H, W]`` for a step.
 
     After training `re_parameterize_v_threshold` moves BN into the threshold, one for each channel::
 
@@ -128,7 +130,7 @@ class MPBNBaseNode(BaseNode):
         self.vbn = nn.Identity()
 
     def _follow_statistics(self, h: Tensor) -> None:
-        if not (self.fold_bn and self.training) or (h.ndim == 2 and len(h) == 1):
+        if h.ndim == 2 and len(h) == 1:
             return
         dims = [0, *range(2, h.ndim)]
         mu, sigma2 = h.detach().mean(dims), h.detach().var(dims)
@@ -142,13 +144,14 @@ class MPBNBaseNode(BaseNode):
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step: ``(x, v)`` to ``(s, v)``; in training it updates the statistics."""
         (v,) = states
-        shape = (1, -1, *[1] * (x.ndim - 2))
+        shape = (1, -1, *[1] * (self._step_ndim - 2))
 
         def channelwise(value: float | Tensor) -> float | Tensor:
             return value.view(shape) if isinstance(value, Tensor) and value.ndim else value
 
         h = self.vbn(self.charge(x, v))
-        self._follow_statistics(h)
+        if self.fold_bn and self.training:
+            self._follow_statistics(h)
         v_threshold = channelwise(self.v_threshold)
         folded = [self.mu, self.sigma2, self.gamma, self.beta]
         if self.fold_bn:
@@ -163,7 +166,7 @@ class MPBNBaseNode(BaseNode):
             s = self.surrogate_function(h - fire_at)
         return s, dynamics.voltage_reset(h, s, v_threshold, self.v_reset, self.detach_reset)
 
-    def _steps_over(self, x_seq: Tensor) -> tuple[Tensor, Tensor]:
+    def _steps_over(self, x_seq: Tensor, single: bool = False) -> tuple[Tensor, Tensor]:
         """Spikes and potentials of the sequence; updates ``v``."""
         if x_seq.ndim - 1 != self._step_ndim or x_seq.shape[2] != self._channels:
             wanted = f"[B, {self._channels}{', H, W' if self._step_ndim == 4 else ''}]"
@@ -173,17 +176,15 @@ class MPBNBaseNode(BaseNode):
             )
         x_seq = _steps.full_precision(x_seq)
         v = self.memory_like("v", x_seq.detach()[0])
-        spikes, potentials = [], []
-        for x in self.watch(x_seq):
-            s, v = self.step(x, v)
-            spikes.append(s)
-            potentials.append(v)
-        self.v = v
-        return torch.stack(spikes), torch.stack(potentials) if self.store_v_seq else v
+        backend = backend_of_one_step(self, x_seq) if single else self.backend
+        spikes, (self.v,), v_seq = kernels.scan(
+            self.step, x_seq, [v], self.store_v_seq, backend, bits=not single, watcher=self
+        )
+        return spikes, self.v if v_seq is None else v_seq
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
-        spikes, v_seq = self._steps_over(x.unsqueeze(0))
+        spikes, v_seq = self._steps_over(x.unsqueeze(0), single=True)
         if self.store_v_seq:
             self.v_seq = v_seq if self.v_seq is None else torch.cat([self.v_seq, v_seq])
         return spikes[0]

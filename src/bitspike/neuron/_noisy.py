@@ -72,23 +72,18 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
         """Noisy spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
         check_population(self, x_seq, self.T, self.num_node)
         x_seq = _steps.full_precision(x_seq)
-        noise_s = None
-        if self.is_training:
-            noise_v, noise_s = self._next_noises(x_seq)
-            noise_v, noise_s = self.sigma_v * noise_v, self.sigma_s * noise_s
-        self.init_tensor(x_seq[0].detach())
-        outputs: list[Tensor] = []
-        for t, x in enumerate(x_seq):
-            x = self._received(x, outputs)
-            self.neuronal_charge(x if noise_s is None else x + noise_v[t])
-            spike = self.neuronal_fire()
-            self.neuronal_reset(spike)
-            outputs.append(spike if noise_s is None else spike + noise_s[t])
-        return torch.stack(outputs)
+        if not self.is_training:
+            return self._respond(x_seq, None, None)
+        noise_v, noise_s = self._next_noises(x_seq)
+        noise_v, noise_s = self.sigma_v * noise_v, self.sigma_s * noise_s
+        if noise_v.ndim == 2:  # the same noise for each sample
+            noise_v, noise_s = noise_v.unsqueeze(1), noise_s.unsqueeze(1)
+        return self._respond(x_seq, noise_v, noise_s)
 
-    def _received(self, x: Tensor, outputs: list[Tensor]) -> Tensor:  # noqa: ARG002
-        """What the neurons receive of the input ``x``, after these outputs."""
-        return x
+    def _respond(self, x_seq: Tensor, noise_v: Tensor | None, noise_s: Tensor | None) -> Tensor:
+        """The outputs with these noises of input and output, which are broadcast."""
+        spikes = self._run_anew(x_seq if noise_v is None else x_seq + noise_v)
+        return spikes if noise_s is None else spikes + noise_s
 
 
 class NoisyCUBALIFNode(CurrentMembrane, NoisyBaseNode):
@@ -145,7 +140,7 @@ class NoisyILCBaseNode(NoisyBaseNode):
     """Base of the noisy neurons with intra-layer connections.
 
     As `NoisyBaseNode` with ``num_node = act_dim * dec_pop_dim``; the noisy output of a step
-    enters the next one through ``conn``, as in `ILCBaseNode`.
+    enters the next one through ``conn``, as in `ILCBaseNode`, and in a loop as there.
 
     Args:
         act_dim: number of populations.
@@ -158,6 +153,8 @@ class NoisyILCBaseNode(NoisyBaseNode):
         v_reset: see there.
         surrogate_function: see there.
     """
+
+    _has_kernel = False
 
     def __init__(
         self,
@@ -189,8 +186,14 @@ class NoisyILCBaseNode(NoisyBaseNode):
         self.act_dim, self.dec_pop_dim = counts
         self.conn = Connections(*counts)
 
-    def _received(self, x: Tensor, outputs: list[Tensor]) -> Tensor:
-        return x + self.conn(outputs[-1]) if outputs else x
+    def _respond(self, x_seq: Tensor, noise_v: Tensor | None, noise_s: Tensor | None) -> Tensor:
+        self.init_tensor(x_seq[0].detach())
+        outputs: list[Tensor] = []
+        for t, x in enumerate(x_seq):
+            x = x + self.conn(outputs[-1]) if outputs else x
+            spike = self.advance(x if noise_v is None else x + noise_v[t])
+            outputs.append(spike if noise_s is None else spike + noise_s[t])
+        return torch.stack(outputs)
 
 
 class NoisyILCCUBALIFNode(CurrentMembrane, NoisyILCBaseNode):

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.base import MemoryModule, MultiStepModule
+from bitspike.base import MultiStepModule
 from bitspike.neuron import _check, _steps
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._membrane import MethodNeuron
 
 
 def _max_abs(v_seq: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ _DECODE: dict[str, Callable[[Tensor], Tensor]] = {
 _DECODE["last-mem"] = _DECODE["last-me"] = _DECODE["last_mem"]
 
 
-class NonSpikingBaseNode(Describable, MemoryModule, MultiStepModule):
+class NonSpikingBaseNode(MethodNeuron, MultiStepModule):
     """Base of the neurons that output membrane potentials; they neither fire nor reset.
 
     Multi-step only: input ``[T, B, ...]``. Each call starts anew at ``V[0] = 0``. A subclass
@@ -42,7 +43,7 @@ class NonSpikingBaseNode(Describable, MemoryModule, MultiStepModule):
         ValueError: for an unknown ``decode``, or an input without time steps.
     """
 
-    _has_kernel = False
+    v: Tensor
 
     def __init__(self, decode: str | None = None) -> None:
         super().__init__()
@@ -62,16 +63,18 @@ class NonSpikingBaseNode(Describable, MemoryModule, MultiStepModule):
         """Puts the new potential into ``self.v``. Subclasses write it."""
         raise NotImplementedError(f"{type(self).__name__} does not define neuronal_charge(x)")
 
+    def advance(self, x: Any) -> Any:
+        """The new potential."""
+        self.neuronal_charge(x)
+        return self.v
+
     def multi_step_forward(self, x_seq: Tensor) -> Tensor | list[Tensor]:
         """The decoded potential ``[B, ...]``, or the list of T of them."""
         _steps.check_sequence(self, x_seq)
         x_seq = _steps.full_precision(x_seq)
-        self.init_tensor(x_seq[0])
-        v_seq = []
-        for x in x_seq:
-            self.neuronal_charge(x)
-            v_seq.append(self.v)
-        return v_seq if self.decode is None else _DECODE[self.decode](torch.stack(v_seq))
+        self.init_tensor(x_seq[0].detach())
+        v_seq = self._run(x_seq, [self._memories[name] for name in self.state_names])
+        return [*v_seq] if self.decode is None else _DECODE[self.decode](v_seq)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bitspike import dynamics
-from bitspike.neuron import _check, _steps
+from bitspike import dynamics, kernels
+from bitspike.neuron import _base, _check, _steps
 from bitspike.neuron._membrane import Membrane
 from bitspike.surrogate import Sigmoid
 
@@ -22,7 +22,9 @@ class SimpleBaseNode(Membrane):
         V[t] = H (1 - S) + v_reset S         by neuronal_reset(spike), or H - v_threshold S
 
     The potential starts at 0, whatever ``v_reset`` is. In multi-step mode, ``[T, B, ...]``, the
-    steps run in a loop: this base is for clarity, not for speed.
+    engine runs these methods, and compiles them if they are elementwise arithmetic. Memories that
+    a subclass registers beside ``v`` are to be named in ``state_names = ("v", ...)``: a neuron with
+    others, or with a ``single_step_forward`` of its own, runs in a loop.
 
     Args:
         v_threshold: threshold of the membrane potential.
@@ -52,16 +54,38 @@ class SimpleBaseNode(Membrane):
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
         x = _steps.full_precision(x)
-        self.v = self.memory_like("v", x)
-        self.neuronal_charge(self.watch(x))
-        spike = self.neuronal_fire()
-        self.neuronal_reset(spike)
+        if self._has_step() and (x.numel() >= _base.FUSED_FROM or self._asks_for_kernels()):
+            return self._scan(x.unsqueeze(0), bits=False)[0]
+        for name in self.state_names:
+            setattr(self, name, self.memory_like(name, x))
+        spike: Tensor = self.advance(self.watch(x))
         return spike
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         _steps.check_sequence(self, x_seq)
+        if self._has_step():
+            return self._scan(_steps.full_precision(x_seq))
+        if self._asks_for_kernels():
+            raise kernels.BackendError(
+                f"{self._whoami()}: the backend {self.backend!r} cannot run a neuron whose "
+                f"memories are not all in state_names={self.state_names}, or that writes its own "
+                "single_step_forward"
+            )
         return torch.stack([self.single_step_forward(x) for x in x_seq])
+
+    def _has_step(self) -> bool:
+        """Whether `step` is all that a time step does."""
+        own = type(self).single_step_forward is not SimpleBaseNode.single_step_forward
+        return not own and {name for name, _ in self.named_memories()} == {*self.state_names}
+
+    def _asks_for_kernels(self) -> bool:
+        return self.backend in ("numba", "triton")
+
+    def _scan(self, x_seq: Tensor, bits: bool = True) -> Tensor:
+        now = x_seq.detach()[0]
+        states = [self.memory_like(name, now) for name in self.state_names]
+        return self._run(x_seq, states, watched=True, bits=bits)
 
 
 class SimpleIFNode(SimpleBaseNode):

@@ -1,10 +1,12 @@
 """The spike-tracer neuron that carries a quantised activation over time."""
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.base import MemoryModule
 from bitspike.neuron import _steps
 from bitspike.neuron._describe import Describable
@@ -39,6 +41,12 @@ def stbif_step(
     """
     _refuse_gradients(x, q, acc_q, q_threshold, pos_max, neg_min)
     q_threshold, pos_max, neg_min = (value.to(x) for value in (q_threshold, pos_max, neg_min))
+    return _step(x, q, acc_q, q_threshold, pos_max, neg_min)
+
+
+def _step(
+    x: Any, q: Any, acc_q: Any, q_threshold: Any, pos_max: Any, neg_min: Any
+) -> tuple[Any, ...]:
     q, acc_q = q + x / q_threshold, acc_q.round()
     up, down = (q >= 1) & (acc_q < pos_max), (q < 0) & (acc_q > neg_min)
     spike = up.to(x) - down.to(x)
@@ -62,11 +70,27 @@ def stbif_multi_step(
             f"stbif_multi_step: the input must be [T, B, ...] with T >= 1, but got shape "
             f"{tuple(x_seq.shape)}"
         )
-    outputs = []
-    for x in x_seq:
-        output, q, acc_q, spike = stbif_step(x, q, acc_q, q_threshold, pos_max, neg_min)
-        outputs.append(output)
-    return torch.stack(outputs), q, acc_q, spike
+    parameters = [value.to(x_seq) for value in (q_threshold, pos_max, neg_min)]
+
+    def step(x: Any, q: Any, acc_q: Any, _: Any) -> tuple[Any, ...]:
+        return _step(x, q, acc_q, *parameters)
+
+    return _scan(step, x_seq, q, acc_q, *parameters)
+
+
+def _scan(
+    step: Callable[..., Any],
+    x_seq: Tensor,
+    q: Tensor,
+    acc_q: Tensor,
+    *parameters: Tensor,
+    backend: str = "auto",
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    _refuse_gradients(x_seq, q, acc_q, *parameters)
+    with torch.no_grad():
+        start = [q, acc_q, torch.zeros_like(acc_q)]
+        outputs, (q, acc_q, spike), _ = kernels.scan(step, x_seq, start, backend=backend)
+    return outputs, q, acc_q, spike
 
 
 class STBIFNode(Describable, MemoryModule):
@@ -98,7 +122,7 @@ class STBIFNode(Describable, MemoryModule):
     ICML 2024.
     """
 
-    _has_kernel = False
+    state_names: ClassVar[tuple[str, ...]] = ("q", "acc_q", "cur_output")
 
     q_threshold: Tensor
     pos_max: Tensor
@@ -135,7 +159,7 @@ class STBIFNode(Describable, MemoryModule):
                 )
             self.register_buffer(name, tensor)
         self.step_mode = step_mode
-        for name in ("q", "acc_q", "cur_output"):
+        for name in self.state_names:
             self.register_memory(name, None)
 
     @classmethod
@@ -165,6 +189,11 @@ class STBIFNode(Describable, MemoryModule):
     def _parameters_of_step(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.q_threshold, self.pos_max, self.neg_min
 
+    def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        """One time step, ``(x, q, acc_q, cur_output)`` to the output and the new three."""
+        q, acc_q, _ = states
+        return _step(x, q, acc_q, *(value.to(x) for value in self._parameters_of_step()))
+
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""
         x = _steps.full_precision(x)
@@ -177,8 +206,9 @@ class STBIFNode(Describable, MemoryModule):
         """Outputs ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         _steps.check_sequence(self, x_seq)
         x_seq = _steps.full_precision(x_seq)
-        outputs, self.q, self.acc_q, self.cur_output = stbif_multi_step(
-            x_seq, *self._states(x_seq.detach()[0]), *self._parameters_of_step()
+        states = self._states(x_seq.detach()[0])
+        outputs, self.q, self.acc_q, self.cur_output = _scan(
+            self.step, x_seq, *states, *self._parameters_of_step(), backend=self.backend
         )
         return outputs
 

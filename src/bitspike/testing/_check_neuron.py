@@ -3,17 +3,20 @@
 import copy
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError
 
 from bitspike import kernels
+from bitspike.base import MemoryModule, StepModule
 from bitspike.functional import reset_net
-from bitspike.neuron import BaseNode
 from bitspike.surrogate import SurrogateFunctionBase
+
+Make = Callable[[], nn.Module]
 
 
 class ConformanceError(AssertionError):
@@ -42,61 +45,115 @@ class Report:
 
 
 def check_neuron(
-    make: Callable[[], BaseNode], T: int = 6, shape: tuple[int, ...] = (2, 5), scale: float = 1.5
+    make: Make,
+    T: int = 6,
+    shape: tuple[int, ...] = (2, 5),
+    scale: float = 1.5,
+    *,
+    without: Collection[str] = (),
 ) -> Report:
     """Holds a neuron to what bitspike promises of every neuron.
 
-    - A loop of single steps and one multi-step call give the same outputs, states and gradients.
-    - A sequence cut in two gives what the whole gives.
-    - With ``spiking=False`` all gradients are those of finite differences, in float64.
-    - The compiled kernel gives what the reference gives, outputs and every gradient.
-    - States are not in ``state_dict``, start anew after a reset, and survive copy and pickle.
+    - ``"modes"``: a loop of single steps and one multi-step call give the same outputs, states and
+      gradients.
+    - ``"parts"``: a sequence cut in two gives what the whole gives.
+    - ``"differences"``: with ``spiking=False`` all gradients are those of finite differences, in
+      float64.
+    - ``"kernel"``: the compiled kernel gives what the reference gives, outputs and every gradient,
+      in each step mode.
+    - ``"state"``: states are not in ``state_dict``, start anew after a reset, and survive copy and
+      pickle.
 
     Args:
-        make: makes a new neuron: its class, or a function without arguments.
+        make: makes a new neuron: its class, or a function without arguments. Random parameters are
+            the same each time.
         T: number of time steps.
         shape: shape of a time step, ``[B, ...]``.
         scale: size of the random inputs; they should make the neuron fire now and then.
+        without: promises that this neuron does not make. ``"gradients"`` stands for all gradients:
+            a neuron for inference.
 
     Returns:
         What was checked. Print it.
 
     Raises:
         ConformanceError: at the first promise that is broken.
-        TypeError: if ``make`` does not make a `neuron.BaseNode`.
+        TypeError: if ``make`` does not make a module with step modes.
+        ValueError: for an unknown promise.
     """
-    node = make()
-    if not isinstance(node, BaseNode):
+    with torch.random.fork_rng(devices=[]):
+        node = make()
+    if not isinstance(node, nn.Module) or not isinstance(node, StepModule):
         raise TypeError(
-            f"check_neuron: make() must return a bitspike.neuron.BaseNode, but returned "
-            f"{type(node).__name__}"
+            f"check_neuron: make() must return a neuron, such as a bitspike.neuron.BaseNode, but "
+            f"returned {type(node).__name__}"
+        )
+    unknown = set(without) - {*_PROMISES, "gradients"}
+    if unknown:
+        raise ValueError(
+            f"check_neuron: without={sorted(unknown)}, but promises are {', '.join(_PROMISES)} "
+            "and gradients"
         )
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(T, *shape, generator=generator, dtype=torch.float64) * scale
     report = Report(type(node).__name__)
-    for check in (_steps_and_sequence, _chunks, _differences, _compiled, _state):
-        for line in check(make, x):
-            (report.notes if line.startswith("not ") else report.passed).append(line)
+    bench = _Bench(make, x, gradients="gradients" not in without)
+    with torch.random.fork_rng(devices=[]):
+        for name, check in _PROMISES.items():
+            lines = ["not promised: " + name] if name in without else check(bench)
+            for line in lines:
+                (report.notes if line.startswith("not ") else report.passed).append(line)
     return report
 
 
-def _made(make: Callable[[], BaseNode], step_mode: str, backend: str = "eager") -> BaseNode:
-    node = make().double()
-    node.step_mode, node.backend = step_mode, backend
-    return node
+@dataclass(frozen=True)
+class _Bench:
+    """A neuron's constructor, and the input it is tried with."""
+
+    make: Make
+    x: Tensor
+    gradients: bool
+
+    def node(self, step_mode: str | None = None, backend: str = "eager") -> Any:
+        """A new neuron, in multi-step mode where it has one."""
+        torch.manual_seed(0)
+        node: Any = self.make().double()
+        modes = node.supported_step_mode()
+        node.step_mode = step_mode or ("m" if "m" in modes else "s")
+        node.backend = backend
+        return node
+
+    def answer(self, node: Any) -> dict[str, Tensor]:
+        """Output, states, and the gradients of a loss on all of them."""
+        if not self.gradients:
+            with torch.no_grad():
+                return {"output": _output(node, self.x), **_states(node)}
+        x = self.x.clone().requires_grad_()
+        y, states = _output(node, x), _states(node)
+        weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)
+        loss = (weight * y).sum() + sum((k + 1) * v.sum() for k, v in enumerate(states.values()))
+        wanted = {"input": x, **dict(node.named_parameters())}
+        found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
+        gradients = {
+            f"gradient of {name}": g for name, g in zip(wanted, found, strict=True) if g is not None
+        }
+        return {"output": y, **states, **gradients}
 
 
-def _answer(node: BaseNode, x: Tensor) -> dict[str, Tensor]:
-    """Output, states, and the gradients of a loss on all of them."""
-    x = x.clone().requires_grad_()
-    y = node(x) if node.step_mode == "m" else torch.stack([node(one) for one in x])
-    states = {name: getattr(node, name) for name in node.state_names}
-    weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)
-    loss = (weight * y).sum() + sum((k + 1) * v.sum() for k, v in enumerate(states.values()))
-    wanted = {"input": x, **dict(node.named_parameters())}
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
-    found = {f"gradient of {n}": g for n, g in zip(wanted, gradients, strict=True) if g is not None}
-    return {"output": y + 0, **{f"state {n}": v for n, v in states.items()}, **found}
+def _output(node: Any, x: Tensor) -> Tensor:
+    """The dense output for the sequence ``x``; of several, all of them."""
+    if node.step_mode == "s":
+        return torch.stack([_one(node(step)) for step in x])
+    return _one(node(x)) + 0
+
+
+def _one(output: Any) -> Tensor:
+    return torch.stack([*output]) if isinstance(output, list | tuple) else output
+
+
+def _states(node: Any) -> dict[str, Tensor]:
+    named = node.named_memories() if isinstance(node, MemoryModule) else ()
+    return {f"state {name}": value for name, value in named if isinstance(value, Tensor)}
 
 
 def _same(promise: str, got: dict[str, Tensor], want: dict[str, Tensor], bound: float) -> str:
@@ -114,40 +171,49 @@ def _same(promise: str, got: dict[str, Tensor], want: dict[str, Tensor], bound: 
     return promise
 
 
-def _steps_and_sequence(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
-    single, multi = _answer(_made(make, "s"), x), _answer(_made(make, "m"), x)
-    yield _same("single steps give what one multi-step call gives", single, multi, 1e-9)
-    y = multi["output"]
-    if bool((y == y.flatten()[0]).all()):
+def _modes(bench: _Bench) -> Iterator[str]:
+    node = bench.node()
+    modes = node.supported_step_mode()
+    y = bench.answer(node)
+    if len(modes) < 2:
+        yield f"not compared with another step mode: there is only {modes[0]!r}"
+    else:
+        promise = "single steps give what one multi-step call gives"
+        yield _same(promise, bench.answer(bench.node("s")), y, 1e-9)
+    if bool((y["output"] == y["output"].flatten()[0]).all()):
         yield "not tested in earnest: all outputs are equal; change `scale` or the parameters"
 
 
-def _chunks(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
-    whole, parts = _made(make, "m"), _made(make, "m")
+def _parts(bench: _Bench) -> Iterator[str]:
+    whole, parts, x = bench.node(), bench.node(), bench.x
+    cut = max(1, len(x) // 3)
     with torch.no_grad():
-        expected = {"output": whole(x) + 0}
-        cut = max(1, len(x) // 3)
-        found = {"output": torch.cat([parts(x[:cut]) + 0, parts(x[cut:]) + 0])}
-        for name in whole.state_names:
-            expected[name], found[name] = getattr(whole, name), getattr(parts, name)
-    yield _same("a sequence in two parts gives what the whole gives", found, expected, 1e-12)
+        expected = {"output": _output(whole, x), **_states(whole)}
+        found = {"output": torch.cat([_output(parts, x[:cut]), _output(parts, x[cut:])])}
+    yield _same(
+        "a sequence in two parts gives what the whole gives",
+        found | _states(parts), expected, 1e-12,
+    )  # fmt: skip
 
 
-def _differences(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
-    node = _made(make, "m")
-    spike = node.surrogate_function
-    if not isinstance(spike, SurrogateFunctionBase):
+def _differences(bench: _Bench) -> Iterator[str]:
+    if not bench.gradients:
+        yield "not promised: gradients"
+        return
+    node = bench.node()
+    spike = getattr(node, "surrogate_function", None)
+    if isinstance(spike, SurrogateFunctionBase):
+        spike.set_spiking_mode(False)
+    elif spike is not None or hasattr(node, "v_threshold"):
         yield "not checked by finite differences: the surrogate function has no smooth primitive"
         return
-    spike.set_spiking_mode(False)
     parameters = [p for p in node.parameters() if p.requires_grad]
 
     def outputs(x: Tensor, *_: Tensor) -> tuple[Tensor, ...]:
-        node.reset()
-        y = node(x)
-        return (y, *(getattr(node, name) for name in node.state_names))
+        reset_net(node)
+        return (_output(node, x), *_states(node).values())
 
-    inputs = (x.clone().requires_grad_(), *parameters)
+    inputs = (bench.x.clone().requires_grad_(), *parameters)
     try:
         torch.autograd.gradcheck(outputs, inputs)
     except GradcheckError as error:
@@ -155,30 +221,41 @@ def _differences(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
     yield "gradients are those of finite differences (spiking=False)"
 
 
-def _compiled(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
+def _kernel(bench: _Bench) -> Iterator[str]:
     promise = "the compiled kernel gives what the reference gives"
-    try:
-        fused = _answer(_made(make, "m", "numba"), x)
-    except kernels.BackendError as error:
-        yield f"not compiled: {error}"
-        return
-    yield _same(promise, fused, _answer(_made(make, "m"), x), 1e-9)
+    for mode in bench.node().supported_step_mode():
+        try:
+            fused = bench.answer(bench.node(mode, "numba"))
+        except kernels.BackendError as error:
+            yield f"not compiled: {error}"
+            return
+        _same(promise, fused, bench.answer(bench.node(mode)), 1e-9)
+    yield promise
 
 
-def _state(make: Callable[[], BaseNode], x: Tensor) -> Iterator[str]:
-    node = _made(make, "m")
+def _state(bench: _Bench) -> Iterator[str]:
+    node, x = bench.node(), bench.x
     with torch.no_grad():
-        first = node(x) + 0
-        kept = set(node.state_dict()) & set(dict(node.named_memories()))
+        first = _output(node, x)
+        kept = set(node.state_dict()) & {name.removeprefix("state ") for name in _states(node)}
         if kept:
             raise ConformanceError(f"state stays out of state_dict: {sorted(kept)} is in it")
         for how, clone in (
             ("deepcopy", copy.deepcopy(node)),
             ("pickle", pickle.load(io.BytesIO(pickle.dumps(node)))),  # noqa: S301 -- our own
         ):
-            clone_answer, answer = clone(x), copy.deepcopy(node)(x)
-            _same(f"{how} keeps the state", {"y": clone_answer + 0}, {"y": answer + 0}, 0.0)
+            expected = {"y": _output(copy.deepcopy(node), x)}
+            _same(f"{how} keeps the state", {"y": _output(clone, x)}, expected, 0.0)
         reset_net(node)
-        again = node(x) + 0
+        again = _output(node, x)
     yield _same("after a reset the neuron starts anew", {"y": again}, {"y": first}, 0.0)
     yield "state stays out of state_dict, and survives deepcopy and pickle"
+
+
+_PROMISES: dict[str, Callable[[_Bench], Iterator[str]]] = {
+    "modes": _modes,
+    "parts": _parts,
+    "differences": _differences,
+    "kernel": _kernel,
+    "state": _state,
+}

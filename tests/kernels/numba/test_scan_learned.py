@@ -1,5 +1,7 @@
 """Spike functions that learn their shape, compiled: outputs and every gradient."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -54,6 +56,17 @@ def test_kernels_follow_a_shape_that_changes() -> None:
     assert gradients[0][1] != gradients[1][1]
 
 
+@pytest.mark.usefixtures("interpreted")
+def test_kernels_do_not_keep_a_surrogate_alive() -> None:
+    spike = learning("ATan", ())
+    alpha = weakref.ref(spike.alpha)
+    node = neuron.LIFNode(surrogate_function=spike)
+    compiled(node.step, torch.randn(5, 3, 6), [torch.zeros(3, 6)])
+    del spike, node
+    gc.collect()
+    assert alpha() is None
+
+
 def recorded(step: Any, x: Tensor, v: Tensor) -> str:
     why = fast.record(step, x, [v])
     assert isinstance(why, str)
@@ -83,6 +96,17 @@ def test_a_step_with_side_effects_is_not_compiled() -> None:
     node(torch.zeros(4, 3))
     assert node.steps == 4
     assert isinstance(node.last, Tensor)
+
+
+def test_a_step_that_works_in_place_is_not_compiled() -> None:
+    total = torch.zeros(3)
+
+    def step(x: Any, v: Any) -> Any:
+        total.add_(x)
+        return v + x, v
+
+    assert "it calls add_()" in recorded(step, torch.ones(2, 3), torch.zeros(3))
+    assert not total.any()
 
 
 def test_a_wider_parameter_is_left_to_the_reference() -> None:

@@ -50,7 +50,7 @@ _TEXT = {
     "fire": "{}",
 }
 _TEXT |= {name: f"libdevice.{name}({{}})" for name in ("exp", "log", "sin", "cos", "tanh")}
-_TEXT |= {name: f"libdevice.{name}({{}})" for name in ("atan", "erf")}
+_TEXT |= {name: f"libdevice.{name}({{}})" for name in ("atan", "erf", "erfc")}
 
 # In float64 Triton's own operators are exact, and the functions of that name do not exist.
 _TEXT_OF = {

@@ -21,6 +21,6 @@ def _elementwise(function: Callable[..., torch.Tensor]) -> Callable[..., Any]:
     return apply
 
 
-_NAMES = ("exp", "log", "sin", "cos", "tanh", "atan", "erf", "pow")
+_NAMES = ("exp", "log", "sin", "cos", "tanh", "atan", "erf", "erfc", "pow")
 libdevice = SimpleNamespace(**{name: _elementwise(getattr(torch, name)) for name in _NAMES})
 libdevice.rint = _elementwise(torch.round)
