@@ -59,6 +59,8 @@ def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None)
     """
     if key is not None and key in _records:
         return _records[key]
+    if not states:
+        return "a scan without a state is none"
     try:
         program = trace(step, len(states))
     except NotTraceableError as error:
