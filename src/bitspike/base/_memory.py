@@ -99,10 +99,11 @@ class MemoryModule(nn.Module, StepModule):
             if name not in self._records:
                 yield name, value
 
-    def memory_like(self, name: str, x: Tensor) -> Tensor:
+    def memory_like(self, name: str, x: Tensor, compact: bool = False) -> Tensor:
         """The memory ``name`` as a tensor shaped like ``x``, one time step of the input.
 
-        At the first input after a reset it is made, filled with its value; later it must fit.
+        At the first input after a reset it is made, filled with its value; later it must fit. With
+        ``compact`` what is made is a view of one number, which cannot be written into.
 
         Raises:
             StateError: if the memory has another shape or device than ``x``, or hangs on a graph
@@ -111,7 +112,8 @@ class MemoryModule(nn.Module, StepModule):
         value = self._memories[name]
         if not isinstance(value, Tensor):
             dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-            value = torch.full(x.shape, float(value), dtype=dtype, device=x.device)
+            shape = () if compact else x.shape
+            value = torch.full(shape, float(value), dtype=dtype, device=x.device).expand(x.shape)
             self._memories[name] = value
             return value
         cure = "Call functional.reset_net(net) after each batch."

@@ -161,7 +161,7 @@ class BaseNode(Describable, MemoryModule):
             return torch.stack([self.single_step_forward(x) for x in x_seq])
         x_seq = _steps.full_precision(x_seq)
         now = x_seq.detach()[0]
-        states = [self.memory_like(name, now) for name in self.state_names]
+        states = [self.memory_like(name, now, compact=True) for name in self.state_names]
         y_seq, after, v_seq = kernels.scan(
             self.step, x_seq, states, self.store_v_seq, self.backend,
             watcher=self, key=self._step_key(),

@@ -100,7 +100,13 @@ def _state_lines(program: Program) -> list[str]:
     """What a task allocates to run its steps."""
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     lines = [f"state{k} = np.empty(count, dtype)" for k in states]
-    lines += [f"state{k}[:] = start{k}[own : own + count]" for k in states]
+    for k in states:
+        lines += [
+            f"if len(start{k}) == 1:",  # all neurons start alike
+            f"    state{k}[:] = start{k}[0]",
+            "else:",
+            f"    state{k}[:] = start{k}[own : own + count]",
+        ]
     return lines + [f"field{k} = given{k}[own : own + count]" for k in fields]
 
 
@@ -209,12 +215,15 @@ def backward_source(plan: Plan, held: bool) -> Source:
     body += [f"grad{k}[j] = {_name(place)}" for k, place in enumerate(gradients.states)]
     body += [f"sum{k} += np.float64(n{place})" for k, place in gradients.numbers.items()]
     body += [f"grad_field{k}[j] += n{place}" for k, place in gradients.fields.items()]
-    allocate = [f"grad{k} = np.empty(count, dtype)" for k in states]
-    allocate += [f"grad{k}[:] = end{k}[own : own + count]" for k in states]
+    allocate = [f"grad{k} = np.zeros(count, dtype)" for k in states]
+    for k in states:
+        allocate += [f"if len(end{k}) > 0:", f"    grad{k}[:] = end{k}[own : own + count]"]
     allocate += [f"field{k} = given{k}[own : own + count]" for k in fields]
     allocate += [f"grad_field{k} = np.zeros(count, dtype)" for k in fields]
     allocate += [f"sum{k} = np.float64(0.0)" for k in gradients.numbers]
-    finish = [f"first{k}[own : own + count] = grad{k}" for k in states]
+    finish = []
+    for k in states:
+        finish += [f"if len(first{k}) > 0:", f"    first{k}[own : own + count] = grad{k}"]
     finish += [f"to_field{k}[own : own + count] = grad_field{k}" for k in fields]
     if held:
         allocate += ["total = np.zeros(count, dtype)"]

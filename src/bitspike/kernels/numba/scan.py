@@ -103,8 +103,9 @@ class _Scan(torch.autograd.Function):
         )
         kernels, numbers = recorded.kernels(_store, wanted, dtype)
         v_seq = torch.empty((T, *shape), dtype=x.dtype) if recording else None
-        last = [np.empty(shape, dtype) for _ in starts]
-        before = [start.contiguous() for start in starts]
+        last = [pool.empty(tuple(shape), x.dtype) for _ in starts]
+        # One number for all neurons stays one number.
+        before = [start.contiguous() if any(start.stride()) else start for start in starts]
         wide = [field.expand(shape).contiguous() for field in given]
         words = np.empty((T, R, word_count(N)) if bits else 0, np.uint64)
         dense = None if bits else pool.empty((T, *shape), x.dtype)
@@ -113,7 +114,7 @@ class _Scan(torch.autograd.Function):
             words.reshape(-1) if dense is None else flat(dense),
             _NOTHING[x.dtype] if v_seq is None else flat(v_seq),
             T, R, N, _rows_a_task(BLOCK, N, x), numbers,
-            *map(flat, before), *(one.reshape(-1) for one in last), *map(flat, wide),
+            *map(flat, before), *map(flat, last), *map(flat, wide),
             work=T * R * N * 0.12 * kernels.plan.forward,
         )  # fmt: skip
         ctx.set_materialize_grads(False)
@@ -126,7 +127,7 @@ class _Scan(torch.autograd.Function):
                 (k, value.shape, value.dtype)
                 for k, value in zip(recorded.learned, learned, strict=True)
             ]
-        ends = map(torch.from_numpy, last)
+        ends = last
         if dense is not None:
             return (dense, v_seq, *ends)
         lead, features = ((T, R), shape[1:]) if len(shape) > 1 else ((T,), shape)
@@ -144,20 +145,25 @@ class _Scan(torch.autograd.Function):
         g = _rows_of(_zero(x.dtype).expand(T, R, N) if g is None else g, T, R, N)
         held = len(x) < T
         gx = x if is_alone(x) and not held else _empty_like(x)
-        first = [np.empty(shape, kernels.dtype) for _ in ends]
+        wanted = ctx.needs_input_grad[-len(ctx.learned) - len(wide) - len(ends) :]
+        first = [
+            pool.empty(tuple(shape), x.dtype) if needed else None
+            for needed, _ in zip(wanted, ends, strict=False)
+        ]
         to_fields = [torch.empty(shape, dtype=x.dtype) for _ in wide]
         block = _block(T, len(plan.stored))
         rows = _rows_a_task(block, N, x, g, gx)
         tasks = -(-R // rows) * -(-N // block)
         learned = plan.gradients.numbers
-        sums = np.empty((len(learned), tasks))
+        sums, nothing = np.empty((len(learned), tasks)), _NOTHING[x.dtype]
         kernels.backward(held)(
             flat(g), g.stride(0), g.stride(1),
-            _NOTHING[x.dtype] if gv_seq is None else flat(gv_seq.contiguous()),
+            nothing if gv_seq is None else flat(gv_seq.contiguous()),
             flat(x), _stride_of_time(x, T), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
             sums, T, R, N, block, rows, ctx.numbers, *map(flat, before),
-            *(np.zeros(R * N, kernels.dtype) if e is None else flat(e.contiguous()) for e in ends),
-            *(one.reshape(-1) for one in first), *map(flat, wide), *map(flat, to_fields),
+            *(nothing if end is None else flat(end.contiguous()) for end in ends),
+            *(nothing if one is None else flat(one) for one in first),
+            *map(flat, wide), *map(flat, to_fields),
             work=T * R * N * 0.08 * len(plan.program.nodes),
         )  # fmt: skip
         of_fields = [
@@ -169,8 +175,7 @@ class _Scan(torch.autograd.Function):
             torch.tensor(totals[k], dtype=kind).view(size) if k in totals else None
             for k, size, kind in ctx.learned
         ]
-        of_states = map(torch.from_numpy, first)
-        gradients = (gx.view(ctx.x_shape), *of_states, *of_fields, *of_numbers)
+        gradients = (gx.view(ctx.x_shape), *first, *of_fields, *of_numbers)
         return (None, None, None, None, None, *gradients)
 
 
