@@ -113,7 +113,8 @@ class MemoryModule(nn.Module, StepModule):
         if not isinstance(value, Tensor):
             dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
             shape = () if compact else x.shape
-            value = torch.full(shape, float(value), dtype=dtype, device=x.device).expand(x.shape)
+            value = torch.full(shape, float(value), dtype=dtype, device=x.device)
+            value = value.expand(x.shape) if compact else value
             self._memories[name] = value
             return value
         cure = "Call functional.reset_net(net) after each batch."

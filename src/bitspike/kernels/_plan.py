@@ -74,6 +74,19 @@ def needed(program: Program, results: Iterable[int], stop: Callable[[int], bool]
     return sorted(seen)
 
 
+def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) -> dict[int, str]:
+    """Where the values of those nodes come from whose kind is in ``names``.
+
+    A ``{}`` in a name stands for the number of the state or field.
+    """
+    found = {}
+    for place in places:
+        kind, *which = program.nodes[place]
+        if kind in names:
+            found[place] = names[kind].format(*which)
+    return found
+
+
 def assignments(
     program: Program, places: Iterable[int], leaf: Mapping[int, str], text: Mapping[str, str]
 ) -> list[str]:

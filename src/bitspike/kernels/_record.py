@@ -26,6 +26,15 @@ class Recorded:
         self.gives_bits = deciding_value(program) is not None
         self._found: dict[Any, Any] = {}
 
+    def tensors(self, x_seq: Tensor, states: Sequence[Tensor]) -> tuple[tuple[Any, ...], bool]:
+        """What a scan computes with, and whether backward may be asked for gradients of it.
+
+        In order: the input, the states, the fields, the learned numbers.
+        """
+        learned = [self.program.numbers[k] for k in self.learned]
+        tensors: tuple[Any, ...] = (x_seq, *states, *self.fields, *learned)
+        return tensors, torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
+
     def kernels(
         self, store: "KernelStore[Kernels]", wanted: tuple[int, ...], form: Hashable
     ) -> tuple[Kernels, Any]:

@@ -26,6 +26,7 @@ from bitspike.kernels._plan import (
     constants,
     gradient_nodes,
     indent,
+    leaves,
     needed,
     used_numbers,
 )
@@ -112,11 +113,8 @@ def _state_lines(program: Program) -> list[str]:
 
 def _step_lines(program: Program, places: list[int]) -> list[str]:
     """One step of neuron j, which leaves the new states behind."""
-    leaf = {0: "x_row[j]"}
-    for place in places:
-        kind, *which = program.nodes[place]
-        if kind in ("state", "field"):
-            leaf[place] = f"{kind}{which[0]}[j]"
+    names = {"x": "x_row[j]", "state": "state{}[j]", "field": "field{}[j]"}
+    leaf = leaves(program, places, names)
     new = enumerate(program.results[1:])
     return [
         *assignments(program, places, leaf, _TEXT),
@@ -199,17 +197,9 @@ def backward_source(plan: Plan, held: bool) -> Source:
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
     stored = range(len(plan.stored))
+    names = {"x": "x_row[j]", "field": "field{}[j]", "grad": "g_row[j]", "grad_state": "grad{}[j]"}
     leaf = {place: f"kept{i}[j]" for i, place in enumerate(plan.stored)}
-    for place in places:
-        kind, *which = program.nodes[place]
-        if kind == "x":
-            leaf[place] = "x_row[j]"
-        elif kind == "field":
-            leaf[place] = f"field{which[0]}[j]"
-        elif kind == "grad":
-            leaf[place] = "g_row[j]"
-        elif kind == "grad_state":
-            leaf[place] = f"grad{which[0]}[j]"
+    leaf |= leaves(program, places, names)
     body = assignments(program, places, leaf, _TEXT)
     body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]
     body += [f"grad{k}[j] = {_name(place)}" for k, place in enumerate(gradients.states)]

@@ -236,9 +236,7 @@ def scan(
         bits: whether spikes come as a `SpikeTensor` where the output is 0 and 1.
         T: number of steps that the one step ``x_seq`` is held for; None: all is there.
     """
-    learned = [recorded.program.numbers[k] for k in recorded.learned]
-    tensors = (x_seq, *states, *recorded.fields, *learned)
-    saving = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)  # type: ignore[union-attr]
+    tensors, saving = recorded.tensors(x_seq, states)
     y, v_seq, *last = _Scan.apply(
         recorded, saving, bits and recorded.gives_bits, store_v_seq, T or len(x_seq), *tensors
     )

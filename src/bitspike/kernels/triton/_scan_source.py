@@ -17,6 +17,7 @@ from bitspike.kernels._plan import (
     constants,
     gradient_nodes,
     indent,
+    leaves,
     needed,
     used_numbers,
 )
@@ -102,15 +103,8 @@ def forward_source(plan: Plan, precision: str, learned: tuple[int, ...]) -> str:
     y, *new = program.results
     states, fields, kept = range(len(new)), range(len(program.fields)), range(len(stored))
     places = needed(program, [*new, *stored, y], lambda _: False)
-    leaf = {}
-    for place in places:
-        kind, *which = program.nodes[place]
-        if kind == "state":
-            leaf[place] = f"state{which[0]}"
-        elif kind == "field":
-            leaf[place] = f"field{which[0]}"
-        elif kind == "x":
-            leaf[place] = "x_now"
+    names = {"x": "x_now", "state": "state{}", "field": "field{}"}
+    leaf = leaves(program, places, names)
     before = [_load(f"state{k}", f"start{k} + at") for k in states]
     before += [_load(f"field{k}", f"given{k} + at") for k in fields]
     pointers = {"x_at": ("x", "x_t"), "out_at": ("out", "M"), "v_at": ("v_seq", "M")}
@@ -151,17 +145,9 @@ def backward_source(plan: Plan, precision: str, learned: tuple[int, ...]) -> str
     program, gradients = plan.program, plan.gradients
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
+    names = {"x": "x_now", "field": "field{}", "grad": "g_now", "grad_state": "grad{}"}
     leaf = {place: f"value{i}" for i, place in enumerate(plan.stored)}
-    for place in places:
-        kind, *which = program.nodes[place]
-        if kind == "x":
-            leaf[place] = "x_now"
-        elif kind == "field":
-            leaf[place] = f"field{which[0]}"
-        elif kind == "grad":
-            leaf[place] = "g_now"
-        elif kind == "grad_state":
-            leaf[place] = f"grad{which[0]}"
+    leaf |= leaves(program, places, names)
     kept = range(len(plan.stored))
     before = [_load(f"grad{k}", f"end{k} + at") for k in states]
     before += [_load(f"field{k}", f"given{k} + at") for k in fields]

@@ -204,8 +204,6 @@ def scan(
         store_v_seq: True records the first state after each step.
         bits: without effect, spikes are dense here.
     """
-    learned = [recorded.program.numbers[k] for k in recorded.learned]
-    tensors = (x_seq, *states, *recorded.fields, *learned)
-    saving = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)  # type: ignore[union-attr]
+    tensors, saving = recorded.tensors(x_seq, states)
     y, v_seq, *last = _Scan.apply(recorded, saving, store_v_seq, *tensors)  # type: ignore[no-untyped-call]
     return y, tuple(last), v_seq
