@@ -1,5 +1,7 @@
 """The fused time loop against the eager reference: outputs and every gradient."""
 
+import ctypes
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from bitspike import functional, kernels, layer, neuron, surrogate
 from bitspike.kernels import eager
 from bitspike.kernels._record import KernelStore
-from bitspike.kernels.numba import _scan_source
+from bitspike.kernels.numba import _address, _scan_source
 from bitspike.kernels.numba import scan as fast
 from bitspike.spikes import SpikeTensor
 
@@ -96,12 +98,19 @@ def assert_parity(
 class _Interpreted:
     """A kernel that Python runs as it is written: slow, but without a compilation."""
 
-    def __init__(self, function: Any, name: str) -> None:  # noqa: ARG002
-        self.function = function
+    def __init__(self, function: Any, name: str, arrays: Any) -> None:
+        self.function = _address.entry(function, function, name, arrays)
 
     def __call__(self, *args: Any, work: float) -> None:  # noqa: ARG002
         with np.errstate(all="ignore"):
             self.function(*args)
+
+
+def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """What the kernels' own does, in Python."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = (ctypes.c_byte * size).from_address(address) if size else b""
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 @pytest.fixture
@@ -110,6 +119,7 @@ def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "Kernel", _Interpreted)
     monkeypatch.setattr(fast, "_store", KernelStore(fast._Kernels, fast._array))
     monkeypatch.setitem(_scan_source._FUNCTIONS, "exp", np.exp)  # Python's own would overflow
+    monkeypatch.setattr(_address, "array_at", array_at)
 
 
 def make(name: str, reset: str, spike: Any) -> Node:

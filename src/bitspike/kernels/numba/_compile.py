@@ -16,6 +16,7 @@ import torch
 from numba.np.ufunc.parallel import _launch_threads
 
 from bitspike.kernels._threads import get_num_threads
+from bitspike.kernels.numba._address import Arrays, entry
 from bitspike.kernels.numba._pace import MANY_FROM, Pace
 
 Function = Callable[..., Any]
@@ -75,12 +76,17 @@ class Kernel:
         template: the kernel, in Python, with ``numba.prange`` for its parallel loop.
         name: what distinguishes this kernel from others of the same template.
         names: the global names of the template that are bound for this kernel.
+        arrays: arguments that a call gives as an address and the length of each axis, contiguous.
     """
 
     def __init__(
-        self, template: Function, name: str = "", names: dict[str, Any] | None = None
+        self,
+        template: Function,
+        name: str = "",
+        names: dict[str, Any] | None = None,
+        arrays: Arrays | None = None,
     ) -> None:
-        self._template, self._names = template, names or {}
+        self._template, self._names, self._arrays = template, names or {}, arrays
         self._name = "_".join(part for part in (template.__name__, name) if part)
         self._forms: dict[bool, Any] = {}
         self._compiled = False
@@ -127,16 +133,23 @@ class Kernel:
         function = types.FunctionType(code, {**self._template.__globals__, **self._names}, name)
         function.__module__ = self._template.__module__
         function.__qualname__ = name
-        options: dict[str, Any] = {"parallel": parallel, "error_model": "numpy", "nogil": True}
-        try:
-            return numba.njit(function, cache=True, **options)
-        except RuntimeError as error:  # Numba's word for: no folder to cache in
-            warnings.warn(
-                f"bitspike's compiled kernels cannot be cached ({error}): each new process "
-                "compiles them again. Set NUMBA_CACHE_DIR to a folder that can be written.",
-                stacklevel=2,
-            )
-            return numba.njit(function, **options)
+        options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+        kernel = _jit(function, parallel=parallel, **options)
+        if self._arrays is None:
+            return kernel
+        return _jit(entry(function, kernel, name, self._arrays), **options)
+
+
+def _jit(function: Function, **options: Any) -> Any:
+    try:
+        return numba.njit(function, cache=True, **options)
+    except RuntimeError as error:  # Numba's word for: no folder to cache in
+        warnings.warn(
+            f"bitspike's compiled kernels cannot be cached ({error}): each new process "
+            "compiles them again. Set NUMBA_CACHE_DIR to a folder that can be written.",
+            stacklevel=3,
+        )
+        return numba.njit(function, **options)
 
 
 def specialise(template: Function, dtype: Any, **names: Any) -> Kernel:

@@ -26,6 +26,13 @@ def words_of(x: Tensor) -> Any:
     return flat(x.contiguous()).view(np.uint64)
 
 
+def located(x: Tensor | None) -> tuple[int, int]:
+    """Address of ``x`` and how many elements lie from its first to its last; of None, 0 and 0."""
+    if x is None:
+        return 0, 0
+    return x.data_ptr(), x.numel() if x.is_contiguous() else _extent(x)
+
+
 def has_slack(x: Tensor) -> bool:
     """Whether `SLACK` elements behind the last one of ``x`` can be read."""
     whole = x.untyped_storage().nbytes() // x.itemsize - x.storage_offset()
@@ -41,6 +48,27 @@ def _extent(x: Tensor) -> int:
     return 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
 
 
+class _Buffer:
+    """Memory of the pool, which can tell whether anybody else holds it."""
+
+    __slots__ = ("_address", "_alone", "_storage", "flat")
+
+    def __init__(self, size: int, dtype: torch.dtype) -> None:
+        self.flat = torch.empty(size + SLACK, dtype=dtype)[:size]
+        self._address = self.flat.data_ptr()
+        self._storage = self.flat.untyped_storage()
+        self._alone = torch._C._storage_Use_Count(self._storage._cdata)
+
+    def users(self) -> int:
+        """How many tensors hold the memory, the pool apart."""
+        return int(torch._C._storage_Use_Count(self._storage._cdata)) - self._alone
+
+    def is_free(self) -> bool:
+        """Whether the pool alone holds the memory, in this and every other process."""
+        # What is shared with another process has moved.
+        return self.users() == 0 and self.flat.data_ptr() == self._address
+
+
 class _Pool(threading.local):
     """Large buffers of this thread that nobody uses any more.
 
@@ -54,7 +82,7 @@ class _Pool(threading.local):
     KEPT = 4
 
     def __init__(self) -> None:
-        self._buffers: OrderedDict[tuple[int, torch.dtype], list[Tensor]] = OrderedDict()
+        self._buffers: OrderedDict[tuple[int, torch.dtype], list[_Buffer]] = OrderedDict()
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Like ``torch.empty`` on the CPU, with `SLACK` elements behind the last one."""
@@ -62,38 +90,32 @@ class _Pool(threading.local):
         if size * dtype.itemsize < self.SMALL:
             return torch.empty(size + SLACK, dtype=dtype)[:size].view(shape)
         key = (size, dtype)
-        kept = self._buffers.setdefault(key, [])
-        self._buffers.move_to_end(key)
-        buffer = next((one for one in kept if _unused(one)), None)
-        if buffer is None:
-            buffer = torch.empty(size + SLACK, dtype=dtype)
-            self._buffers[key] = [*kept[1 - self.KEPT :], buffer]
+        kept = self._buffers.get(key)
+        if kept is None:
+            kept = self._buffers[key] = []
             if len(self._buffers) > self.SIZES:
                 self._buffers.popitem(last=False)
-        return buffer[:size].view(shape)
+        self._buffers.move_to_end(key)
+        for buffer in kept:
+            if buffer.is_free():
+                return buffer.flat.view(shape)
+        buffer = _Buffer(size, dtype)
+        kept.append(buffer)
+        del kept[: -self.KEPT]
+        return buffer.flat.view(shape)
 
     def release(self) -> None:
         """Forgets all buffers: those that nobody uses are free, others belong to their users."""
         self._buffers.clear()
 
-    def holds(self, x: Tensor) -> bool:
-        """Whether ``x`` is one of the buffers, all of it and in order."""
-        at = x.data_ptr()
-        return x.is_contiguous() and any(
-            one.data_ptr() == at for one in self._buffers.get((x.numel(), x.dtype), ())
-        )
-
-
-def holders(x: Tensor) -> int:
-    """How many tensors and others hold on to the memory of ``x``, this question included."""
-    storage = x.untyped_storage()
-    return int(torch._C._storage_Use_Count(storage._cdata))
-
-
-def _unused(buffer: Tensor) -> bool:
-    """Whether the pool alone holds the memory of ``buffer``, in this and every other process."""
-    # One reference of the buffer, one of the question.
-    return holders(buffer) <= 2 and not buffer.is_shared()
+    def users(self, x: Tensor) -> int | None:
+        """How many hold the buffer that ``x`` is all of, in order; None if it is no buffer."""
+        if x.is_contiguous():
+            at = x.data_ptr()
+            for buffer in self._buffers.get((x.numel(), x.dtype), ()):
+                if buffer.flat.data_ptr() == at:
+                    return buffer.users()
+        return None
 
 
 pool = _Pool()

@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.kernels.numba._memory import holders, pool
+from bitspike.kernels.numba._memory import pool
 
 _keeps_graph = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 
 
 def save_alone(ctx: Any, x: Tensor, *others: Tensor) -> None:
     """``ctx.save_for_backward`` of a tensor that was detached, and so holds on to no other."""
-    _holders_of_saved()  # not from inside a backward pass
+    _users_of_saved()  # not from inside a backward pass
     ctx.save_for_backward(x, *others)
 
 
@@ -24,32 +24,32 @@ def is_alone(x: Tensor) -> bool:
     no other tensor shares, be it saved or held by anyone. Other memory may be in use by those who
     are not counted, such as the NumPy array of ``torch.from_numpy``.
     """
-    if _keeps_graph() or not pool.holds(x):
+    if _keeps_graph():
         return False
-    return holders(x) <= _holders_of_saved() + 1  # the pool
+    users = pool.users(x)
+    return users is not None and users <= _users_of_saved()
 
 
 class _Count(torch.autograd.Function):
-    """Counts in backward who holds on to a tensor that nobody but the graph knows."""
+    """Counts in backward who holds on to its input, if that is a buffer of the pool."""
 
-    found = 0
+    found: int | None = None
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x.detach().view(2, 1))
-        return x.sum()
+        ctx.save_for_backward(x.detach())
+        return pool.empty(tuple(x.shape), x.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        _Count.found = holders(x)
-        return grad.expand(2)
+        _Count.found = pool.users(*ctx.saved_tensors) or _Count.found
+        return grad
 
 
 @cache
-def _holders_of_saved() -> int:
+def _users_of_saved() -> int:
     """Measured, for it is a matter of how this release of torch keeps saved tensors."""
-    with torch.enable_grad():
-        root = torch.zeros(2, requires_grad=True)
-        _Count.apply(root + 1).backward()
-    return _Count.found
+    root = torch.zeros(pool.SMALL, requires_grad=True)
+    with torch.enable_grad():  # nobody but the graph knows what the first one returns
+        _Count.apply(_Count.apply(root)).backward(root)
+    return _Count.found or 0

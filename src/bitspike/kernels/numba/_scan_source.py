@@ -76,10 +76,14 @@ _FUNCTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A kernel's text, and the constants that it names."""
+    """A kernel's text, the constants that it names, and which of its arguments are tensors.
+
+    Spikes as bits are called ``words``.
+    """
 
     text: str
     constants: dict[str, float]
+    tensors: tuple[str, ...]
 
     def function(self, dtype: type[np.floating[Any]]) -> FunctionType:
         """The kernel as a Python function, in one precision."""
@@ -135,8 +139,9 @@ def forward_source(plan: Plan, bits: bool) -> Source:
     arguments = [f"start{k}" for k in states] + [f"last{k}" for k in states]
     arguments += [f"given{k}" for k in fields]
     output = _BITS if bits else ["out[row : row + count] = y[:count]"]
+    tensors = ("x", "words" if bits else "out", "v_seq", *arguments)
     text = f"""
-def forward(x, x_t, x_r, out, v_seq, T, R, N, rows, numbers, {", ".join(arguments)}):
+def forward(x, x_t, x_r, {tensors[1]}, v_seq, T, R, N, rows, numbers, {", ".join(arguments)}):
     blocks = (N + BLOCK - 1) // BLOCK
     W = (N + WORD - 1) // WORD
     for task in prange((R + rows - 1) // rows * blocks):
@@ -159,7 +164,7 @@ def forward(x, x_t, x_r, out, v_seq, T, R, N, rows, numbers, {", ".join(argument
 {indent(output, 3)}
 {indent([f"last{k}[own : own + count] = state{k}" for k in states], 2)}
 """
-    return Source(text, constants(program, places))
+    return Source(text, constants(program, places), tensors)
 
 
 _BITS = [
@@ -167,7 +172,7 @@ _BITS = [
     "for first in range(0, count, width):",
     "    for j in range(0, width, WORD):",
     "        bits = pack(y, first + j, min(WORD, width - j), zero)",
-    "        out[word + first // width * W + j // WORD] = bits",
+    "        words[word + first // width * W + j // WORD] = bits",
 ]
 
 
@@ -253,7 +258,8 @@ def backward(
 {indent(body, 4)}
 {indent(finish, 2)}
 """
-    return Source(text, constants(program, range(len(program.nodes))))
+    tensors = ("g", "gv_seq", "x", "gx", *arguments)
+    return Source(text, constants(program, range(len(program.nodes))), tensors)
 
 
 _GX_ROW = ["gx_at = t * gx_t + r * gx_r + begin", "gx_row = gx[gx_at : gx_at + count]"]

@@ -3,7 +3,8 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from bitspike.kernels import _record
 from bitspike.kernels._plan import Plan
 from bitspike.kernels._record import KernelStore, Recorded, Step
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, pool
+from bitspike.kernels.numba._memory import located, pool
 from bitspike.kernels.numba._reuse import is_alone, save_alone
 from bitspike.kernels.numba._scan_source import BLOCK, Source, backward_source, forward_source
 from bitspike.spikes import SpikeTensor
@@ -26,9 +27,6 @@ CACHED = 24 * 1024
 """Values that backward keeps of a task: few enough for the cache, and for malloc's own memory."""
 
 _NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
-
-_NOTHING = {dtype: np.empty(0, array_type) for dtype, array_type in _NUMPY.items()}
-"""Arrays without elements, for what a kernel is not asked to write."""
 
 
 def supports(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
@@ -65,9 +63,12 @@ class _Kernels:
         if name not in self._made:
             made = source()
             function = made.function(self.dtype)
+            arrays = {
+                name: (np.uint64 if name == "words" else self.dtype, 1) for name in made.tensors
+            }
             text = f"{made.text}{sorted(made.constants.items())}{self.dtype}"
             digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-            self._made[name] = Kernel(function, digest)
+            self._made[name] = Kernel(function, digest, arrays=arrays)
         return self._made[name]
 
 
@@ -76,6 +77,32 @@ def _array(numbers: list[Any], dtype: Any) -> Any:
 
 
 _store = KernelStore(_Kernels, _array)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """A sequence as T steps of R rows of N neurons."""
+
+    T: int
+    R: int
+    N: int
+    features: tuple[int, ...]
+    words: tuple[int, ...]  # shape of the spikes as bits
+
+
+@lru_cache
+def _sizes(T: int, shape: tuple[int, ...]) -> _Sizes:
+    lead, features = (shape[:1], shape[1:]) if len(shape) > 1 else ((), shape)
+    N = math.prod(features)
+    return _Sizes(T, math.prod(lead), N, tuple(features), (T, *lead, word_count(N)))
+
+
+def _strides(x: Tensor, sizes: _Sizes) -> tuple[int, int]:
+    """From one step and from one row of ``x`` to the next; time's is 0 where one step is held."""
+    if x.is_contiguous():
+        return (sizes.R * sizes.N if len(x) == sizes.T else 0), sizes.N
+    time, row, _ = x.stride()
+    return (time if len(x) == sizes.T else 0), row
 
 
 class _Scan(torch.autograd.Function):
@@ -94,76 +121,68 @@ class _Scan(torch.autograd.Function):
         starts, given, learned = (
             tensors[:states], tensors[states : states + fields], tensors[states + fields :],
         )  # fmt: skip
-        shape = x_seq.shape[1:]
-        R, N = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-        x = _rows_of(x_seq.detach(), len(x_seq), R, N)
-        dtype = _NUMPY[x.dtype]
+        shape, kind = x_seq.shape[1:], x_seq.dtype
+        sizes = _sizes(T, shape)
+        x = _rows_of(x_seq.detach(), sizes)
         wanted = tuple(
             k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
         )
-        kernels, numbers = recorded.kernels(_store, wanted, dtype)
-        v_seq = torch.empty((T, *shape), dtype=x.dtype) if recording else None
-        last = [pool.empty(tuple(shape), x.dtype) for _ in starts]
+        kernels, numbers = recorded.kernels(_store, wanted, _NUMPY[kind])
+        v_seq = torch.empty((T, *shape), dtype=kind) if recording else None
+        last = [torch.empty(shape, dtype=kind) for _ in starts]
         # One number for all neurons stays one number.
         before = [start.contiguous() if any(start.stride()) else start for start in starts]
         wide = [field.expand(shape).contiguous() for field in given]
-        words = np.empty((T, R, word_count(N)) if bits else 0, np.uint64)
-        dense = None if bits else pool.empty((T, *shape), x.dtype)
+        out = torch.empty(sizes.words, dtype=torch.int64) if bits else pool.empty((T, *shape), kind)
+        x_t, x_r = _strides(x, sizes)
         kernels.forward(bits)(
-            flat(x), _stride_of_time(x, T), x.stride(1),
-            words.reshape(-1) if dense is None else flat(dense),
-            _NOTHING[x.dtype] if v_seq is None else flat(v_seq),
-            T, R, N, _rows_a_task(BLOCK, N, x), numbers,
-            *map(flat, before), *map(flat, last), *map(flat, wide),
-            work=T * R * N * 0.12 * kernels.plan.forward,
+            *located(x), x_t, x_r, *located(out), *located(v_seq),
+            T, sizes.R, sizes.N, _rows_a_task(BLOCK, sizes.N, x_r), numbers,
+            *_all_located(before, last, wide),
+            work=T * sizes.R * sizes.N * 0.12 * kernels.plan.forward,
         )  # fmt: skip
-        ctx.set_materialize_grads(False)
         if saving:
+            ctx.set_materialize_grads(False)
             save_alone(ctx, x, *before, *wide)
             ctx.kernels, ctx.numbers = kernels, numbers
-            ctx.x_shape, ctx.sizes = x_seq.shape, (T, R, N)
+            ctx.x_shape, ctx.sizes = x_seq.shape, sizes
             ctx.given = [(field.shape, field.dtype) for field in given]
             ctx.learned = [
                 (k, value.shape, value.dtype)
                 for k, value in zip(recorded.learned, learned, strict=True)
             ]
-        ends = last
-        if dense is not None:
-            return (dense, v_seq, *ends)
-        lead, features = ((T, R), shape[1:]) if len(shape) > 1 else ((T,), shape)
-        rows = torch.from_numpy(words.view(np.int64).reshape(*lead, -1))
-        return (SpikeTensor(Rows(rows, tuple(features)), x.dtype), v_seq, *ends)
+        return (SpikeTensor(Rows(out, sizes.features), kind) if bits else out, v_seq, *last)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor | None, gv_seq: Tensor | None, *ends: Tensor | None) -> Any:
         x, *saved = ctx.saved_tensors
         kernels: _Kernels = ctx.kernels
-        plan, (T, R, N) = kernels.plan, ctx.sizes
+        plan, sizes = kernels.plan, ctx.sizes
+        T, R, N = sizes.T, sizes.R, sizes.N
         before, wide = saved[: len(ends)], saved[len(ends) :]
-        shape = ctx.x_shape[1:]
-        g = _rows_of(_zero(x.dtype).expand(T, R, N) if g is None else g, T, R, N)
+        shape, kind = ctx.x_shape[1:], x.dtype
+        g = _rows_of(_zero(kind).expand(T, R, N) if g is None else g, sizes)
         held = len(x) < T
         gx = x if is_alone(x) and not held else _empty_like(x)
         wanted = ctx.needs_input_grad[-len(ctx.learned) - len(wide) - len(ends) :]
         first = [
-            pool.empty(tuple(shape), x.dtype) if needed else None
+            torch.empty(shape, dtype=kind) if needed else None
             for needed, _ in zip(wanted, ends, strict=False)
         ]
-        to_fields = [torch.empty(shape, dtype=x.dtype) for _ in wide]
+        to_fields = [torch.empty(shape, dtype=kind) for _ in wide]
+        last = [None if end is None else end.contiguous() for end in ends]
+        gv = None if gv_seq is None else gv_seq.contiguous()
+        g_t, g_r = _strides(g, sizes)
+        (x_t, x_r), (gx_t, gx_r) = _strides(x, sizes), _strides(gx, sizes)
         block = _block(T, len(plan.stored))
-        rows = _rows_a_task(block, N, x, g, gx)
-        tasks = -(-R // rows) * -(-N // block)
+        rows = _rows_a_task(block, N, g_r, x_r, gx_r)
         learned = plan.gradients.numbers
-        sums, nothing = np.empty((len(learned), tasks)), _NOTHING[x.dtype]
+        sums = np.empty((len(learned), -(-R // rows) * -(-N // block)))
         kernels.backward(held)(
-            flat(g), g.stride(0), g.stride(1),
-            nothing if gv_seq is None else flat(gv_seq.contiguous()),
-            flat(x), _stride_of_time(x, T), x.stride(1), flat(gx), gx.stride(0), gx.stride(1),
-            sums, T, R, N, block, rows, ctx.numbers, *map(flat, before),
-            *(nothing if end is None else flat(end.contiguous()) for end in ends),
-            *(nothing if one is None else flat(one) for one in first),
-            *map(flat, wide), *map(flat, to_fields),
+            *located(g), g_t, g_r, *located(gv), *located(x), x_t, x_r, *located(gx), gx_t, gx_r,
+            sums, T, R, N, block, rows, ctx.numbers,
+            *_all_located(before, last, first, wide, to_fields),
             work=T * R * N * 0.08 * len(plan.program.nodes),
         )  # fmt: skip
         of_fields = [
@@ -184,15 +203,16 @@ def _zero(dtype: torch.dtype) -> Tensor:
     return torch.zeros((), dtype=dtype)
 
 
-def _rows_of(x: Tensor, T: int, R: int, N: int) -> Tensor:
-    """``x`` as ``[T, R, N]`` with neighbouring neurons side by side; a copy only if need be."""
-    x = x.reshape(T, R, N)
-    return x if x.stride(2) == 1 or N == 1 else x.contiguous()
+def _all_located(*groups: Sequence[Tensor | None]) -> list[int]:
+    return [number for group in groups for x in group for number in located(x)]
 
 
-def _stride_of_time(x: Tensor, T: int) -> int:
-    """From one step of ``x`` to the next; 0 if there is but one of T, which is held."""
-    return x.stride(0) if len(x) == T else 0
+def _rows_of(x: Tensor, sizes: _Sizes) -> Tensor:
+    """``x`` with neighbouring neurons side by side, contiguous or as ``[T, R, N]``."""
+    if x.is_contiguous():
+        return x
+    x = x.reshape(len(x), sizes.R, sizes.N)
+    return x if x.stride(2) == 1 or sizes.N == 1 else x.contiguous()
 
 
 def _block(T: int, kept: int) -> int:
@@ -201,9 +221,9 @@ def _block(T: int, kept: int) -> int:
     return min(BLOCK, max(64, most // 64 * 64))
 
 
-def _rows_a_task(block: int, N: int, *tensors: Tensor) -> int:
+def _rows_a_task(block: int, N: int, *strides: int) -> int:
     """How many rows of N neurons a task takes: many short ones, if they lie without a gap."""
-    if block < N or any(x.stride(1) != N for x in tensors):
+    if block < N or any(stride != N for stride in strides):
         return 1
     return block // N
 
