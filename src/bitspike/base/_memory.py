@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, Self
 
 import torch
@@ -220,7 +221,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def _writes(self, *methods: str) -> bool:
         """Whether the class has one of these methods from below `MemoryModule`."""
-        return any(getattr(type(self), m) is not getattr(MemoryModule, m) for m in methods)
+        return _has_own(type(self), methods)
 
     def _on_states(
         self,
@@ -301,6 +302,11 @@ class MemoryModule(nn.Module, StepModule):
     def _whoami(self) -> str:
         kind = type(self).__name__
         return f"{kind} '{self._label}'" if self._label else kind
+
+
+@cache
+def _has_own(kind: type[MemoryModule], methods: tuple[str, ...]) -> bool:
+    return any(getattr(kind, m) is not getattr(MemoryModule, m) for m in methods)
 
 
 def memories(module: nn.Module) -> Iterator[Any]:

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -59,13 +58,19 @@ class Stepwise(StepModule):
         def stateless(x: Tensor) -> Any:
             return torch_forward(x, *args, **kwargs)
 
-        asked = nullcontext() if self.backend == "auto" else kernels.use_backend(self.backend)
-        with asked:
-            if self.step_mode == "s":
-                return stateless(input)
-            if is_held(input) and not args and not kwargs:
-                return self._held(input, stateless)
-            return self._sequence(input, stateless)
+        alone = not args and not kwargs
+        if self._backend == "auto":
+            return self._run(input, stateless, alone)
+        with kernels.use_backend(self._backend):
+            return self._run(input, stateless, alone)
+
+    def _run(self, x: Tensor, stateless: Callable[[Tensor], Any], alone: bool) -> Any:
+        """What `step_mode` says; ``alone`` if ``x`` is the layer's only argument."""
+        if self._step_mode == "s":
+            return stateless(x)
+        if alone and is_held(x):
+            return self._held(x, stateless)
+        return self._sequence(x, stateless)
 
     def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """A sequence of which all steps are the same: one of them, held."""

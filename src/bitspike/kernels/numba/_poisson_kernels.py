@@ -118,16 +118,15 @@ def list_active(x: Any, listed: Any) -> Any:
     return n
 
 
-def encode(
-    x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any, units: Any
-) -> None:
+def encode(x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any, units: Any) -> Any:
     """Lists the pixels of ``x`` ``[B, I]`` that are not zero, and draws their spikes.
 
-    The count of a sample with a value that is no probability is -1.
+    Returns how many samples have a value that is no probability.
     """
     B, I = x.shape
     blocks = (T + 63) // 64
     last = ALL >> np.uint64(64 * blocks - T)
+    wrong = 0
     for b in prange(B):
         listed = index[b]
         n = list_active(x[b], listed)
@@ -143,7 +142,8 @@ def encode(
         for j in range(n, places):
             listed[j] = I
             starts[j] = 0
-        count[b] = n if valid else -1
+        count[b] = n
+        wrong += not valid
         out = units[b].reshape(-1)
         most = places * blocks + 1
         ties, tied = np.empty(most, np.int64), np.empty(most, np.uint64)
@@ -171,3 +171,4 @@ def encode(
             out[4 * (j // 4 * blocks + block) + j % 4] |= below
         for at in range(0, places * blocks, 4):
             store4(out, at, units_of(load4(out, at)))
+    return wrong

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from bitspike.kernels._prepared import prepared
 from bitspike.kernels.numba import _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import has_slack, pool, with_slack, words_of
+from bitspike.kernels.numba._memory import SLACK, has_slack, located, pool, words_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
@@ -20,14 +20,25 @@ LANES = 16
 MANY_OUTPUTS = 512
 PARTS = 4  # of the samples, in the gradient of a narrow layer's weight
 
-_table_forward = Kernel(_table_kernels.forward, "table")
-_table_weight = Kernel(_table_kernels.backward_weight, "table")
-_turn_weight = Kernel(_table_kernels.turn_weight)
-_add_parts = Kernel(_table_kernels.add_parts)
+_F32, _I32, _U64 = np.float32, np.int32, np.uint64
+_PIXELS = {"index": (_I32, 2), "count": (_I32, 1), "units": (_U64, 3)}
+
+_table_forward = Kernel(
+    _table_kernels.forward,
+    "table",
+    arrays={**_PIXELS, "weight": (_F32, 3), "bias": (_F32, 1), "out": (_F32, 3)},
+)
+_table_weight = Kernel(
+    _table_kernels.backward_weight,
+    "table",
+    arrays={**_PIXELS, "grad": (_F32, 1), "partial": (_F32, 4)},
+)
+_turn_weight = Kernel(_table_kernels.turn_weight, arrays={"weight": (_F32, 2), "table": (_F32, 3)})
+_add_parts = Kernel(_table_kernels.add_parts, arrays={"partial": (_F32, 4), "out": (_F32, 2)})
 _rows_forward = Kernel(_rows_kernels.forward, "rows")
 _rows_weight = Kernel(_rows_kernels.backward_weight, "rows")
 _count = Kernel(_rows_kernels.count_spikes)
-_over_time = Kernel(_rows_kernels.count_over_time)
+_over_time = Kernel(_rows_kernels.count_over_time, arrays={"words": (_U64, 3), "out": (_F32, 2)})
 
 
 def forward_by_events(density: float, outputs: int) -> bool:
@@ -57,21 +68,22 @@ def _padded(outputs: int) -> int:
     return -(-outputs // LANES) * LANES
 
 
-def _padded_bias(bias: Tensor | None, outputs: int) -> Any:
+def _padded_bias(bias: Tensor | None, outputs: int) -> Tensor:
     """Bias as ``[O']``, filled up with zeros; all zeros without one."""
-    start = np.zeros(_padded(outputs), np.float32)
+    start = torch.zeros(_padded(outputs), dtype=torch.float32)
     if bias is not None:
-        start[:outputs] = bias.detach().numpy()
+        start[:outputs] = bias.detach()
     return start
 
 
-def _blocks(weight: Tensor, bias: Tensor | None) -> tuple[Any, Any]:
+def _blocks(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Weight ``[O, I]`` as ``[O' / 16, I + 1, 16]`` and bias as ``[O']``, filled up with zeros."""
 
-    def make() -> tuple[Any, Any]:
+    def make() -> tuple[Tensor, Tensor]:
         O, I = weight.shape
-        table = pool.empty((_padded(O) // LANES, I + 1, LANES), torch.float32).numpy()
-        _turn_weight(weight.detach().contiguous().numpy(), table, work=table.size)
+        size = (_padded(O) // LANES, I + 1, LANES)
+        table, rows = pool.empty(size, torch.float32), weight.detach().contiguous()
+        _turn_weight(rows.data_ptr(), O, I, table.data_ptr(), *size, work=_padded(O) * I)
         return table, _padded_bias(bias, O)
 
     return prepared((weight, bias), make, "blocks")
@@ -84,7 +96,7 @@ def _padded_rows(weight: Tensor, bias: Tensor | None) -> tuple[Any, Any]:
         O, I = weight.shape
         table = np.zeros((I, _padded(O)), np.float32)
         table[:, :O] = weight.detach().numpy().T
-        return table, _padded_bias(bias, O)
+        return table, _padded_bias(bias, O).numpy()
 
     return prepared((weight, bias), make, "rows")
 
@@ -95,14 +107,13 @@ class _TableLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         pixels: ActivePixels = x._layout  # type: ignore[assignment]
-        (T, B), O = pixels.shape[:2], len(weight)
+        (T, B), O = x.shape[:2], len(weight)
         table, start = _blocks(weight, bias)
         out = pool.empty((T, B, O), torch.float32)
         _table_forward(
-            pixels.index.numpy(), pixels.count.numpy(),
-            words_of(pixels.units).reshape(pixels.units.shape),
-            table, start, out.numpy(),
-            work=_table_work(pixels, _padded(O)),
+            *_arrays_of(pixels), table.data_ptr(), *table.shape, start.data_ptr(), len(start),
+            out.data_ptr(), T, B, O,
+            work=_table_work(pixels, len(start)),
         )  # fmt: skip
         ctx.pixels, ctx.has_bias = pixels, bias is not None
         return out
@@ -115,30 +126,41 @@ class _TableLinear(torch.autograd.Function):
         return None, weight, bias
 
 
+def _arrays_of(pixels: ActivePixels) -> tuple[int, ...]:
+    """Index, count and units as kernels take them."""
+    index, count, units = pixels.index, pixels.count, pixels.units
+    return (
+        index.data_ptr(), *index.shape, count.data_ptr(), len(count),
+        units.data_ptr(), *units.shape,
+    )  # fmt: skip
+
+
 def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     """Gradient ``[O, I]`` of the weight, for that of the output, ``[T, B, O]``."""
     (T, B, O), I = grad.shape, math.prod(pixels.features)
     padded = _padded(O)
     if grad.stride(2) != 1 or not has_slack(grad):
         grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
-    g = with_slack(grad)
-    parts = max(1, min(B, PARTS // (padded // LANES)))
-    partial = pool.empty((parts, padded // LANES, I + 1, LANES), torch.float32)
+    blocks = padded // LANES
+    parts = max(1, min(B, PARTS // blocks))
+    partial = pool.empty((parts, blocks, I + 1, LANES), torch.float32)
+    address, length = located(grad)
     _table_weight(
-        pixels.index.numpy(), pixels.count.numpy(),
-        words_of(pixels.units).reshape(pixels.units.shape),
-        g, grad.stride(0), grad.stride(1), partial.numpy(), T,
+        *_arrays_of(pixels), address, length + SLACK, grad.stride(0), grad.stride(1),
+        partial.data_ptr(), parts, blocks, I + 1, LANES, T,
         work=_table_work(pixels, padded),
     )  # fmt: skip
-    gradient = pool.empty((O, I), torch.float32)
-    _add_parts(partial.numpy(), gradient.numpy(), work=partial.numel())
+    gradient = torch.empty((O, I), dtype=torch.float32)
+    _add_parts(
+        partial.data_ptr(), parts, blocks, I + 1, LANES, gradient.data_ptr(), O, I,
+        work=parts * padded * I,
+    )  # fmt: skip
     return gradient
 
 
 def _table_work(pixels: ActivePixels, outputs: int) -> float:
     """Nanoseconds: half a one for a look-up of 16 outputs; a fifth of the pixels are active."""
-    steps, samples = pixels.shape[:2]
-    look_ups = samples * steps * math.prod(pixels.features) / 20
+    look_ups = len(pixels.count) * pixels.steps * math.prod(pixels.features) / 20
     return 0.5 * look_ups * outputs / LANES
 
 
@@ -237,7 +259,9 @@ def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
 def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     """Spikes of each feature over ``divisor``, float32 ``[..., F]``, from words ``[T, ..., W]``."""
     T, *lead, W = words.shape
-    out = np.empty((*lead, features), np.float32)
-    of_rows = out.reshape(-1, features)
-    _over_time(words_of(words).reshape(T, -1, W), divisor, of_rows, work=T * out.size)
-    return torch.from_numpy(out)
+    words, out = words.contiguous(), torch.empty((*lead, features), dtype=torch.float32)
+    rows = math.prod(lead)
+    _over_time(
+        words.data_ptr(), T, rows, W, divisor, out.data_ptr(), rows, features, work=T * out.numel()
+    )
+    return out

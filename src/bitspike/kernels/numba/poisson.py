@@ -9,12 +9,18 @@ from torch import Tensor
 from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.numba import _poisson_kernels as kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, pool, words_of
+from bitspike.kernels.numba._memory import pool
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import STEPS, ActivePixels
 
-_encode = Kernel(kernels.encode)
+_encode = Kernel(
+    kernels.encode,
+    arrays={
+        "x": (np.float32, 2), "index": (np.int32, 2), "count": (np.int32, 1),
+        "units": (np.uint64, 3),
+    },
+)  # fmt: skip
 
 
 def supports(x_seq: Tensor) -> str | None:
@@ -37,20 +43,25 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
 
     Returns:
         Spikes that depend, each, on the seed and the number and value of its sample, pixel and
-        step: not on the other pixels, nor on T, nor on the number of threads. The counts of
-        samples with a value that is no probability are -1.
+        step: not on the other pixels, nor on T, nor on the number of threads.
+
+    Raises:
+        ValueError: if a value of ``x`` is no probability.
     """
     features = tuple(x.shape[1:])
     B, pixels = len(x), math.prod(features)
-    index = pool.empty((B, pixels + STEPS - 1), torch.int32)
+    x, listed = x.contiguous(), pixels + STEPS - 1
+    size = (B, -(-pixels // STEPS), 4 * -(-T // 64))
+    index = pool.empty((B, listed), torch.int32)
     count = torch.empty(B, dtype=torch.int32)
-    groups = -(-pixels // STEPS)
-    units = pool.empty((B, groups, 4 * -(-T // 64)), torch.int64)
-    _encode(
-        x.contiguous().view(B, pixels).numpy(), np.uint64(seed), first_sample, T,
-        index.numpy(), flat(count), words_of(units).reshape(units.shape),
-        work=x.numel() * (1 + T / 64),
+    units = pool.empty(size, torch.int64)
+    wrong = _encode(
+        x.data_ptr(), B, pixels, np.uint64(seed), first_sample, T,
+        index.data_ptr(), B, listed, count.data_ptr(), B, units.data_ptr(), *size,
+        work=B * pixels * (1 + T / 64),
     )  # fmt: skip
+    if wrong:
+        check_probabilities(x)
     return ActivePixels(index, count, units, T, features)
 
 
@@ -62,10 +73,7 @@ def encode(x_seq: Tensor, generator: torch.Generator | None) -> SpikeTensor:
     """
     if x_seq.ndim >= 3 and x_seq.stride(0) == 0 and x_seq.numel() > 0:
         seed = int(torch.randint(2**62, (), generator=generator))
-        pixels = encode_constant(x_seq[0], len(x_seq), seed)
-        if pixels.count.numpy().min() < 0:
-            check_probabilities(x_seq)
-        return SpikeTensor(pixels, x_seq.dtype)
+        return SpikeTensor(encode_constant(x_seq[0], len(x_seq), seed), x_seq.dtype)
     check_probabilities(x_seq)
     rand = torch.rand(x_seq.shape, generator=generator, dtype=torch.float32)
     return SpikeTensor(Rows.pack(rand < x_seq, 2), x_seq.dtype)
