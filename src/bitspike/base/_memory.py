@@ -221,7 +221,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def _writes(self, *methods: str) -> bool:
         """Whether the class has one of these methods from below `MemoryModule`."""
-        return _has_own(type(self), methods)
+        return _has_own(type(self), methods)  # type: ignore[arg-type]
 
     def _on_states(
         self,

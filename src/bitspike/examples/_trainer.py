@@ -104,7 +104,7 @@ class Trainer(ABC, Generic[Kind]):
             loss = self.loss(rate, label)
             self.precision.update(loss, self.optimizer)
             functional.reset_net(self.net)
-            self.meter.add(rate.detach(), loss.detach(), label)
+            self.meter.add(rate, loss, label)
             self.batch += 1
             if screen.update(self.meter):
                 self.check_finite()
