@@ -1,6 +1,6 @@
 """One policy of mixed precision for training and evaluation alike."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import torch
@@ -34,8 +34,9 @@ class Precision:
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which the network is called."""
-        dtype = self._DTYPES.get(self._device.type)
-        return torch.autocast(self._device.type, dtype=dtype, enabled=self.amp)
+        if not self.amp:
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=self._DTYPES[self._device.type])
 
     def update(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Backward and one step of the optimizer; gradients are cleared before."""
