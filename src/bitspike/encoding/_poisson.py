@@ -38,6 +38,5 @@ class PoissonEncoder(StatelessEncoder):
     def forward(self, x: Tensor) -> Tensor:
         """Spikes of the probabilities ``x``, in the shape of ``x``."""
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-        # Only a sequence has the time axis along which the spikes can lie as bits.
-        backend = self.backend if self.step_mode == "m" else "eager"
-        return kernels.encode_poisson(x.detach(), self.generator, dtype, backend)
+        one_step = self.step_mode == "s"
+        return kernels.encode_poisson(x.detach(), self.generator, dtype, self.backend, one_step)

@@ -97,9 +97,20 @@ def scan(
 
 
 def encode_poisson(
-    x: Tensor, generator: torch.Generator | None, dtype: torch.dtype, backend: str = "auto"
+    x: Tensor,
+    generator: torch.Generator | None,
+    dtype: torch.dtype,
+    backend: str = "auto",
+    one_step: bool = False,
 ) -> Tensor:
     """Spikes with the probabilities ``x``, in its shape.
+
+    Args:
+        x: ``[T, B, ...]``, or ``[B, ...]`` for ``one_step``, whose spikes are a dense tensor.
+        generator: source of randomness; None is torch's own.
+        dtype: of the spikes, where ``x`` is not of a floating one.
+        backend: what computes.
+        one_step: whether ``x`` has no time axis.
 
     Raises:
         ValueError: if a value of ``x`` is no probability.
@@ -115,7 +126,7 @@ def encode_poisson(
         return eager.encode_poisson(x, generator, dtype)
     from bitspike.kernels.numba import poisson
 
-    return poisson.encode(x, generator)
+    return poisson.encode_step(x, generator) if one_step else poisson.encode(x, generator)
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:

@@ -119,6 +119,56 @@ class TestEncoder:
         assert isinstance(spikes, SpikeTensor)
         assert abs(spikes.rate() - float(x.mean())) < 5 * 0.5 / math.sqrt(x.numel())
 
+    @pytest.mark.parametrize("p", [1e-4, 2 / 255, 0.25, 0.7071, 254 / 255])
+    @pytest.mark.parametrize("step_mode", ["s", "m"])
+    def test_single_steps_and_changing_sequences_fire_as_often_as_asked(
+        self, p: float, step_mode: str
+    ) -> None:
+        x = torch.full((200, 30, 50), p)
+        x[:, :, 0], x[:, :, 1] = 0, 1
+        spikes = torch.as_tensor(encoding.PoissonEncoder(step_mode)(x))
+        spikes = spikes.dense() if isinstance(spikes, SpikeTensor) else spikes
+        assert not spikes[:, :, 0].any()
+        assert spikes[:, :, 1].all()
+        drawn = spikes[:, :, 2:]
+        n = drawn.numel()
+        assert abs(float(drawn.sum()) - n * p) < 5 * math.sqrt(n * p * (1 - p))
+        for axis in range(3):  # neighbours do not fire together more often than by chance
+            first, second = (drawn.narrow(axis, at, drawn.shape[axis] - 1) - p for at in range(2))
+            assert abs(float((first * second).sum())) < 5 * p * (1 - p) * math.sqrt(n) + 1
+
+    @pytest.mark.parametrize("shape", [(), (7,), (3, 1, 5, 6), (0, 4)])
+    def test_a_single_step_gives_a_dense_tensor(self, shape: tuple[int, ...]) -> None:
+        spikes = encoding.PoissonEncoder()(
+            torch.ones(shape).transpose(0, -1) if shape else torch.ones(())
+        )
+        assert type(spikes) is torch.Tensor
+        assert spikes.shape == (shape if len(shape) < 2 else (shape[-1], *shape[1:-1], shape[0]))
+        assert spikes.all()
+
+    @pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
+    def test_a_single_step_refuses_what_is_no_probability(self, wrong: float) -> None:
+        x = torch.rand(4, 9)
+        x[2, 3] = wrong
+        with pytest.raises(ValueError, match="firing probabilities"):
+            encoding.PoissonEncoder()(x)
+
+    def test_single_steps_draw_anew_and_the_seed_governs_them(self) -> None:
+        x, results = torch.full((3, 40), 0.5), []
+        for seed in (5, 5, 6):
+            torch.manual_seed(seed)
+            results.append([encoding.PoissonEncoder()(x) for _ in range(2)])
+        assert not torch.equal(*results[0])
+        assert torch.equal(results[0][1], results[1][1])
+        assert not torch.equal(results[0][0], results[2][0])
+
+    def test_a_step_does_not_depend_on_the_size_of_the_batch(self) -> None:
+        x, parts = torch.rand(20, 5, 7), []
+        for size in (5, 3):
+            torch.manual_seed(1)
+            parts.append(encoding.PoissonEncoder("m")(x[:, :size]).dense())
+        assert torch.equal(parts[0][:, :3], parts[1])
+
     def test_manual_seed_governs_it(self) -> None:
         encoder = encoding.PoissonEncoder(step_mode="m")
         x = torch.rand(3, 40).expand(20, 3, 40)

@@ -1,4 +1,4 @@
-"""Random bits with given probabilities, 64 steps of a pixel at a time.
+"""Random spikes with given probabilities: of what is held, 64 steps of a pixel at a time.
 
 A probability is a fraction in base 256, ``0.p1 p2 p3 ...``. A uniform number lies below it if, at
 the first digit in which the two differ, the number's is the smaller one. 64 random bytes are the
@@ -38,6 +38,7 @@ from bitspike.kernels.numba.simd import (
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 OF_SAMPLES, OF_PIXELS = np.uint64(0xD1342543DE82EF95), np.uint64(0xF1357AEA2E62A9C5)
+OF_STEPS = np.uint64(0xAF251AF3B0F025B5)
 LANES, DIGITS = 8, 8
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 COUNTERS = np.arange(LANES, dtype=np.uint64) * GOLDEN
@@ -171,4 +172,28 @@ def encode(x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any,
             out[4 * (j // 4 * blocks + block) + j % 4] |= below
         for at in range(0, places * blocks, 4):
             store4(out, at, units_of(load4(out, at)))
+    return wrong
+
+
+def encode_steps(x: Any, seed: Any, out: Any) -> Any:
+    """Spikes, dense, with the probabilities ``x`` ``[T, B, I]`` that change from step to step.
+
+    Returns how many samples have, at a step, a value that is no probability.
+    """
+    T, B, I = x.shape
+    wrong = 0
+    for row in prange(T * B):
+        t, b = row // B, row % B
+        of_step = mix(np.uint64(seed) + np.uint64(t) * OF_STEPS)
+        of_sample = mix(of_step + np.uint64(b) * OF_SAMPLES)
+        valid = True
+        for i in range(I):
+            rate = x[t, b, i]
+            fires = False
+            if rate != 0:
+                valid &= rate > 0 and rate <= 1
+                p = fraction(rate)
+                fires = p == ALL or mix(of_sample + np.uint64(i) * OF_PIXELS) < p
+            out[t, b, i] = np.float32(fires)
+        wrong += not valid
     return wrong

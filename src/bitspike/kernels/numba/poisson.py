@@ -23,6 +23,9 @@ _encode = Kernel(
 )  # fmt: skip
 
 
+_encode_steps = Kernel(kernels.encode_steps, arrays={"x": (np.float32, 3), "out": (np.float32, 3)})
+
+
 def supports(x_seq: Tensor) -> str | None:
     """Why this backend cannot encode ``x_seq`` into bits; None if it can."""
     if x_seq.device.type != "cpu":
@@ -68,12 +71,40 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
 def encode(x_seq: Tensor, generator: torch.Generator | None) -> SpikeTensor:
     """Spikes ``[T, B, ...]`` with the probabilities ``x_seq``.
 
-    An image that is held over time (``img.expand(T, *img.shape)``) has its own kernel, whose seed
-    comes from ``generator``; other sequences are drawn by torch and packed.
+    An image that is held over time (``img.expand(T, *img.shape)``) has its own kernel.
+
+    Raises:
+        ValueError: if a value of ``x_seq`` is no probability.
     """
     if x_seq.ndim >= 3 and x_seq.stride(0) == 0 and x_seq.numel() > 0:
-        seed = int(torch.randint(2**62, (), generator=generator))
-        return SpikeTensor(encode_constant(x_seq[0], len(x_seq), seed), x_seq.dtype)
-    check_probabilities(x_seq)
-    rand = torch.rand(x_seq.shape, generator=generator, dtype=torch.float32)
-    return SpikeTensor(Rows.pack(rand < x_seq, 2), x_seq.dtype)
+        spikes = encode_constant(x_seq[0], len(x_seq), _seed(generator))
+        return SpikeTensor(spikes, x_seq.dtype)
+    return SpikeTensor(Rows.pack(_draw(x_seq, generator), 2), x_seq.dtype)
+
+
+def encode_step(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Spikes ``[B, ...]`` of one time step with the probabilities ``x``, as a dense tensor.
+
+    Raises:
+        ValueError: if a value of ``x`` is no probability.
+    """
+    return _draw(x.unsqueeze(0), generator).squeeze(0)
+
+
+def _draw(x_seq: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Spikes as a dense tensor; each depends on a seed and the numbers of its step and place."""
+    out = pool.empty(tuple(x_seq.shape), torch.float32)
+    if x_seq.numel() == 0:
+        return out
+    T, B = len(x_seq), x_seq.shape[1] if x_seq.ndim > 1 else 1
+    size, x = (T, B, x_seq.numel() // (T * B)), x_seq.contiguous()
+    wrong = _encode_steps(
+        x.data_ptr(), *size, np.uint64(_seed(generator)), out.data_ptr(), *size, work=x.numel()
+    )
+    if wrong:
+        check_probabilities(x_seq)
+    return out
+
+
+def _seed(generator: torch.Generator | None) -> int:
+    return int(torch.randint(2**62, (), generator=generator))
