@@ -12,7 +12,7 @@ from bitspike.neuron import _check, _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
-FUSED_FROM = 20_000
+FUSED_FROM = 6_400
 """Neurons from which a single step is worth a call of the engine's."""
 
 
