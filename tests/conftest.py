@@ -23,6 +23,14 @@ def _reproducible() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def strict() -> Iterator[None]:
+    """torch's deterministic mode."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 @pytest.fixture(autouse=True)
 def _backend(request: pytest.FixtureRequest) -> Iterator[None]:
     """The eager reference, unless the test is marked ``backend(name)``.

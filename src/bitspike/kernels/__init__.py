@@ -5,6 +5,7 @@ what is exported here and never a backend by name.
 """
 
 from bitspike.kernels._buffers import release_buffers
+from bitspike.kernels._convolution import convolution, convolves
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
 from bitspike.kernels._explain import explain_scan
@@ -19,6 +20,8 @@ __all__ = [
     "BatchNormOnKernels",
     "channels_last",
     "check_backend",
+    "convolution",
+    "convolves",
     "encode_poisson",
     "explain_scan",
     "get_num_threads",

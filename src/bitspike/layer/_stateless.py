@@ -22,15 +22,29 @@ class Linear(Stepwise, nn.Linear):
         return stateless(x_seq)  # only the last axis matters: T and B need not be merged
 
 
-class Conv1d(Stepwise, nn.Conv1d): ...
+class _SameForAnyThreads(StepModule):
+    """A convolution whose gradients, if that is asked for, do not depend on how many threads run.
+
+    ``torch.use_deterministic_algorithms(True)`` asks for it.
+    """
+
+    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002
+        numbers = self.padding_mode == "zeros" and isinstance(self.padding, tuple)
+        if numbers and kernels.convolves(input, weight):
+            sizes = self.stride, self.padding, self.dilation
+            return kernels.convolution(input, weight, bias, *sizes, self.groups)
+        return super()._conv_forward(input, weight, bias)  # type: ignore[misc,no-any-return]
 
 
-class Conv2d(Stepwise, nn.Conv2d):
+class Conv1d(_SameForAnyThreads, Stepwise, nn.Conv1d): ...
+
+
+class Conv2d(_SameForAnyThreads, Stepwise, nn.Conv2d):
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         return seq_to_ann_forward(x_seq, lambda x: stateless(kernels.channels_last(x)))
 
 
-class Conv3d(Stepwise, nn.Conv3d): ...
+class Conv3d(_SameForAnyThreads, Stepwise, nn.Conv3d): ...
 
 
 class ConvTranspose1d(Stepwise, nn.ConvTranspose1d): ...

@@ -138,6 +138,7 @@ def test_nothing_is_unpacked_by_way_of_a_fall_back() -> None:
     assert not unpacked
 
 
+@pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("density", [EVENTS, DENSE])
 def test_threads_change_no_bit(density: float) -> None:
     x = spikes(32, 32, 16, 16, density=density)
@@ -148,8 +149,7 @@ def test_threads_change_no_bit(density: float) -> None:
         y = F.conv2d(x, weight, padding=1)
         results.append((y, *torch.autograd.grad((y * y).sum(), weight)))
     assert torch.equal(results[0][0], results[1][0])
-    if fast.weight_by_events(density):
-        assert torch.equal(results[0][1], results[1][1])
+    assert torch.equal(results[0][1], results[1][1])
 
 
 @pytest.mark.parametrize(

@@ -74,20 +74,40 @@ def test_packed_along_other_axes(lead: int) -> None:
     assert_parity(s, 4, bias=True, of_spikes=False)
 
 
-def test_threads_change_no_bit() -> None:
-    x = SpikeTensor(encode_constant(torch.rand(20, 100), 50, seed=4))
-    weight = torch.randn(10, 100, requires_grad=True)
+def of_pixels() -> SpikeTensor:
+    return SpikeTensor(encode_constant(torch.rand(20, 100), 50, seed=4))
+
+
+def of_neurons(density: float) -> SpikeTensor:
+    return pack((torch.rand(100, 64, 784) < density).float())
+
+
+@pytest.mark.usefixtures("strict")
+@pytest.mark.parametrize(
+    "spikes",
+    [of_pixels, lambda: of_neurons(0.1), lambda: of_neurons(0.6)],
+    ids=["pixels", "events", "dense"],
+)
+@pytest.mark.parametrize("outputs", [10, 70])
+def test_threads_change_no_bit(
+    spikes: Callable[[], SpikeTensor],
+    outputs: int,
+) -> None:
+    x = spikes().requires_grad_(spikes is not of_pixels)
+    weight = torch.randn(outputs, x.shape[-1], requires_grad=True)
+    bias = torch.randn(outputs, requires_grad=True)
     threads = torch.get_num_threads()
     results = []
     try:
-        for count in (1, 2):
+        for count in (1, 2, 3):
             torch.set_num_threads(count)
-            y = F.linear(x, weight)
-            results.append((y, *torch.autograd.grad((y * y).sum(), weight)))
+            y = F.linear(x, weight, bias)
+            leaves = [weight, bias, *([x] if x.requires_grad else [])]
+            results.append((y, *torch.autograd.grad((y * y).sum(), leaves)))
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(results[0][0], results[1][0])
-    assert torch.equal(results[0][1], results[1][1])
+    for got, want in zip(results[1] + results[2], results[0] * 2, strict=True):
+        assert torch.equal(got, want)
 
 
 def test_wrong_size_says_so() -> None:

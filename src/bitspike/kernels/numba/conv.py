@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bitspike.kernels._convolution import weight_gradient
 from bitspike.kernels.numba import _conv_kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, pool, words_of
@@ -101,17 +102,16 @@ class _Conv(torch.autograd.Function):
         geometry: _Geometry = ctx.geometry
         want_x, want_weight = ctx.needs_input_grad[:2]
         bias = grad.sum([0, *range(2, grad.ndim)]) if ctx.has_bias else None
-        dw = None
+        dw = dx = None
         if want_weight and geometry.by_events and weight_by_events(ctx.density):
             dw = _weight_by_events(ctx.rows, grad, geometry, ctx.density)
-            want_weight = False
-        dx = None
-        if want_x or want_weight:
-            x = _dense(ctx.rows, grad.dtype) if want_weight else geometry.empty_input()
-            dx, product, _ = aten.convolution_backward(
-                grad, x, weight, None, *geometry.arguments, [want_x, want_weight, False]
-            )
-            dw = product if want_weight else dw
+        elif want_weight:
+            dw = weight_gradient(grad, _dense(ctx.rows, grad.dtype), weight, geometry.arguments)
+        if want_x:
+            dx, _, _ = aten.convolution_backward(
+                grad, geometry.empty_input(), weight, None, *geometry.arguments,
+                [True, False, False],
+            )  # fmt: skip
         return dx, dw, bias, None
 
 

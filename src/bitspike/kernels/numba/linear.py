@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bitspike.kernels._parts import product, sum_of_parts
 from bitspike.kernels._prepared import prepared
 from bitspike.kernels.numba import _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
@@ -178,8 +179,8 @@ class _RowsLinear(torch.autograd.Function):
         ctx.x_shape, ctx.outputs = x.shape, O
         if not forward_by_events(density, O):
             dense = rows.dense(torch.float32).view(-1, I)
-            y = dense @ weight.t() if bias is None else torch.addmm(bias, dense, weight.t())
-            return y.view(*x.shape[:-1], O)
+            y = product(dense, weight.t(), pool.empty((len(dense), O), torch.float32))
+            return (y if bias is None else y.add_(bias)).view(*x.shape[:-1], O)
         padded = _padded(O)
         table, start = _padded_rows(weight, bias)
         out = pool.empty((len(words), padded), torch.float32)
@@ -196,7 +197,7 @@ class _RowsLinear(torch.autograd.Function):
         dx = dw = None
         if ctx.needs_input_grad[0]:
             dx = pool.empty((len(g), rows.size), g.dtype)
-            dx = torch.mm(g, weight, out=dx).view(ctx.x_shape)
+            dx = product(g, weight, dx).view(ctx.x_shape)
         if ctx.needs_input_grad[1]:
             dw = _rows_gradient(rows, g, ctx.density)
         db = g.sum(0) if ctx.has_bias else None
@@ -207,7 +208,8 @@ def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
     """Gradient ``[O, I]`` of the weight, for that of the output, ``[T * B, O]``."""
     I, O = rows.size, g.shape[1]
     if not weight_by_events(density, O):
-        return g.t() @ rows.dense(torch.float32).view(-1, I)
+        dense = rows.dense(torch.float32).view(-1, I)
+        return sum_of_parts(lambda g, x: g.t() @ x, g, dense, products=g.numel() * I)
     words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
     padded = _padded(O)
     wide = g.contiguous()

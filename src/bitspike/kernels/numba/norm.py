@@ -23,8 +23,11 @@ _backward = Kernel(_norm_kernels.backward, "norm")
 
 
 def supports(x: Tensor) -> bool:
-    """Whether ``[N, C, ...]`` is a large matrix of float32 with the channels side by side."""
-    if x.numel() * x.itemsize < LARGE:
+    """Whether ``[N, C, ...]`` is a large matrix of float32 with the channels side by side.
+
+    It need not be large where sums must not depend on the number of threads, as torch's do.
+    """
+    if x.numel() * x.itemsize < LARGE and not torch.are_deterministic_algorithms_enabled():
         return False
     if x.device.type != "cpu" or x.dtype != torch.float32 or x.ndim < 3 or x.shape[1] == 1:
         return False
