@@ -146,6 +146,24 @@ def test_the_partition_into_batches_does_not_matter(cuts: list[int]) -> None:
     assert figures(meter) == pytest.approx(figures(whole), rel=1e-14)
 
 
+def test_when_a_meter_is_read_changes_no_digit() -> None:
+    batches = [
+        ((torch.rand(B, 10) * 100).round() / 100, torch.rand(()) / 30, torch.randint(10, (B,)))
+        for B in [64] * 150 + [32]
+    ]
+    at_the_end, often = RateMeter(CPU), RateMeter(CPU)
+    for batch in batches:
+        at_the_end.add(*batch)
+        often.add(*batch)
+        assert often.accuracy <= 1
+        often.load_state_dict(often.state_dict())  # type: ignore[arg-type]
+    assert at_the_end.images == often.images == 150 * 64 + 32
+    assert (at_the_end.loss, at_the_end.accuracy) == (often.loss, often.accuracy)
+    assert torch.equal(at_the_end.neuron_rate, often.neuron_rate)
+    loss = sum(float(loss) * len(label) for _, loss, label in batches) / often.images
+    assert often.loss == pytest.approx(loss, rel=1e-12)
+
+
 def test_csv_keeps_every_digit(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     write_csv(path, [ROW, EpochMetrics(**{**vars(ROW), "epoch": 2})])

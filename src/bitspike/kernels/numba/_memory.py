@@ -39,11 +39,6 @@ def has_slack(x: Tensor) -> bool:
     return whole >= _extent(x) + SLACK
 
 
-def with_slack(x: Tensor) -> Any:
-    """The memory of ``x`` as `flat` gives it, and `SLACK` elements more."""
-    return x.detach().as_strided((_extent(x) + SLACK,), (1,)).numpy()
-
-
 def _extent(x: Tensor) -> int:
     return 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
 
