@@ -98,7 +98,6 @@ def test_a_whole_network_learns_the_same_with_any_number_of_threads() -> None:
             assert torch.equal(other[name], value), name
 
 
-@pytest.mark.backend("auto")
 def test_torchs_own_transforms_see_an_ordinary_convolution() -> None:
     conv, x = layer.Conv2d(2, 3, 3), torch.randn(4, 2, 6, 6)
     parameters = dict(conv.named_parameters())

@@ -74,7 +74,7 @@ def convolves(x: Tensor, weight: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
         and forward_ad._current_level < 0
-        and _dispatch.choose("auto", lambda: None) == "numba"
+        and _dispatch.permits("numba")
     )
 
 
