@@ -6,6 +6,7 @@ what is exported here and never a backend by name.
 
 from bitspike.kernels._buffers import release_buffers
 from bitspike.kernels._convolution import convolution, convolves
+from bitspike.kernels._current import Current
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
 from bitspike.kernels._explain import explain_scan
@@ -18,6 +19,7 @@ __all__ = [
     "BACKENDS",
     "BackendError",
     "BatchNormOnKernels",
+    "Current",
     "channels_last",
     "check_backend",
     "convolution",

@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from bitspike.kernels import _dispatch, _planes, eager
+from bitspike.kernels._current import Current
 from bitspike.kernels._held import held_step
 from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.eager import Step
@@ -26,7 +27,7 @@ class Watcher(Protocol):
 
 
 def choose_scan(
-    step: Step, x_seq: Tensor, states: Sequence[Tensor], backend: str, key: Any = None
+    step: Step, x_seq: Tensor | Current, states: Sequence[Tensor], backend: str, key: Any = None
 ) -> tuple[str, Any]:
     """The backend of `scan` with these arguments, and what a compiled one has recorded.
 
@@ -58,7 +59,7 @@ def _compiled(kernel: str) -> Any:
 
 def scan(
     step: Step,
-    x_seq: Tensor,
+    x_seq: Tensor | Current,
     states: Sequence[Tensor],
     store_v_seq: bool = False,
     backend: str = "auto",
@@ -72,7 +73,13 @@ def scan(
     shown a node of the graph that the last states hang on. The ``key`` is all that ``step`` depends
     on, if that is known and numbers only: then it is recorded once.
     """
-    if isinstance(x_seq, SpikeTensor):
+    if isinstance(x_seq, Current):
+        together = None
+        if bits and not store_v_seq:
+            together = _scan_of_current(step, x_seq, states, backend, watcher, key)
+        if together is not None:
+            return together
+    if isinstance(x_seq, SpikeTensor | Current):
         x_seq = x_seq.dense()
     chosen, recorded = choose_scan(step, x_seq, states, backend, key)
     if chosen == "eager":
@@ -94,6 +101,28 @@ def scan(
         return y, last, v_seq
     v_seq = None if v_seq is None else v_seq.movedim(-1, 2)
     return y.movedim(-1, 2), tuple(v.movedim(-1, 1) for v in last), v_seq
+
+
+def _scan_of_current(
+    step: Step,
+    current: Current,
+    states: Sequence[Tensor],
+    backend: str,
+    watcher: Watcher | None,
+    key: Any,
+) -> tuple[Tensor, tuple[Tensor, ...], None] | None:
+    """`scan` together with the layer whose current it is; None where no kernel does both."""
+    chosen, recorded = choose_scan(step, current, states, backend, key)
+    if chosen != "numba" or torch.is_autocast_enabled("cpu"):
+        return None
+    from bitspike.kernels.numba import fused
+
+    if not fused.fits(current, recorded, states):
+        return None
+    y, last = fused.scan(recorded, current, states)
+    if watcher is not None and last[0].grad_fn is not None:
+        watcher.watch_node(last[0].grad_fn)
+    return y, last, None
 
 
 def encode_poisson(

@@ -17,6 +17,7 @@ from bitspike.layer._counts import SpikeCountToBinary, TemporalBinSum, VotingLay
 from bitspike.layer._delay_line import Delay, LearnableDelay
 from bitspike.layer._drop_connect import DropConnectLinear
 from bitspike.layer._dropout import Dropout, Dropout2d
+from bitspike.layer._fused_sequential import FusedSequential
 from bitspike.layer._neunorm import NeuNorm
 from bitspike.layer._online import GradwithTrace, OTTTSequential, ReplaceforGrad, SpikeTraceOp
 from bitspike.layer._print_shape import PrintShapeModule
@@ -94,6 +95,7 @@ __all__ = [
     "Dropout2d",
     "ElementWiseRecurrentContainer",
     "Flatten",
+    "FusedSequential",
     "GradwithTrace",
     "GroupNorm",
     "LearnableDelay",

@@ -171,6 +171,22 @@ class BaseNode(Describable, MemoryModule):
             self.v_seq = v_seq
         return y_seq
 
+    def forward_of_current(self, current: kernels.Current) -> Tensor:
+        """`multi_step_forward` of what a linear layer would make of spikes, ``[T, B, O]``.
+
+        Where a kernel can compute both together, the current itself is never written down.
+        """
+        alone = type(self).multi_step_forward is not BaseNode.multi_step_forward
+        if alone or self.store_v_seq or self._writes("single_step_functional_forward"):
+            return self.multi_step_forward(current.dense())
+        now = current.step()
+        states = [self.memory_like(name, now, compact=True) for name in self.state_names]
+        y_seq, after, _ = kernels.scan(
+            self.step, current, states, backend=self.backend, watcher=self, key=self._step_key()
+        )
+        self._keep(after)
+        return y_seq
+
     def materialize_states(
         self, inputs: tuple[Any, ...], states: tuple[Any, ...], step_mode: str
     ) -> tuple[Any, ...]:

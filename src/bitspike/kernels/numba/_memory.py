@@ -3,6 +3,7 @@
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,11 @@ def located(x: Tensor | None) -> tuple[int, int]:
     if x is None:
         return 0, 0
     return x.data_ptr(), x.numel() if x.is_contiguous() else _extent(x)
+
+
+def all_located(*groups: Sequence[Tensor | None]) -> list[int]:
+    """`located` of all tensors of the groups, in order."""
+    return [number for group in groups for x in group for number in located(x)]
 
 
 def has_slack(x: Tensor) -> bool:

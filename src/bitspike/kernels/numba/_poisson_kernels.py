@@ -40,6 +40,7 @@ MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 OF_SAMPLES, OF_PIXELS = np.uint64(0xD1342543DE82EF95), np.uint64(0xF1357AEA2E62A9C5)
 OF_STEPS = np.uint64(0xAF251AF3B0F025B5)
 LANES, DIGITS = 8, 8
+TOGETHER = 8  # samples of a task, which share its memory
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 COUNTERS = np.arange(LANES, dtype=np.uint64) * GOLDEN
 
@@ -128,50 +129,53 @@ def encode(x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any,
     blocks = (T + 63) // 64
     last = ALL >> np.uint64(64 * blocks - T)
     wrong = 0
-    for b in prange(B):
-        listed = index[b]
-        n = list_active(x[b], listed)
-        places = (n + 3) // 4 * 4
-        of_sample = mix(np.uint64(seed) + np.uint64(first_sample + b) * OF_SAMPLES)
-        p, starts = np.zeros(places, np.uint64), np.empty(places, np.uint64)
-        valid = True
-        for j in range(n):
-            rate = x[b, listed[j]]
-            valid &= rate > 0 and rate <= 1
-            p[j] = fraction(rate)
-            starts[j] = of_sample + np.uint64(listed[j]) * OF_PIXELS
-        for j in range(n, places):
-            listed[j] = I
-            starts[j] = 0
-        count[b] = n
-        wrong += not valid
-        out = units[b].reshape(-1)
-        most = places * blocks + 1
-        ties, tied = np.empty(most, np.int64), np.empty(most, np.uint64)
-        found = 0
-        for j in range(places):
-            byte = digit_of(p[j], 0)
-            for block in range(blocks):
-                steps = last if block == blocks - 1 else ALL
-                word = random_bytes(starts[j], block, 0)
-                out[4 * (j // 4 * blocks + block) + j % 4] = steps & mask_bytes_below(word, byte)
-                ties[found] = j * blocks + block
-                tied[found] = steps & mask_bytes_equal(word, byte)
-                found += tied[found] != 0
-        for tie in range(found):
-            j, block = ties[tie] // blocks, ties[tie] % blocks
-            below, equal = np.uint64(0), tied[tie]
-            digit = 1
-            while digit < DIGITS and equal != 0:
-                word, byte = random_bytes(starts[j], block, digit), digit_of(p[j], digit)
-                below |= equal & mask_bytes_below(word, byte)
-                equal &= mask_bytes_equal(word, byte)
-                digit += 1
-            if p[j] == ALL:  # one itself, which has no such digits
-                below |= equal
-            out[4 * (j // 4 * blocks + block) + j % 4] |= below
-        for at in range(0, places * blocks, 4):
-            store4(out, at, units_of(load4(out, at)))
+    room = (I + 3) // 4 * 4
+    for task in prange((B + TOGETHER - 1) // TOGETHER):
+        p, starts = np.empty(room, np.uint64), np.empty(room, np.uint64)
+        most = room * blocks + 1
+        ties, tied = np.empty(most, np.uint64), np.empty(most, np.uint64)
+        for b in range(task * TOGETHER, min(B, (task + 1) * TOGETHER)):
+            listed = index[b]
+            n = list_active(x[b], listed)
+            places = (n + 3) // 4 * 4
+            of_sample = mix(np.uint64(seed) + np.uint64(first_sample + b) * OF_SAMPLES)
+            valid = True
+            for j in range(n):
+                rate = x[b, listed[j]]
+                valid &= rate > 0 and rate <= 1
+                p[j] = fraction(rate)
+                starts[j] = of_sample + np.uint64(listed[j]) * OF_PIXELS
+            for j in range(n, places):
+                listed[j] = I
+                p[j], starts[j] = 0, 0
+            count[b] = n
+            wrong += not valid
+            out = units[b].reshape(-1)
+            found = 0
+            for j in range(places):
+                byte = digit_of(p[j], 0)
+                for block in range(blocks):
+                    steps = last if block == blocks - 1 else ALL
+                    word = random_bytes(starts[j], block, 0)
+                    at = 4 * (j // 4 * blocks + block) + j % 4
+                    out[at] = steps & mask_bytes_below(word, byte)
+                    ties[found] = np.uint64(j) << np.uint64(32) | np.uint64(block)
+                    tied[found] = steps & mask_bytes_equal(word, byte)
+                    found += tied[found] != 0
+            for tie in range(found):
+                j, block = np.int64(ties[tie] >> np.uint64(32)), np.int64(np.uint32(ties[tie]))
+                below, equal = np.uint64(0), tied[tie]
+                digit = 1
+                while digit < DIGITS and equal != 0:
+                    word, byte = random_bytes(starts[j], block, digit), digit_of(p[j], digit)
+                    below |= equal & mask_bytes_below(word, byte)
+                    equal &= mask_bytes_equal(word, byte)
+                    digit += 1
+                if p[j] == ALL:  # one itself, which has no such digits
+                    below |= equal
+                out[4 * (j // 4 * blocks + block) + j % 4] |= below
+            for at in range(0, places * blocks, 4):
+                store4(out, at, units_of(load4(out, at)))
     return wrong
 
 

@@ -13,7 +13,8 @@ reference's to the bit.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -32,10 +33,11 @@ from bitspike.kernels._plan import (
 )
 from bitspike.kernels._trace import Program, deciding_value
 from bitspike.kernels.numba import _pack
+from bitspike.kernels.numba._address import Arrays
 
 BLOCK = 1024  # neurons a task
 
-_TEXT = {
+TEXT = {
     "add": "{} + {}",
     "sub": "{} - {}",
     "mul": "{} * {}",
@@ -58,8 +60,8 @@ _TEXT = {
     "detach": "{}",
     "fire": "{}",
 }
-_TEXT |= {name: f"{name}({{}})" for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")}
-_TEXT |= {name: f"{name}({{}})" for name in ("erf", "erfc", "abs", "floor", "round")}
+TEXT |= {name: f"{name}({{}})" for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")}
+TEXT |= {name: f"{name}({{}})" for name in ("erf", "erfc", "abs", "floor", "round")}
 
 _FUNCTIONS = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")},
@@ -78,12 +80,15 @@ _FUNCTIONS = {
 class Source:
     """A kernel's text, the constants that it names, and which of its arguments are tensors.
 
-    Spikes as bits are called ``words``.
+    ``arrays`` has the element type and number of axes of those tensors that are no row of floats,
+    ``names`` what else the text names.
     """
 
     text: str
     constants: dict[str, float]
     tensors: tuple[str, ...]
+    arrays: Arrays = field(default_factory=lambda: {"words": (np.uint64, 1)})
+    names: Mapping[str, Any] = field(default_factory=dict)
 
     def function(self, dtype: type[np.floating[Any]]) -> FunctionType:
         """The kernel as a Python function, in one precision."""
@@ -94,10 +99,11 @@ class Source:
         names: dict[str, Any] = {name: dtype(value) for name, value in self.constants.items()}
         pack = _pack.pack_float32 if single else _pack.pack_float64
         names |= {"dtype": dtype, "one": dtype(1), "zero": dtype(0), "pack": pack}
-        return FunctionType(code, {**_FUNCTIONS, **names, "__name__": __name__})
+        return FunctionType(code, {**_FUNCTIONS, **self.names, **names, "__name__": __name__})
 
 
-def _number_lines(program: Program, places: list[int]) -> list[str]:
+def number_lines(program: Program, places: list[int]) -> list[str]:
+    """The numbers that the nodes use."""
     return [f"p{k} = numbers[{k}]" for k in used_numbers(program, places)]
 
 
@@ -115,13 +121,13 @@ def _state_lines(program: Program) -> list[str]:
     return lines + [f"field{k} = given{k}[own : own + count]" for k in fields]
 
 
-def _step_lines(program: Program, places: list[int]) -> list[str]:
+def step_lines(program: Program, places: list[int]) -> list[str]:
     """One step of neuron j, which leaves the new states behind."""
     names = {"x": "x_row[j]", "state": "state{}[j]", "field": "field{}[j]"}
     leaf = leaves(program, places, names)
     new = enumerate(program.results[1:])
     return [
-        *assignments(program, places, leaf, _TEXT),
+        *assignments(program, places, leaf, TEXT),
         *(f"state{k}[j] = n{place}" for k, place in new),
     ]
 
@@ -134,7 +140,7 @@ def forward_source(plan: Plan, bits: bool) -> Source:
     decided = y if u is None else u
     states, fields = range(len(new)), range(len(program.fields))
     places = needed(program, [*new, decided], lambda _: False)
-    body = [*_step_lines(program, places), f"y[j] = n{decided}"]
+    body = [*step_lines(program, places), f"y[j] = n{decided}"]
     allocate = _state_lines(program)
     arguments = [f"start{k}" for k in states] + [f"last{k}" for k in states]
     arguments += [f"given{k}" for k in fields]
@@ -150,7 +156,7 @@ def forward(x, x_t, x_r, {tensors[1]}, v_seq, T, R, N, rows, numbers, {", ".join
         width = min(BLOCK, N - begin)
         count = width * min(rows, R - r)
         own = r * N + begin
-{indent(_number_lines(program, places), 2)}
+{indent(number_lines(program, places), 2)}
 {indent(allocate, 2)}
         y = np.empty(BLOCK + WORD, dtype)  # packing reads beyond the last neuron
         for t in range(T):
@@ -182,10 +188,10 @@ def _replay(plan: Plan) -> list[str]:
     if not stored:
         return []
     places = needed(program, [*program.results[1:], *stored], lambda _: False)
-    body = _step_lines(program, places)
+    body = step_lines(program, places)
     body += [f"all{i}[t * count + j] = n{place}" for i, place in enumerate(stored)]
     return [
-        *_number_lines(program, places),
+        *number_lines(program, places),
         *_state_lines(program),
         *(f"all{i} = np.empty(T * count, dtype)" for i in range(len(stored))),
         "for t in range(T):",
@@ -205,7 +211,7 @@ def backward_source(plan: Plan, held: bool) -> Source:
     names = {"x": "x_row[j]", "field": "field{}[j]", "grad": "g_row[j]", "grad_state": "grad{}[j]"}
     leaf = {place: f"kept{i}[j]" for i, place in enumerate(plan.stored)}
     leaf |= leaves(program, places, names)
-    body = assignments(program, places, leaf, _TEXT)
+    body = assignments(program, places, leaf, TEXT)
     body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]
     body += [f"grad{k}[j] = {_name(place)}" for k, place in enumerate(gradients.states)]
     body += [f"sum{k} += np.float64(n{place})" for k, place in gradients.numbers.items()]
@@ -239,7 +245,7 @@ def backward(
         count = min(block, N - begin) * min(rows, R - r)
         own = r * N + begin
 {indent(_replay(plan), 2)}
-{indent(_number_lines(program, places), 2)}
+{indent(number_lines(program, places), 2)}
 {indent(allocate, 2)}
         for step in range(T):
             t = T - 1 - step

@@ -79,6 +79,43 @@ def transpose(words: Any) -> Any:
     return bit_xor(bit_xor(words, swap), shift_left(swap, 6))
 
 
+@njit(inline="always")
+def add_up(
+    table: Any, current: Any, first: Any, step: Any, rows: Any, listed: Any, active: Any,
+    units: Any, stride: Any, start: Any, quads: Any,
+) -> None:  # fmt: skip
+    """The input of 16 outputs of one sample: at step t it lies at ``first + t * step``.
+
+    Table has room for `CHUNK` groups; rows are the weights ``[(I + 1) * 16]``, listed the sample's
+    ``active`` pixels, units its 16-bit units, those of a group ``stride`` after the last one's.
+    """
+    for t in range(4 * quads):
+        store16(current, first + t * step, start)
+    groups = (active + 3) // 4
+    for g0 in range(0, groups, CHUNK):
+        chunk = min(CHUNK, groups - g0)
+        for g in range(chunk):
+            i = 4 * (g0 + g)
+            build(
+                table, g * TABLE,
+                load16(rows, np.int64(listed[i]) * LANES),
+                load16(rows, np.int64(listed[i + 1]) * LANES),
+                load16(rows, np.int64(listed[i + 2]) * LANES),
+                load16(rows, np.int64(listed[i + 3]) * LANES),
+            )  # fmt: skip
+        for u in range(quads):
+            at = first + 4 * u * step
+            s0, s1 = load16(current, at), load16(current, at + step)
+            s2, s3 = load16(current, at + 2 * step), load16(current, at + 3 * step)
+            for g in range(chunk):
+                unit = np.int64(units[np.uint64((g0 + g) * stride + u)])
+                s0, s1, s2, s3 = look_up(table, g * TABLE, unit, s0, s1, s2, s3)
+            store16(current, at, s0)
+            store16(current, at + step, s1)
+            store16(current, at + 2 * step, s2)
+            store16(current, at + 3 * step, s3)
+
+
 def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any) -> None:
     """``out[t, b, :] = bias + sum of the rows of weight whose pixel fires``.
 
@@ -90,36 +127,12 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
     for task in prange(len(weight) * B):
         b = task % B  # all samples of a block of outputs, whose weights stay in the cache
         o = (task // B) * LANES
-        rows = weight[task // B].reshape(-1)
-        table, current = empty16(CHUNK * TABLE), empty16(quads * 4 * LANES)
-        groups = (count[b] + 3) // 4
-        own_units = units[b].reshape(-1).view(np.uint16)
-        stride = units.shape[2] * 4
-        start = load16(bias, o)
-        for u in range(4 * quads):
-            store16(current, u * LANES, start)
-        for g0 in range(0, groups, CHUNK):
-            chunk = min(CHUNK, groups - g0)
-            for g in range(chunk):
-                i = 4 * (g0 + g)
-                build(
-                    table, g * TABLE,
-                    load16(rows, np.int64(index[b, i]) * LANES),
-                    load16(rows, np.int64(index[b, i + 1]) * LANES),
-                    load16(rows, np.int64(index[b, i + 2]) * LANES),
-                    load16(rows, np.int64(index[b, i + 3]) * LANES),
-                )  # fmt: skip
-            for u in range(quads):
-                at = u * 4 * LANES
-                s0, s1 = load16(current, at), load16(current, at + 16)
-                s2, s3 = load16(current, at + 32), load16(current, at + 48)
-                for g in range(chunk):
-                    unit = np.int64(own_units[np.uint64((g0 + g) * stride + u)])
-                    s0, s1, s2, s3 = look_up(table, g * TABLE, unit, s0, s1, s2, s3)
-                store16(current, at, s0)
-                store16(current, at + 16, s1)
-                store16(current, at + 32, s2)
-                store16(current, at + 48, s3)
+        current = empty16(quads * 4 * LANES)
+        add_up(
+            empty16(CHUNK * TABLE), current, 0, LANES, weight[task // B].reshape(-1), index[b],
+            count[b], units[b].reshape(-1).view(np.uint16), units.shape[2] * 4, load16(bias, o),
+            quads,
+        )  # fmt: skip
         width = min(LANES, outputs - o)
         for t in range(T):
             if width == LANES:
@@ -127,6 +140,49 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
             else:
                 for k in range(width):
                     out[t, b, o + k] = current[t * LANES + k]
+
+
+@njit(inline="always")
+def add_group(sums: Any, listed: Any, group: Any, table: Any, units: Any, at: Any, quads: Any) -> None:
+    """Adds a group's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
+
+    Table holds the subset sums of the gradient, four steps at a time; the group's transposed units
+    lie from ``at`` on.
+    """
+    zero = splat16(np.float32(0.0))
+    a, b, c, d = zero, zero, zero, zero
+    for u in range(quads):
+        a, b, c, d = look_up(table, u * TABLE, np.int64(units[np.uint64(at + u)]), a, b, c, d)
+    i0, i1 = np.int64(listed[4 * group]) * LANES, np.int64(listed[4 * group + 1]) * LANES
+    i2, i3 = np.int64(listed[4 * group + 2]) * LANES, np.int64(listed[4 * group + 3]) * LANES
+    store16(sums, i0, add_float(load16(sums, i0), a))
+    store16(sums, i1, add_float(load16(sums, i1), b))
+    store16(sums, i2, add_float(load16(sums, i2), c))
+    store16(sums, i3, add_float(load16(sums, i3), d))
+
+
+@njit(inline="always")
+def add_gradient(
+    table: Any, turned: Any, grad: Any, first: Any, step: Any, listed: Any, active: Any,
+    units: Any, sums: Any, quads: Any,
+) -> None:  # fmt: skip
+    """Adds a sample's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
+
+    The gradient of the outputs at step t lies at ``first + t * step`` and is 0 for steps that fill
+    up the last four. Table has room for ``quads`` tables, turned for a group's words.
+    """
+    for u in range(quads):
+        at = first + 4 * u * step
+        build(
+            table, u * TABLE, load16(grad, at), load16(grad, at + step),
+            load16(grad, at + 2 * step), load16(grad, at + 3 * step),
+        )  # fmt: skip
+    own_units = turned.view(np.uint16)
+    for g in range((active + 3) // 4):
+        words = units[g]
+        for w in range(0, len(words), 4):
+            store4(turned, w, transpose(load4(words, w)))
+        add_group(sums, listed, g, table, own_units, 0, quads)
 
 
 def backward_weight(
@@ -169,18 +225,8 @@ def backward_weight(
                 g3 = load16(grad, at + 3 * grad_t) if 4 * u + 3 < T else zero
                 build(table, u * TABLE, g0, g1, g2, g3)
             for g in range(starts[b + 1] - starts[b]):
-                a, b1, c, d = zero, zero, zero, zero
-                for u in range(quads):
-                    unit = np.int64(turned_units[np.uint64((starts[b] + g) * stride * 4 + u)])
-                    a, b1, c, d = look_up(table, u * TABLE, unit, a, b1, c, d)
-                i0 = np.int64(index[b, 4 * g]) * LANES
-                i1 = np.int64(index[b, 4 * g + 1]) * LANES
-                i2 = np.int64(index[b, 4 * g + 2]) * LANES
-                i3 = np.int64(index[b, 4 * g + 3]) * LANES
-                store16(sums, i0, add_float(load16(sums, i0), a))
-                store16(sums, i1, add_float(load16(sums, i1), b1))
-                store16(sums, i2, add_float(load16(sums, i2), c))
-                store16(sums, i3, add_float(load16(sums, i3), d))
+                at = (starts[b] + g) * stride * 4
+                add_group(sums, index[b], g, table, turned_units, at, quads)
 
 
 TILE = 16  # rows of a block that are turned at a time: they stay in the cache
@@ -227,3 +273,27 @@ def add_parts(partial: Any, out: Any) -> None:
             for lane in range(lanes):
                 for i in range(count):
                     out[o + lane, first + i] = sums[i * LANES + lane]
+
+
+@njit(inline="always")
+def turn_narrow(weight: Any, rows: Any) -> None:
+    """Weight ``[O, I]`` of at most 16 outputs to rows ``[(I + 1) * 16]``, filled up with zeros."""
+    O, I = weight.shape
+    rows[:] = np.float32(0.0)
+    for o in range(O):
+        for i in range(I):
+            rows[i * LANES + o] = weight[o, i]
+
+
+@njit(inline="always")
+def add_narrow(partial: Any, out: Any) -> None:
+    """The sum of ``partial`` ``[P, (I + 1) * 16]`` over P, part by part, as ``[O, I]``."""
+    O, I = out.shape
+    total = np.empty(LANES, np.float32)
+    for i in range(I):
+        row = load16(partial[0], i * LANES)
+        for part in range(1, len(partial)):
+            row = add_float(row, load16(partial[part], i * LANES))
+        store16(total, 0, row)
+        for o in range(O):
+            out[o, i] = total[o]

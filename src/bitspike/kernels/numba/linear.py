@@ -112,9 +112,9 @@ class _TableLinear(torch.autograd.Function):
         table, start = _blocks(weight, bias)
         out = pool.empty((T, B, O), torch.float32)
         _table_forward(
-            *_arrays_of(pixels), table.data_ptr(), *table.shape, start.data_ptr(), len(start),
+            *arrays_of(pixels), table.data_ptr(), *table.shape, start.data_ptr(), len(start),
             out.data_ptr(), T, B, O,
-            work=_table_work(pixels, len(start)),
+            work=table_work(pixels, len(start)),
         )  # fmt: skip
         ctx.pixels, ctx.has_bias = pixels, bias is not None
         return out
@@ -127,7 +127,7 @@ class _TableLinear(torch.autograd.Function):
         return None, weight, bias
 
 
-def _arrays_of(pixels: ActivePixels) -> tuple[int, ...]:
+def arrays_of(pixels: ActivePixels) -> tuple[int, ...]:
     """Index, count and units as kernels take them."""
     index, count, units = pixels.index, pixels.count, pixels.units
     return (
@@ -147,9 +147,9 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     partial = pool.empty((parts, blocks, I + 1, LANES), torch.float32)
     address, length = located(grad)
     _table_weight(
-        *_arrays_of(pixels), address, length + SLACK, grad.stride(0), grad.stride(1),
+        *arrays_of(pixels), address, length + SLACK, grad.stride(0), grad.stride(1),
         partial.data_ptr(), parts, blocks, I + 1, LANES, T,
-        work=_table_work(pixels, padded),
+        work=table_work(pixels, padded),
     )  # fmt: skip
     gradient = torch.empty((O, I), dtype=torch.float32)
     _add_parts(
@@ -159,7 +159,7 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     return gradient
 
 
-def _table_work(pixels: ActivePixels, outputs: int) -> float:
+def table_work(pixels: ActivePixels, outputs: int) -> float:
     """Nanoseconds: half a one for a look-up of 16 outputs; a fifth of the pixels are active."""
     look_ups = len(pixels.count) * pixels.steps * math.prod(pixels.features) / 20
     return 0.5 * look_ups * outputs / LANES

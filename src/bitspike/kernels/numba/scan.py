@@ -1,8 +1,7 @@
 """A neuron's time loop as one fused scan forward and one backward, compiled from its step."""
 
-import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -13,12 +12,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bitspike.kernels import _record
-from bitspike.kernels._plan import Plan
-from bitspike.kernels._record import KernelStore, Recorded, Step
-from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import located, pool
+from bitspike.kernels._record import Recorded, Step
+from bitspike.kernels.numba._memory import all_located, located, pool
 from bitspike.kernels.numba._reuse import is_alone, save_alone
-from bitspike.kernels.numba._scan_source import BLOCK, Source, backward_source, forward_source
+from bitspike.kernels.numba._scan_kernels import Kernels, store
+from bitspike.kernels.numba._scan_source import BLOCK
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._bits import word_count
 from bitspike.spikes._layout import Rows
@@ -44,39 +42,6 @@ def supports(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
 def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None) -> Recorded | str:
     """What ``step`` computes, or why it cannot run here; see `bitspike.kernels._record.record`."""
     return supports(x_seq, states) or _record.record(step, x_seq, states, key)
-
-
-class _Kernels:
-    """The two kernels of a plan in one precision, each made at its first use."""
-
-    def __init__(self, plan: Plan, dtype: Any) -> None:
-        self.plan, self.dtype = plan, dtype
-        self._made: dict[str, Kernel] = {}
-
-    def forward(self, bits: bool) -> Kernel:
-        return self._kernel(f"bits{bits}", lambda: forward_source(self.plan, bits))
-
-    def backward(self, held: bool) -> Kernel:
-        return self._kernel(f"backward{held}", lambda: backward_source(self.plan, held))
-
-    def _kernel(self, name: str, source: Callable[[], Source]) -> Kernel:
-        if name not in self._made:
-            made = source()
-            function = made.function(self.dtype)
-            arrays = {
-                name: (np.uint64 if name == "words" else self.dtype, 1) for name in made.tensors
-            }
-            text = f"{made.text}{sorted(made.constants.items())}{self.dtype}"
-            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-            self._made[name] = Kernel(function, digest, arrays=arrays)
-        return self._made[name]
-
-
-def _array(numbers: list[Any], dtype: Any) -> Any:
-    return np.array([float(value) for value in numbers], dtype)
-
-
-_store = KernelStore(_Kernels, _array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +92,7 @@ class _Scan(torch.autograd.Function):
         wanted = tuple(
             k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
         )
-        kernels, numbers = recorded.kernels(_store, wanted, _NUMPY[kind])
+        kernels, numbers = recorded.kernels(store, wanted, _NUMPY[kind])
         v_seq = torch.empty((T, *shape), dtype=kind) if recording else None
         last = [torch.empty(shape, dtype=kind) for _ in starts]
         # One number for all neurons stays one number.
@@ -138,7 +103,7 @@ class _Scan(torch.autograd.Function):
         kernels.forward(bits)(
             *located(x), x_t, x_r, *located(out), *located(v_seq),
             T, sizes.R, sizes.N, _rows_a_task(BLOCK, sizes.N, x_r), numbers,
-            *_all_located(before, last, wide),
+            *all_located(before, last, wide),
             work=T * sizes.R * sizes.N * 0.12 * kernels.plan.forward,
         )  # fmt: skip
         if saving:
@@ -157,7 +122,7 @@ class _Scan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor | None, gv_seq: Tensor | None, *ends: Tensor | None) -> Any:
         x, *saved = ctx.saved_tensors
-        kernels: _Kernels = ctx.kernels
+        kernels: Kernels = ctx.kernels
         plan, sizes = kernels.plan, ctx.sizes
         T, R, N = sizes.T, sizes.R, sizes.N
         before, wide = saved[: len(ends)], saved[len(ends) :]
@@ -182,7 +147,7 @@ class _Scan(torch.autograd.Function):
         kernels.backward(held)(
             *located(g), g_t, g_r, *located(gv), *located(x), x_t, x_r, *located(gx), gx_t, gx_r,
             sums, T, R, N, block, rows, ctx.numbers,
-            *_all_located(before, last, first, wide, to_fields),
+            *all_located(before, last, first, wide, to_fields),
             work=T * R * N * 0.08 * len(plan.program.nodes),
         )  # fmt: skip
         of_fields = [
@@ -201,10 +166,6 @@ class _Scan(torch.autograd.Function):
 @cache
 def _zero(dtype: torch.dtype) -> Tensor:
     return torch.zeros((), dtype=dtype)
-
-
-def _all_located(*groups: Sequence[Tensor | None]) -> list[int]:
-    return [number for group in groups for x in group for number in located(x)]
 
 
 def _rows_of(x: Tensor, sizes: _Sizes) -> Tensor:
