@@ -9,7 +9,7 @@ Reading files that are there needs nothing but PyTorch; fetching them needs
 ``pip install "bitspike[data]"``.
 """
 
-from bitspike.datasets._batches import Batches, BatchSource
+from bitspike.datasets._batches import Batches, BatchSource, Encoder
 from bitspike.datasets._download import download
 from bitspike.datasets._drawing import centre_drawing
 from bitspike.datasets._errors import DatasetError, DatasetNote
@@ -23,6 +23,7 @@ __all__ = [
     "Batches",
     "DatasetError",
     "DatasetNote",
+    "Encoder",
     "FashionMNIST",
     "ImageDataset",
     "centre_drawing",

@@ -82,6 +82,8 @@ def watch(
 class _Sentry:
     """The hook of one layer."""
 
+    output_only = True  # a `layer.FusedSequential` need not make the neurons' input
+
     def __init__(
         self, name: str, patience: int, pause: int, tell: Callable[[str], Any] | None
     ) -> None:

@@ -6,6 +6,7 @@ from bitspike.encoding._latency import LatencyEncoder
 from bitspike.encoding._periodic import PeriodicEncoder
 from bitspike.encoding._phase import WeightedPhaseEncoder
 from bitspike.encoding._poisson import PoissonEncoder
+from bitspike.encoding._poisson_sequences import PoissonSequences
 from bitspike.encoding._population import (
     PopEncoder,
     PopSpikeEncoderDeterministic,
@@ -20,6 +21,7 @@ __all__ = [
     "LatencyEncoder",
     "PeriodicEncoder",
     "PoissonEncoder",
+    "PoissonSequences",
     "PopEncoder",
     "PopSpikeEncoderDeterministic",
     "PopSpikeEncoderRandom",

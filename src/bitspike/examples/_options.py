@@ -52,7 +52,7 @@ class Options:
     epochs: int = option(100, "train until this epoch", type=int)
     j: int = option(4, "threads that prepare batches ahead; 0: none", type=int)
     threads: int = option(
-        2, "threads that the kernels on the CPU may take, where two are faster than one", type=int
+        1, "threads that the kernels on the CPU may take; -j adds its own", type=int
     )
     data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
     out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bitspike import functional, neuron
-from bitspike.datasets import Batches, ImageDataset
+from bitspike.datasets import Batches, Encoder, ImageDataset
 from bitspike.examples._options import Options
 from bitspike.examples._pictures import CLASSES, votes
 from bitspike.training import (
@@ -44,6 +44,7 @@ class Trainer(ABC, Generic[Kind]):
         self.history: list[EpochMetrics] = []
         self.batch = 0  # batches of the current epoch that are over
         self.meter = RateMeter(device)  # their sums
+        self.one_hot = torch.eye(CLASSES, device=device)  # a row for each label
 
     @staticmethod
     @abstractmethod
@@ -57,7 +58,14 @@ class Trainer(ABC, Generic[Kind]):
 
     @abstractmethod
     def spikes(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Output spikes ``[T, B, N]`` of a batch of images, and the spikes that enter them."""
+        """Output spikes ``[T, B, N]`` of a batch of images, and the spikes that enter them.
+
+        Where `encoder_of` gives an encoder, ``image`` may be what that has made of images.
+        """
+
+    def encoder_of(self, part: str) -> Encoder | None:  # noqa: ARG002
+        """What encodes the images of ``'train'`` or ``'test'`` ahead, in this epoch; or None."""
+        return None
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """SGD with momentum, or Adam."""
@@ -83,7 +91,7 @@ class Trainer(ABC, Generic[Kind]):
 
     def loss(self, rate: Tensor, label: Tensor) -> Tensor:
         """Mean squared error between firing rates and the one-hot label."""
-        return F.mse_loss(rate, F.one_hot(label, CLASSES).to(rate.dtype))
+        return F.mse_loss(rate, self.one_hot.index_select(0, label).to(rate.dtype))
 
     def train_epoch(self, dataset: ImageDataset, screen: Screen, stop: StopRequest) -> None:
         """One epoch, or what is left of it; returns early if a stop was requested."""
@@ -97,6 +105,7 @@ class Trainer(ABC, Generic[Kind]):
             start=self.batch,
             workers=self.options.j,
             device=self.device,
+            encoder=self.encoder_of("train"),
         )
         for image, label in batches:
             self.begin_batch(len(batches))
@@ -126,7 +135,11 @@ class Trainer(ABC, Generic[Kind]):
         """Loss, accuracy and firing on a data set; returns early if a stop was requested."""
         self.net.eval()
         meter = RateMeter(self.device)
-        for image, label in Batches(dataset, self.eval_batch, device=self.device):
+        encoder = self.encoder_of("test")
+        workers = 0 if encoder is None else self.options.j
+        for image, label in Batches(
+            dataset, self.eval_batch, workers=workers, device=self.device, encoder=encoder
+        ):
             rate, _ = self.rate(image)
             functional.reset_net(self.net)
             meter.add(rate, self.loss(rate, label), label)

@@ -19,10 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import encoding, functional, layer, neuron, surrogate
+from bitspike.datasets import Encoder
 from bitspike.examples._options import Options
 from bitspike.examples._pictures import CLASSES
 from bitspike.examples._program import Program, load_data, respond
 from bitspike.examples._trainer import Trainer as _Trainer
+from bitspike.training import seed_of
 
 __all__ = ["PROGRAM", "Trainer", "load_data", "main", "make_net", "respond"]
 
@@ -31,7 +33,7 @@ PROGRAM = "lif_fc_mnist"
 
 def make_net(tau: float) -> nn.Sequential:
     """The network of the tutorial, multi-step: ``[T, B, 1, 28, 28]`` to ``[T, B, 10]``."""
-    net = nn.Sequential(
+    net = layer.FusedSequential(
         layer.Flatten(),
         layer.Linear(28 * 28, CLASSES, bias=False),
         neuron.LIFNode(tau=tau, surrogate_function=surrogate.ATan()),
@@ -65,9 +67,21 @@ class Trainer(_Trainer[Options]):
         assert isinstance(last, neuron.BaseNode)  # noqa: S101
         return last
 
+    def encoder_of(self, part: str) -> Encoder | None:
+        """On the CPU the threads that prepare batches encode them; a GPU does it itself."""
+        options = self.options
+        if self.device.type != "cpu":
+            return None
+        seed = seed_of(options.seed, "epoch", len(self.history), part)
+        return encoding.PoissonSequences(options.T, seed)
+
     def spikes(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Output spikes ``[T, B, 10]`` and input spikes ``[T, B, 1, 28, 28]`` of images."""
-        spikes = self.encoder(image.expand(self.options.T, *image.shape))
+        """Output spikes ``[T, B, 10]`` and input spikes ``[T, B, 1, 28, 28]``.
+
+        Of images ``[B, 1, 28, 28]``, or of what `encoder_of` has made of them.
+        """
+        encoded = image.ndim == 5
+        spikes = image if encoded else self.encoder(image.expand(self.options.T, *image.shape))
         return self.net(spikes), spikes
 
 

@@ -8,7 +8,7 @@ from bitspike.kernels._buffers import release_buffers
 from bitspike.kernels._convolution import convolution, convolves
 from bitspike.kernels._current import Current
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
-from bitspike.kernels._entry import encode_poisson, scan, weight_gradient
+from bitspike.kernels._entry import encode_held, encode_poisson, scan, scan_of_current, weight_gradient
 from bitspike.kernels._explain import explain_scan
 from bitspike.kernels._norm import BatchNormOnKernels
 from bitspike.kernels._planes import channels_last
@@ -24,12 +24,14 @@ __all__ = [
     "check_backend",
     "convolution",
     "convolves",
+    "encode_held",
     "encode_poisson",
     "explain_scan",
     "get_num_threads",
     "keep_prepared",
     "release_buffers",
     "scan",
+    "scan_of_current",
     "set_num_threads",
     "use_backend",
     "weight_gradient",

@@ -1,7 +1,6 @@
 """The current of a linear layer that has not been added up yet."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -37,15 +36,7 @@ class Current:
         """The weight's."""
         return self.weight.dtype
 
-    def step(self) -> Tensor:
-        """A tensor like one time step, ``[B, O]``, whose values mean nothing."""
-        return _like(self.shape[1:], self.dtype, self.device)
-
     def dense(self) -> Tensor:
         """The current itself."""
         return F.linear(self.spikes.flatten(2), self.weight)
 
-
-@lru_cache
-def _like(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.empty((), dtype=dtype, device=device).expand(shape)

@@ -69,9 +69,9 @@ def resolve(asked: str) -> str:
     return asked
 
 
-def permits(kernel: str) -> bool:
-    """Whether ``kernel`` may take over what torch can do as well; so nothing is raised if not."""
-    return resolve("auto") in ("auto", kernel) and _obstacle_anywhere(kernel) is None
+def permits(kernel: str, asked: str = "auto") -> bool:
+    """Whether ``kernel`` may take over what can be done without; so nothing is raised if not."""
+    return resolve(asked) in ("auto", kernel) and _obstacle_anywhere(kernel) is None
 
 
 def choose(asked: str, obstacle: Callable[[], str | None], kernel: str = "numba") -> str:

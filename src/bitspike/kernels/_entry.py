@@ -27,7 +27,7 @@ class Watcher(Protocol):
 
 
 def choose_scan(
-    step: Step, x_seq: Tensor | Current, states: Sequence[Tensor], backend: str, key: Any = None
+    step: Step, x_seq: Tensor, states: Sequence[Tensor], backend: str, key: Any = None
 ) -> tuple[str, Any]:
     """The backend of `scan` with these arguments, and what a compiled one has recorded.
 
@@ -59,7 +59,7 @@ def _compiled(kernel: str) -> Any:
 
 def scan(
     step: Step,
-    x_seq: Tensor | Current,
+    x_seq: Tensor,
     states: Sequence[Tensor],
     store_v_seq: bool = False,
     backend: str = "auto",
@@ -73,13 +73,7 @@ def scan(
     shown a node of the graph that the last states hang on. The ``key`` is all that ``step`` depends
     on, if that is known and numbers only: then it is recorded once.
     """
-    if isinstance(x_seq, Current):
-        together = None
-        if bits and not store_v_seq:
-            together = _scan_of_current(step, x_seq, states, backend, watcher, key)
-        if together is not None:
-            return together
-    if isinstance(x_seq, SpikeTensor | Current):
+    if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
     chosen, recorded = choose_scan(step, x_seq, states, backend, key)
     if chosen == "eager":
@@ -103,26 +97,31 @@ def scan(
     return y.movedim(-1, 2), tuple(v.movedim(-1, 1) for v in last), v_seq
 
 
-def _scan_of_current(
+def scan_of_current(
     step: Step,
     current: Current,
-    states: Sequence[Tensor],
-    backend: str,
-    watcher: Watcher | None,
-    key: Any,
-) -> tuple[Tensor, tuple[Tensor, ...], None] | None:
-    """`scan` together with the layer whose current it is; None where no kernel does both."""
-    chosen, recorded = choose_scan(step, current, states, backend, key)
-    if chosen != "numba" or torch.is_autocast_enabled("cpu"):
+    states: Sequence[Tensor | float],
+    backend: str = "auto",
+    watcher: Watcher | None = None,
+    key: Any = None,
+) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    """`scan` together with the linear layer whose current it is; None where no kernel does both.
+
+    A state may be the number that all neurons start from.
+
+    Returns:
+        Spikes ``[T, B, O]`` and the last states.
+    """
+    if not _dispatch.permits("numba", backend):
         return None
     from bitspike.kernels.numba import fused
 
-    if not fused.fits(current, recorded, states):
+    if not fused.supports(current, states):
         return None
-    y, last = fused.scan(recorded, current, states)
-    if watcher is not None and last[0].grad_fn is not None:
-        watcher.watch_node(last[0].grad_fn)
-    return y, last, None
+    found = fused.scan(step, current, states, key)
+    if found is not None and watcher is not None and found[1][0].grad_fn is not None:
+        watcher.watch_node(found[1][0].grad_fn)
+    return found
 
 
 def encode_poisson(
@@ -156,6 +155,28 @@ def encode_poisson(
     from bitspike.kernels.numba import poisson
 
     return poisson.encode_step(x, generator) if one_step else poisson.encode(x, generator)
+
+
+def encode_held(x: Tensor, T: int, seed: int, first: int, backend: str = "auto") -> Tensor:
+    """Poisson spikes ``[T, B, ...]`` of the samples ``x`` ``[B, ...]``, numbered from ``first`` on.
+
+    They depend on the seed and on each sample's number and values, and on nothing else.
+
+    Raises:
+        ValueError: if a value of ``x`` is no probability.
+    """
+
+    def obstacle() -> str | None:
+        from bitspike.kernels.numba import poisson
+
+        return poisson.supports(x)
+
+    if x.numel() == 0 or _dispatch.choose(backend, obstacle) == "eager":
+        check_probabilities(x)
+        return eager.encode_held(x, T, seed, first)
+    from bitspike.kernels.numba import poisson
+
+    return SpikeTensor(poisson.encode_constant(x, T, seed % 2**63, first), x.dtype)
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:

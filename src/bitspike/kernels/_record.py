@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from bitspike.kernels._current import Current
 from bitspike.kernels._plan import Plan
 from bitspike.kernels._trace import NotTraceableError, Program, deciding_value, trace
 from bitspike.surrogate import SurrogateFunctionBase
@@ -56,7 +57,9 @@ def _keep(store: dict[Any, Any], key: Any, value: Any) -> None:
         del store[next(iter(store))]
 
 
-def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None) -> Recorded | str:
+def record(
+    step: Step, x_seq: Tensor | Current, states: Sequence[Tensor], key: Any = None
+) -> Recorded | str:
     """What ``step`` computes, or why that cannot be compiled.
 
     Args:

@@ -1,5 +1,6 @@
 """The reference engine: one PyTorch operation after the other, differentiated by autograd."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,6 +14,18 @@ def encode_poisson(x: Tensor, generator: torch.Generator | None, dtype: torch.dt
     """Spikes with the probabilities ``x``, in its shape: 1 where a uniform number is below."""
     rand = torch.rand(x.shape, generator=generator, dtype=torch.float32, device=x.device)
     return (rand < x).to(dtype)
+
+
+def encode_held(x: Tensor, T: int, seed: int, first: int) -> Tensor:
+    """Spikes ``[T, B, ...]`` of samples held for T steps, each from a generator of its own."""
+    dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+    spikes = torch.empty((T, *x.shape), dtype=dtype, device=x.device)
+    generator = torch.Generator(x.device)
+    for b, sample in enumerate(x):
+        digest = hashlib.sha256(f"{seed}/{first + b}".encode()).digest()
+        generator.manual_seed(int.from_bytes(digest[:8], "little"))
+        spikes[:, b] = encode_poisson(sample.expand(T, *sample.shape), generator, dtype)
+    return spikes
 
 
 def scan(

@@ -19,8 +19,8 @@ class FusedSequential(nn.Sequential):
     of parameters: only the time differs. Fused are, in multi-step mode, `Flatten` (or none),
     `Linear` without bias, of at most 16 outputs, and neurons such as `IFNode` or `LIFNode`, if what
     goes in are the bits of `encoding.PoissonEncoder` for an image that is held over time and the
-    backend is Numba's. Whatever else there is runs module by module, as does a module with hooks,
-    of which a monitor's is one.
+    backend is Numba's. Whatever else there is runs module by module, as do modules with hooks. A
+    hook of the neurons that has an attribute ``output_only`` which is true gets no inputs.
 
     Takes what ``torch.nn.Sequential`` takes.
     """
@@ -35,13 +35,18 @@ class FusedSequential(nn.Sequential):
             else:
                 current, neurons, modules = found
                 x = neurons.forward_of_current(current)
+                for hook in neurons._forward_hooks.values():
+                    changed = hook(neurons, (), x)
+                    x = x if changed is None else changed
         return x
 
 
 def _find(modules: Sequence[Any], x: SpikeTensor) -> tuple[Current, BaseNode, Sequence[Any]] | None:
     """The current and the neurons that make up the beginning of the modules, and the rest."""
     flattened = type(modules[0]) is Flatten
-    linear, neurons, *rest = (*modules[flattened:], None, None)
+    if len(modules) < flattened + 2:
+        return None
+    linear, neurons = modules[flattened : flattened + 2]
     if type(linear) is not Linear or not isinstance(neurons, BaseNode):
         return None
     if linear.bias is not None or linear.backend != "auto" or x.requires_grad:
@@ -51,15 +56,15 @@ def _find(modules: Sequence[Any], x: SpikeTensor) -> tuple[Current, BaseNode, Se
     if x.ndim < 3 or (x.ndim > 3 and not flattened):
         return None
     together = modules[: flattened + 2]
-    if _has_any_global_hook() or any(m._step_mode != "m" or _has_hooks(m) for m in together):
+    if _has_any_global_hook() or any(m._step_mode != "m" or _looks_inside(m) for m in together):
+        return None
+    if (flattened and modules[0]._forward_hooks) or linear._forward_hooks:
+        return None
+    if not all(getattr(hook, "output_only", False) for hook in neurons._forward_hooks.values()):
         return None
     return Current(x, linear.weight), neurons, modules[flattened + 2 :]
 
 
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
+def _looks_inside(module: nn.Module) -> bool:
+    """Whether a hook wants more than to see what the module returns."""
+    return bool(module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks)

@@ -1,6 +1,7 @@
 """What all neurons with one membrane potential share: state, fire, reset."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 import torch
@@ -176,16 +177,23 @@ class BaseNode(Describable, MemoryModule):
 
         Where a kernel can compute both together, the current itself is never written down.
         """
-        alone = type(self).multi_step_forward is not BaseNode.multi_step_forward
-        if alone or self.store_v_seq or self._writes("single_step_functional_forward"):
-            return self.multi_step_forward(current.dense())
-        now = current.step()
-        states = [self.memory_like(name, now, compact=True) for name in self.state_names]
-        y_seq, after, _ = kernels.scan(
-            self.step, current, states, backend=self.backend, watcher=self, key=self._step_key()
-        )
-        self._keep(after)
-        return y_seq
+        if not self.store_v_seq and _runs_by_step(type(self)):
+            states = [self._start(name, current) for name in self.state_names]
+            found = kernels.scan_of_current(
+                self.step, current, states, self.backend, self, self._step_key()
+            )
+            if found is not None:
+                y_seq, after = found
+                self._keep(after)
+                return y_seq
+        return self.multi_step_forward(current.dense())
+
+    def _start(self, name: str, current: kernels.Current) -> Tensor | float:
+        """A state as it is now: a number after a reset, else a tensor that fits."""
+        value = self._memories[name]
+        if not isinstance(value, Tensor):
+            return float(value)
+        return self.memory_like(name, current.weight.new_empty(()).expand(current.shape[1:]))
 
     def materialize_states(
         self, inputs: tuple[Any, ...], states: tuple[Any, ...], step_mode: str
@@ -210,3 +218,13 @@ class BaseNode(Describable, MemoryModule):
             f"v_threshold={self.v_threshold}, v_reset={self.v_reset}, "
             f"detach_reset={self.detach_reset}, step_mode={self.step_mode!r}"
         )
+
+
+@cache
+def _runs_by_step(kind: type[BaseNode]) -> bool:
+    """Whether the class has the time loop of `BaseNode` around its `step`."""
+    functional = kind.single_step_functional_forward
+    return (
+        kind.multi_step_forward is BaseNode.multi_step_forward
+        and functional is MemoryModule.single_step_functional_forward
+    )

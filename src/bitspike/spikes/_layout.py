@@ -44,10 +44,13 @@ class Rows:
     Attributes:
         words: int64 ``[*lead, W]``, see `_bits`.
         features: the logical shape's trailing axes that the words hold; ``lead`` are the others.
+        counts: float32 ``[*lead[1:], *features]``, spikes over the first axis, if whoever made the
+            words has counted them.
     """
 
     words: Tensor
     features: tuple[int, ...]
+    counts: Tensor | None = None
 
     @classmethod
     def pack(cls, dense: Tensor, lead: int) -> "Rows":

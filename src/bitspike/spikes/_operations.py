@@ -86,6 +86,9 @@ def _slice(s: SpikeTensor, dim: int = 0, start: Any = None, end: Any = None, ste
     if dim == 0 and step == 1 and isinstance(s._layout, ActivePixels):
         first, last, _ = slice(start, end).indices(len(s))
         return SpikeTensor._of(s._layout.between(first, max(first, last)), s)
+    if dim == 1 and step == 1 and isinstance(s._layout, ActivePixels):
+        first, last, _ = slice(start, end).indices(s.shape[1])
+        return SpikeTensor._of(s._layout.samples(first, max(first, last)), s)
     rows = _stored(s)
     if dim >= len(rows.lead):
         return NotImplemented
@@ -214,6 +217,8 @@ fast_counter: Any = None
 
 def _counted(s: SpikeTensor, divisor: int) -> Tensor:
     rows = _rows(s)
+    if rows.counts is not None:
+        return rows.counts / divisor  # float32 numbers, as the counter has it
     counter = fast_counter or count_over_time
     counted: Tensor = counter(rows.words, rows.size, divisor)
     return counted.view(s.shape[1:])
@@ -276,4 +281,13 @@ def _flatten(s: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return _short_view(s, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+def _split_samples(s: Any, size: Any, dim: int = 0) -> Any:
+    pixels = isinstance(s, SpikeTensor) and isinstance(s._layout, ActivePixels)
+    whole = pixels and isinstance(size, int) and size > 0 and len(s._layout.count) > 0
+    if not whole or s.requires_grad or dim not in (1, 1 - s.ndim):
+        return NotImplemented
+    return tuple(SpikeTensor._of(part, s) for part in s._layout.split(size))
+
+
+functions[Tensor.split] = functions[torch.split] = _split_samples
 functions[Tensor.flatten] = functions[torch.flatten] = _flatten

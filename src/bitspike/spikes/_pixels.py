@@ -74,6 +74,16 @@ class ActivePixels:
         words = torch.from_numpy(units.view(np.int64))
         return ActivePixels(self.index, self.count, words, steps, self.features)
 
+    def split(self, samples: int) -> "list[ActivePixels]":
+        """The spikes of so many samples at a time, as views."""
+        parts = (whole.split(samples) for whole in (self.index, self.count, self.units))
+        return [ActivePixels(*part, self.steps, self.features) for part in zip(*parts, strict=True)]
+
+    def samples(self, start: int, stop: int) -> "ActivePixels":
+        """The spikes of the samples from ``start`` to before ``stop``, as a view."""
+        index, count, units = (t[start:stop] for t in (self.index, self.count, self.units))
+        return ActivePixels(index, count, units, self.steps, self.features)
+
     def to(self, device: torch.device, non_blocking: bool) -> "ActivePixels | Rows":
         """The same spikes on another device, as rows where the kernels of this layout are not."""
         if device.type == "cpu":

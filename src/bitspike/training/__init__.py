@@ -3,7 +3,12 @@
 from bitspike.training._checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from bitspike.training._metrics import EpochMetrics, RateMeter, write_csv
 from bitspike.training._precision import Precision
-from bitspike.training._random_state import random_state, restore_random_state, seed_everything
+from bitspike.training._random_state import (
+    random_state,
+    restore_random_state,
+    seed_everything,
+    seed_of,
+)
 from bitspike.training._screen import Screen
 from bitspike.training._signals import StopRequest
 
@@ -19,5 +24,6 @@ __all__ = [
     "restore_random_state",
     "save_checkpoint",
     "seed_everything",
+    "seed_of",
     "write_csv",
 ]

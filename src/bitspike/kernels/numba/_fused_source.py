@@ -33,6 +33,7 @@ _NAMES: dict[str, Any] = {
     "ROW": ROW,
     "TABLES": _table_kernels.CHUNK * _table_kernels.TABLE,
     **{name: getattr(_table_kernels, name) for name in ("add_up", "add_gradient", "transpose")},
+    "fetch_ahead": _table_kernels.fetch_ahead,
     "turn_narrow": _table_kernels.turn_narrow,
     "add_narrow": _table_kernels.add_narrow,
     "empty16": empty16,
@@ -66,7 +67,8 @@ def _start_lines(plan: Plan) -> list[str]:
             f"state{k}[:] = start{k}[0]",
             f"if len(start{k}) > 1:",
             "    for s in range(samples):",
-            f"        state{k}[s * LANES : s * LANES + N] = start{k}[(b + s) * N : (b + s + 1) * N]",
+            "        lane, at = s * LANES, (b + s) * N",
+            f"        state{k}[lane : lane + N] = start{k}[at : at + N]",
         ]
     return lines
 
@@ -77,21 +79,23 @@ def _keeps_in_place(plan: Plan) -> bool:
 
 
 def forward_source(plan: Plan) -> Source:
-    """Spikes of the neurons, as words, and what backward needs, if ``tape`` has room for it."""
+    """Spikes of the neurons, as words and counted over time, and what backward needs, if ``tape`` has room for it."""
     program = plan.program
     decided = deciding_value(program)
     assert decided is not None  # noqa: S101 -- only such programs give bits
     kept = plan.stored if _keeps_in_place(plan) else ()
     places = needed(program, [*program.results[1:], decided, *kept], lambda _: False)
     body = [*step_lines(program, places), f"y[j] = n{decided}"]
+    body += [f"total[j] += one if n{decided} >= zero else zero"]
     body += [f"x_row[j] = n{place}" for place in kept]
     arguments = [f"start{k}" for k in _states(plan)] + [f"last{k}" for k in _states(plan)]
-    keep = [
+    keep = ["counts[(b + s) * N : (b + s + 1) * N] = total[s * LANES : s * LANES + N]"]
+    keep += [
         f"last{k}[(b + s) * N : (b + s + 1) * N] = state{k}[s * LANES : s * LANES + N]"
         for k in _states(plan)
     ]
     text = f"""
-def forward(index, count, units, weight, tape, words, T, numbers, {", ".join(arguments)}):
+def forward(index, count, units, weight, tape, words, counts, T, numbers, {", ".join(arguments)}):
     B, N = len(count), len(weight)
     quads = (T + 3) // 4
     size = 4 * quads * ROW
@@ -108,6 +112,7 @@ def forward(index, count, units, weight, tape, words, T, numbers, {", ".join(arg
             current[:] = zero
         table = empty16(TABLES)
         for s in range(samples):
+            fetch_ahead(index, count, units, b + s + SAMPLES)
             add_up(
                 table, current, s * LANES, ROW, rows, index[b + s], count[b + s],
                 units[b + s].reshape(-1).view(np.uint16), units.shape[2] * 4, splat16(zero), quads,
@@ -115,6 +120,7 @@ def forward(index, count, units, weight, tape, words, T, numbers, {", ".join(arg
 {indent(number_lines(program, places), 2)}
 {indent(_start_lines(plan), 2)}
         y = np.empty(ROW, dtype)
+        total = np.zeros(ROW, dtype)
         for t in range(T):
             x_row = current[t * ROW : (t + 1) * ROW]
             for j in range(ROW):
@@ -125,7 +131,7 @@ def forward(index, count, units, weight, tape, words, T, numbers, {", ".join(arg
         for s in range(samples):
 {indent(keep, 3)}
 """
-    tensors = ("index", "count", "units", "weight", "tape", "words", *arguments)
+    tensors = ("index", "count", "units", "weight", "tape", "words", "counts", *arguments)
     return Source(text, constants(program, places), tensors, _ARRAYS, _NAMES)
 
 

@@ -20,6 +20,7 @@ from bitspike.kernels.numba.simd import (
     bit_and,
     bit_xor,
     empty16,
+    fetch,
     load4,
     load16,
     shift_left,
@@ -116,6 +117,17 @@ def add_up(
             store16(current, at + 3 * step, s3)
 
 
+@njit(inline="always")
+def fetch_ahead(index: Any, count: Any, units: Any, b: Any) -> None:
+    """Asks for what belongs to sample b, if there is one: another core may have written it."""
+    if b < len(count):
+        listed, words = index[b], units[b].reshape(-1)
+        for i in range(0, count[b], 16):
+            fetch(listed, i)
+        for w in range(0, (count[b] + 3) // 4 * units.shape[2], 8):
+            fetch(words, w)
+
+
 def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any) -> None:
     """``out[t, b, :] = bias + sum of the rows of weight whose pixel fires``.
 
@@ -143,7 +155,9 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
 
 
 @njit(inline="always")
-def add_group(sums: Any, listed: Any, group: Any, table: Any, units: Any, at: Any, quads: Any) -> None:
+def add_group(
+    sums: Any, listed: Any, group: Any, table: Any, units: Any, at: Any, quads: Any
+) -> None:
     """Adds a group's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
 
     Table holds the subset sums of the gradient, four steps at a time; the group's transposed units

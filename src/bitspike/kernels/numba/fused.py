@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,29 +11,34 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._current import Current
-from bitspike.kernels._record import Recorded
+from bitspike.kernels._record import Recorded, Step, record
+from bitspike.kernels.numba import linear
 from bitspike.kernels.numba._fused_source import LANES, ROW, SAMPLES
 from bitspike.kernels.numba._memory import all_located, located, pool
 from bitspike.kernels.numba._scan_kernels import Kernels, store
-from bitspike.kernels.numba.linear import PARTS, arrays_of, supports, table_work
+from bitspike.kernels.numba.linear import PARTS, arrays_of, table_work
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
 
-def fits(current: Current, recorded: Recorded, states: Sequence[Tensor]) -> bool:
-    """Whether the kernel can do it: the layer is narrow, and no gradient but the weight's."""
+def supports(current: Current, states: Sequence[Tensor | float]) -> bool:
+    """Whether this kernel can run, as far as the step itself does not matter."""
     pixels, weight = current.spikes._layout, current.weight
     return (
         isinstance(pixels, ActivePixels)
-        and 1 <= len(weight) <= LANES
         and weight.shape[1] == math.prod(pixels.features)
-        and supports(current.spikes, weight) is None
-        and recorded.gives_bits
-        and not recorded.learned
-        and not recorded.fields
-        and not any(state.requires_grad for state in states)
+        and 1 <= len(weight) <= LANES
+        and linear.supports(current.spikes, weight) is None
+        and not torch.is_autocast_enabled("cpu")
+        and all(map(_is_start, states))
     )
+
+
+def _is_start(state: Tensor | float) -> bool:
+    if not isinstance(state, Tensor):
+        return True
+    return state.dtype == torch.float32 and not state.requires_grad
 
 
 class _Fused(torch.autograd.Function):
@@ -43,22 +49,23 @@ class _Fused(torch.autograd.Function):
         saving = ctx.needs_input_grad[2]
         T, B, N = pixels.steps, len(pixels.count), len(weight)
         kernels, numbers = recorded.kernels(store, (), np.float32)
-        starts = [state.contiguous() if any(state.stride()) else state for state in states]
+        starts = [state.contiguous() for state in states]
         last = [torch.empty((B, N), dtype=torch.float32) for _ in states]
         words = torch.empty((T, B, 1), dtype=torch.int64)
+        counts = torch.empty((B, N), dtype=torch.float32)
         rows = weight.contiguous()
         size = (-(-B // SAMPLES) * -(-T // 4) * 4 * ROW,)
         tape = pool.empty(size, torch.float32) if saving else None
         kernels.fused_forward()(
-            *arrays_of(pixels), rows.data_ptr(), *rows.shape, *located(tape), *located(words), T,
-            numbers, *all_located(starts, last),
+            *arrays_of(pixels), rows.data_ptr(), *rows.shape, *located(tape), *located(words),
+            counts.data_ptr(), B * N, T, numbers, *all_located(starts, last),
             work=table_work(pixels, LANES) + T * B * LANES * 0.1 * kernels.plan.forward,
         )  # fmt: skip
         if saving:
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(tape, *starts)
             ctx.kernels, ctx.numbers, ctx.pixels, ctx.size = kernels, numbers, pixels, weight.shape
-        return SpikeTensor(Rows(words, (N,))), *last
+        return SpikeTensor(Rows(words, (N,), counts)), *last
 
     @staticmethod
     @once_differentiable
@@ -83,9 +90,21 @@ class _Fused(torch.autograd.Function):
         return (None, None, out, *(None for _ in ends))
 
 
+@cache
+def _number(value: float) -> Tensor:
+    """A state of all neurons, which nobody but kernels ever sees."""
+    return torch.tensor([value], dtype=torch.float32)
+
+
 def scan(
-    recorded: Recorded, current: Current, states: Sequence[Tensor]
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Spikes ``[T, B, O]`` and the states after the last step, of what `fits`."""
-    y, *last = _Fused.apply(recorded, current.spikes._layout, current.weight, *states)
+    step: Step, current: Current, states: Sequence[Tensor | float], key: Any = None
+) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    """Spikes ``[T, B, O]`` and the states after the last step; None of a step that needs more."""
+    starts = [one if isinstance(one, Tensor) else _number(one) for one in states]
+    recorded = record(step, current, starts, key)
+    if isinstance(recorded, str) or not recorded.gives_bits:
+        return None
+    if recorded.learned or recorded.fields:
+        return None
+    y, *last = _Fused.apply(recorded, current.spikes._layout, current.weight, *starts)
     return y, tuple(last)

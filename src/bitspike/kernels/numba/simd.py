@@ -205,6 +205,22 @@ def keep(typing_context: Any, bits: Any, a: Any) -> Any:  # noqa: ARG001
     return a(types.uint64, a), generate
 
 
+@intrinsic
+def fetch(typing_context: Any, array: Any, position: Any) -> Any:  # noqa: ARG001
+    """Asks for the line of the cache in which an element lies, to be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = context.make_array(signature.args[0])(context, builder, args[0])
+        number, octet = ir.IntType(32), ir.IntType(8).as_pointer()
+        address = builder.bitcast(builder.gep(memory.data, [args[1]], inbounds=True), octet)
+        kind = ir.FunctionType(ir.VoidType(), [octet, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
 def _bit_count(name: str, extra: list[Any]) -> Callable[..., Any]:
     @intrinsic
     def count(typing_context: Any, x: Any) -> Any:  # noqa: ARG001
