@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from bitspike.datasets import Batches
 from bitspike.datasets._batches import Pair
+from bitspike.encoding import PoissonSequences
 
 
 class Numbered:
@@ -121,15 +123,38 @@ def test_preparation_runs_ahead_but_not_far() -> None:
             asked.append(index.start)
             return super().__getitem__(index)
 
-    iterator = iter(Batches(Watched(100_000), 64, workers=2))
-    next(iterator)
-    # One block is being used; workers + 1 are prepared.
+    batches = iter(Batches(Watched(100_000), 64, workers=3))
+    next(batches)
+    # One block is being used, two are prepared.
+    assert wait_until(lambda: len(asked) == 3)
+    for _ in range(16):  # the rest of that block, and the next one's first batch
+        next(batches)
+    assert wait_until(lambda: len(asked) == 4)
+
+
+def wait_until(happened: Callable[[], bool]) -> bool:
+    """Whether it happens soon, and is still so a moment later."""
     end = time.monotonic() + 30
-    while len(asked) < 4 and time.monotonic() < end:
+    while not happened() and time.monotonic() < end:
         time.sleep(0.01)
     time.sleep(0.1)
-    assert len(asked) == 4
-    del iterator
+    return happened()
+
+
+def test_more_is_prepared_ahead_where_that_is_slow() -> None:
+    asked: list[int] = []
+
+    class Slow(Numbered):
+        def __getitem__(self, index: slice | torch.Tensor) -> Pair:
+            assert isinstance(index, slice)
+            asked.append(index.start)
+            time.sleep(0.1)
+            return super().__getitem__(index)
+
+    batches = iter(Batches(Slow(100_000), 1024, workers=3))
+    for _ in range(6):  # each was waited for
+        next(batches)
+    assert wait_until(lambda: len(asked) == 6 + 4)  # workers + 1 ahead
 
 
 def running() -> list[str]:
@@ -181,3 +206,62 @@ def test_errors_come_through(workers: int) -> None:
 def test_bad_arguments(options: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Batches(Numbered(10), **{"batch_size": 2, **options})
+
+
+class Labelled:
+    """An encoder that shows, at each of three steps, the image times a thousand plus its number."""
+
+    def __init__(self) -> None:
+        self.threads: set[str] = set()
+
+    def __call__(self, images: torch.Tensor, first: int) -> torch.Tensor:
+        self.threads.add(threading.current_thread().name)
+        number = torch.arange(first, first + len(images)).view(-1, 1, 1, 1)
+        return (images * 1000 + number).expand(3, *images.shape)
+
+
+@given(
+    count=st.integers(1, 200),
+    size=st.integers(1, 50),
+    workers=st.integers(0, 3),
+    data=st.data(),
+)
+def test_encoded_in_the_order_of_the_epoch(
+    count: int, size: int, workers: int, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, -(-count // size)))
+    encoder = Labelled()
+    batches = Batches(
+        Numbered(count), size, shuffle=True, start=start, workers=workers, encoder=encoder
+    )
+    order = [
+        label for batch in numbers(Batches(Numbered(count), size, shuffle=True)) for label in batch
+    ]
+    at = start * size
+    for s_seq, labels in batches:
+        assert s_seq.shape == (3, len(labels), 1, 28, 28)
+        wanted = [order[k] * 1000 + k for k in range(at, at + len(labels))]
+        assert s_seq[2, :, 0, 5, 5].tolist() == wanted
+        assert labels.tolist() == order[at : at + len(labels)]
+        at += len(labels)
+    assert at == max(count, start * size)
+    if workers and encoder.threads:
+        assert all(name.startswith("bitspike-batches") for name in encoder.threads)
+
+
+@pytest.mark.parametrize("backend", ["eager", "numba"])
+def test_spikes_are_the_same_with_any_number_of_workers(backend: str) -> None:
+    class Grey(Numbered):
+        def __getitem__(self, index: slice | torch.Tensor) -> Pair:
+            images, labels = super().__getitem__(index)
+            return images / 1000, labels
+
+    def spikes(workers: int, size: int) -> torch.Tensor:
+        encoder = PoissonSequences(5, seed=7, backend=backend)
+        batches = Batches(Grey(300), size, shuffle=True, epoch=2, workers=workers, encoder=encoder)
+        return torch.cat([torch.as_tensor(s.sum(0)) for s, _ in batches])
+
+    first = spikes(0, 64)
+    assert 0 < first.mean() < 5
+    for workers, size in ((1, 64), (3, 64), (0, 7), (2, 300)):
+        assert torch.equal(spikes(workers, size), first)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike.datasets import FashionMNIST
+from bitspike.datasets import Encoder, FashionMNIST
 from bitspike.examples import _pictures, lif_fc_mnist
 from bitspike.examples._options import Options
 
@@ -80,17 +80,23 @@ def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rate = lif_fc_mnist.Trainer.rate
+    encoder_of = lif_fc_mnist.Trainer.encoder_of
     shown: list[bytes] = []
 
-    def watched(self: lif_fc_mnist.Trainer, image: Tensor) -> tuple[Tensor, Tensor]:
-        if self.net.training:
-            pixels = image.flatten(1).mul(255).round().int().numpy()
-            shown.extend(row.tobytes() for row in pixels)
-        return rate(self, image)
+    def watched(self: lif_fc_mnist.Trainer, part: str) -> Encoder | None:
+        encoder = encoder_of(self, part)
+        assert encoder is not None
 
-    monkeypatch.setattr(lif_fc_mnist.Trainer, "rate", watched)
-    argv = ["-T", "1", "-b", "40", "-limit", "100", "-epochs", "2"]
+        def encode(images: Tensor, first: int) -> Tensor:
+            if part == "train":
+                pixels = images.flatten(1).mul(255).round().int().numpy()
+                shown.extend(row.tobytes() for row in pixels)
+            return encoder(images, first)
+
+        return encode
+
+    monkeypatch.setattr(lif_fc_mnist.Trainer, "encoder_of", watched)
+    argv = ["-T", "1", "-b", "40", "-limit", "100", "-epochs", "2", "-j", "0"]
     assert program.here(*argv, "-out-dir", tmp_path) == 0
     first, second = shown[:100], shown[100:]
     expected = [image.numpy().tobytes() for image in mnist[0].images[:100].flatten(1).int()]

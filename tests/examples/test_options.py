@@ -18,7 +18,7 @@ OPTIONS: list[tuple[str, Any, str, Any]] = [
     ("b", 64, "7", 7),
     ("epochs", 100, "7", 7),
     ("j", 4, "0", 0),
-    ("threads", 2, "1", 1),
+    ("threads", 1, "3", 3),
     ("data-dir", "", "a/b", "a/b"),
     ("out-dir", "./logs", "a/b", "a/b"),
     ("resume", "", "a.pth", "a.pth"),

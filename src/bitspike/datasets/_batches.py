@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 from typing import Protocol
 
@@ -135,28 +136,31 @@ class Batches:
             images, labels = self._gather(order, batch, count)
             return (images.pin_memory(), labels.pin_memory()) if pin else (images, labels)
 
+        def submit(first: int) -> Future[Pair]:
+            # With the caller's backend and whatever else is a matter of context.
+            return pool.submit(copy_context().run, prepare, first)
+
         firsts = iter(range(self.start, len(self), count))
         with ThreadPoolExecutor(self.workers, thread_name_prefix="bitspike-batches") as pool:
             ahead: deque[Future[Pair]] = deque()
             depth = 2  # blocks, and more only if that is too few: those in use fill the cache
             try:
-                ahead.extend(pool.submit(prepare, first) for first in islice(firsts, depth))
+                ahead.extend(map(submit, islice(firsts, depth)))
                 first_of_all = True
                 while ahead:
                     block = ahead.popleft()
                     late = not (block.done() or first_of_all)
                     depth, first_of_all = min(depth + late, self.workers + 1), False
                     images, labels = block.result()
-                    more = islice(firsts, depth - len(ahead))
-                    ahead.extend(pool.submit(prepare, first) for first in more)
+                    ahead.extend(map(submit, islice(firsts, depth - len(ahead))))
                     # Copied by the thread that uses them, so that they are in order with its
                     # CUDA stream.
                     images = images.to(self.device, non_blocking=pin)
                     labels = labels.to(self.device, non_blocking=pin)
                     axis = 0 if self.encoder is None else 1
                     yield from zip(
-                        images.split(self.batch_size, axis),
-                        labels.split(self.batch_size),
+                        torch.split(images, self.batch_size, axis),
+                        torch.split(labels, self.batch_size),
                         strict=True,
                     )
             finally:

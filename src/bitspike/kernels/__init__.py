@@ -8,7 +8,13 @@ from bitspike.kernels._buffers import release_buffers
 from bitspike.kernels._convolution import convolution, convolves
 from bitspike.kernels._current import Current
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
-from bitspike.kernels._entry import encode_held, encode_poisson, scan, scan_of_current, weight_gradient
+from bitspike.kernels._entry import (
+    encode_held,
+    encode_poisson,
+    scan,
+    scan_of_current,
+    weight_gradient,
+)
 from bitspike.kernels._explain import explain_scan
 from bitspike.kernels._norm import BatchNormOnKernels
 from bitspike.kernels._planes import channels_last

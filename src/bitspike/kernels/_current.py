@@ -39,4 +39,3 @@ class Current:
     def dense(self) -> Tensor:
         """The current itself."""
         return F.linear(self.spikes.flatten(2), self.weight)
-

@@ -27,11 +27,12 @@ class FusedSequential(nn.Sequential):
 
     def forward(self, input: Any) -> Any:  # noqa: A002
         """What the modules make of ``input``, one after the other."""
-        modules, x = tuple(self._modules.values()), input
+        modules: Sequence[Any] = tuple(self._modules.values())
+        x = input
         while modules:
             found = _find(modules, x) if isinstance(x, SpikeTensor) else None
             if found is None:
-                x, modules = modules[0](x), modules[1:]  # type: ignore[misc]
+                x, modules = modules[0](x), modules[1:]
             else:
                 current, neurons, modules = found
                 x = neurons.forward_of_current(current)

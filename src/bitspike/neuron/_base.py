@@ -177,7 +177,7 @@ class BaseNode(Describable, MemoryModule):
 
         Where a kernel can compute both together, the current itself is never written down.
         """
-        if not self.store_v_seq and _runs_by_step(type(self)):
+        if not self.store_v_seq and _runs_by_step(type(self)):  # type: ignore[arg-type]
             states = [self._start(name, current) for name in self.state_names]
             found = kernels.scan_of_current(
                 self.step, current, states, self.backend, self, self._step_key()

@@ -88,7 +88,8 @@ def _slice(s: SpikeTensor, dim: int = 0, start: Any = None, end: Any = None, ste
         return SpikeTensor._of(s._layout.between(first, max(first, last)), s)
     if dim == 1 and step == 1 and isinstance(s._layout, ActivePixels):
         first, last, _ = slice(start, end).indices(s.shape[1])
-        return SpikeTensor._of(s._layout.samples(first, max(first, last)), s)
+        if first < last:
+            return SpikeTensor._of(s._layout.samples(first, last), s)
     rows = _stored(s)
     if dim >= len(rows.lead):
         return NotImplemented

@@ -76,8 +76,11 @@ class ActivePixels:
 
     def split(self, samples: int) -> "list[ActivePixels]":
         """The spikes of so many samples at a time, as views."""
-        parts = (whole.split(samples) for whole in (self.index, self.count, self.units))
-        return [ActivePixels(*part, self.steps, self.features) for part in zip(*parts, strict=True)]
+        parts = (torch.split(whole, samples) for whole in (self.index, self.count, self.units))
+        return [
+            ActivePixels(index, count, units, self.steps, self.features)
+            for index, count, units in zip(*parts, strict=True)
+        ]
 
     def samples(self, start: int, stop: int) -> "ActivePixels":
         """The spikes of the samples from ``start`` to before ``stop``, as a view."""

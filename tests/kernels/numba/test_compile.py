@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bitspike import neuron, surrogate
-from bitspike.kernels.numba import scan
+from bitspike.kernels.numba import _scan_kernels, scan
 from bitspike.surrogate import SurrogateFunctionBase
 
 
@@ -112,9 +112,9 @@ def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
     code = (
         "import torch\n"
         "from bitspike import neuron\n"
-        "from bitspike.kernels.numba import scan\n"
+        "from bitspike.kernels.numba import _scan_kernels, scan\n"
         "node = neuron.LIFNode(step_mode='m')\n"
-        "scan.Kernel.__call__ = lambda self, *args, work: print(self._name)\n"
+        "_scan_kernels.Kernel.__call__ = lambda self, *args, work: print(self._name)\n"
         "node(torch.zeros(2, 2, 2))\n"
     )
     names = [
@@ -138,6 +138,6 @@ def test_other_numbers_need_no_other_kernel() -> None:
     for node in nodes:
         recorded = scan.record(node.step, torch.zeros(2, 2), [torch.zeros(2)])
         assert not isinstance(recorded, str)
-        kernels.append(recorded.kernels(scan._store, (), np.float32))
+        kernels.append(recorded.kernels(_scan_kernels.store, (), np.float32))
     assert kernels[0][0] is kernels[1][0]
     assert not np.array_equal(kernels[0][1], kernels[1][1])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bitspike import functional, kernels, layer, neuron, surrogate
 from bitspike.kernels import eager
 from bitspike.kernels._record import KernelStore
-from bitspike.kernels.numba import _address, _scan_source
+from bitspike.kernels.numba import _address, _scan_kernels, _scan_source
 from bitspike.kernels.numba import scan as fast
 from bitspike.spikes import SpikeTensor
 
@@ -116,8 +116,9 @@ def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same kernels, not compiled: for the many combinations."""
-    monkeypatch.setattr(fast, "Kernel", _Interpreted)
-    X
+    monkeypatch.setattr(_scan_kernels, "Kernel", _Interpreted)
+    store = KernelStore(_scan_kernels.Kernels, _scan_kernels._array)
+    monkeypatch.setattr(fast, "store", store)
     monkeypatch.setitem(_scan_source._FUNCTIONS, "exp", np.exp)  # Python's own would overflow
     monkeypatch.setattr(_address, "array_at", array_at)
 

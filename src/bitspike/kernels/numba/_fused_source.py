@@ -79,7 +79,7 @@ def _keeps_in_place(plan: Plan) -> bool:
 
 
 def forward_source(plan: Plan) -> Source:
-    """Spikes of the neurons, as words and counted over time, and what backward needs, if ``tape`` has room for it."""
+    """Spikes of the neurons, as words and counted over time; on a tape, what backward needs."""
     program = plan.program
     decided = deciding_value(program)
     assert decided is not None  # noqa: S101 -- only such programs give bits

@@ -163,17 +163,21 @@ def encode(x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any,
                     tied[found] = steps & mask_bytes_equal(word, byte)
                     found += tied[found] != 0
             for tie in range(found):
-                j, block = np.int64(ties[tie] >> np.uint64(32)), np.int64(np.uint32(ties[tie]))
+                place = np.int64(ties[tie] >> np.uint64(32))
+                which = np.int64(np.uint32(ties[tie]))
                 below, equal = np.uint64(0), tied[tie]
                 digit = 1
                 while digit < DIGITS and equal != 0:
-                    word, byte = random_bytes(starts[j], block, digit), digit_of(p[j], digit)
+                    word, byte = (
+                        random_bytes(starts[place], which, digit),
+                        digit_of(p[place], digit),
+                    )
                     below |= equal & mask_bytes_below(word, byte)
                     equal &= mask_bytes_equal(word, byte)
                     digit += 1
-                if p[j] == ALL:  # one itself, which has no such digits
+                if p[place] == ALL:  # one itself, which has no such digits
                     below |= equal
-                out[4 * (j // 4 * blocks + block) + j % 4] |= below
+                out[4 * (place // 4 * blocks + which) + place % 4] |= below
             for at in range(0, places * blocks, 4):
                 store4(out, at, units_of(load4(out, at)))
     return wrong
