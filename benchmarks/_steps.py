@@ -24,7 +24,7 @@ def train_step(
     With a learning rate of 0 Adam does all its work and the weights stay as they are, so that
     the last call measures the same network, with the same firing rates, as the first.
     """
-    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
 
     def step() -> Tensor:
         network.train()
@@ -62,7 +62,7 @@ def warm_up(
     """
     trained = next(one for one in networks.values() if isinstance(one, Bitspike))
     trained.train()
-    optimizer = torch.optim.Adam(trained.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(trained.parameters(), lr=1e-3, fused=True)
     images, labels = batch(size * steps)
     for start in range(0, len(images), size):
         image, label = images[start : start + size], labels[start : start + size]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.libraries._network import Network
 from benchmarks.libraries._parts import Part
+from bitspike.layer import FusedSequential
 
 
 class Block(nn.Sequential):
@@ -19,6 +20,7 @@ class Stepwise(Network):
     """A network in single-step (``s``) or multi-step (``m``) mode."""
 
     package: ClassVar[str]
+    block: ClassVar[type[nn.Sequential]] = Block
 
     def __init__(self, parts: list[Part], mode: str = "m") -> None:
         super().__init__(parts)
@@ -26,7 +28,7 @@ class Stepwise(Network):
         for layer, is_neuron in zip(self.layers, self.is_neuron, strict=True):
             block.append(layer)
             if is_neuron:
-                blocks.append(Block(*block))
+                blocks.append(self.block(*block))
                 block = []
         self.module = nn.Sequential(*blocks)
         self.mode = mode
@@ -78,6 +80,7 @@ class Bitspike(Stepwise):
     """This library."""
 
     package = "bitspike"
+    block = FusedSequential
 
     def __init__(self, parts: list[Part], mode: str = "m", backend: str = "auto") -> None:
         super().__init__(parts, mode)

@@ -306,3 +306,30 @@ def test_two_backwards_through_one_graph() -> None:
     y = net(poisson(7, 4, 5, 6)).mean(0).sum()
     first = torch.autograd.grad(y, weight, retain_graph=True)[0]
     assert torch.equal(torch.autograd.grad(y, weight)[0], first)
+
+
+def test_other_functions_see_the_modules_in_it() -> None:
+    plain, net = pair(*narrow(NEURONS["lif"]()), layer.Linear(5, 3), neuron.IFNode())
+    s_seq = poisson(7, 4, 5, 6)
+    wanted = plain(s_seq)
+    functional.reset_net(plain)
+    functional.save_memory(net)
+    y = net(s_seq)
+    assert torch.equal(dense(y), dense(wanted))
+    y.sum().backward()
+    assert net.get_parameter("1.weight").grad is not None
+    functional.save_memory(net, enabled=False)
+    assert type(net) is layer.FusedSequential
+
+    functional.reset_net(net)
+    forward = base.to_functional_forward(net)
+    outputs = forward((s_seq,), tuple(base.memories(net)))
+    assert torch.equal(dense(outputs[0][0]), dense(wanted))
+
+    with pytest.raises(ValueError, match="'m'"):
+        layer.MultiStepContainer(net)
+
+    fused_norm = functional.fuse_conv_bn(
+        layer.FusedSequential(layer.Conv2d(1, 2, 3), layer.BatchNorm2d(2)).eval()
+    )
+    assert isinstance(fused_norm.get_submodule("1"), nn.Identity)

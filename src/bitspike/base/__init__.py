@@ -1,5 +1,6 @@
 """What every module with a step mode or a state is made of."""
 
+from bitspike.base._chain import calls_in_turn, is_chain
 from bitspike.base._functional import to_functional_forward
 from bitspike.base._memory import (
     MemoryModule,
@@ -17,7 +18,9 @@ __all__ = [
     "SingleStepModule",
     "StateError",
     "StepModule",
+    "calls_in_turn",
     "extract_memories",
+    "is_chain",
     "load_memories",
     "memories",
     "named_memories",

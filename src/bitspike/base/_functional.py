@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from bitspike.base._chain import is_chain
 from bitspike.base._memory import MemoryModule, extract_memories
 from bitspike.base._states import States, as_tuple, holding, only_one
 
@@ -39,7 +40,7 @@ def to_functional_forward(
     alone = len(holders) == 1 and holders[0] is module
     if fn is None and alone and _speaks_for_itself(holders[0]):
         return holders[0].functional_forward
-    call = fn or (_chain(module) if _is_plain_sequential(module) else module.forward)
+    call = fn or (_chain(module) if is_chain(module) else module.forward)
 
     def functional_forward(
         inputs: tuple[Any, ...], states: States, **kwargs: Any
@@ -61,10 +62,6 @@ def _speaks_for_itself(module: MemoryModule) -> bool:
             "multi_step_functional_forward",
         )
     )
-
-
-def _is_plain_sequential(module: nn.Module) -> bool:
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
 def _chain(module: nn.Module) -> Callable[..., Any]:

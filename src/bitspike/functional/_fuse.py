@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from bitspike.base import StepModule
+from bitspike.base import StepModule, is_chain
 
 _PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
     (nn.Conv1d, nn.BatchNorm1d),
@@ -82,8 +82,9 @@ def _pairs(net: nn.Module) -> list[Pair]:
 
 def _neighbours(net: nn.Module) -> Iterator[Pair]:
     for module in net.modules():
-        plain = type(module).forward is nn.Sequential.forward
-        if isinstance(module, nn.Sequential) and (plain or isinstance(module, StepModule)):
+        if isinstance(module, nn.Sequential) and (
+            is_chain(module) or isinstance(module, StepModule)
+        ):
             yield from (pair for pair in pairwise(module) if _match(*pair))
 
 

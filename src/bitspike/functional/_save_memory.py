@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bitspike.base import MemoryModule, StepModule
+from bitspike.base import MemoryModule, StepModule, is_chain
 from bitspike.functional._recompute import recomputed
 from bitspike.neuron import BaseNode
 
@@ -107,7 +107,7 @@ def _rebuild(kind: type) -> Any:
 
 
 def _is_chain(module: nn.Module) -> bool:
-    return type(module).forward in (nn.Sequential.forward, _Saving.forward)
+    return is_chain(module) or isinstance(module, _Saving)
 
 
 def _is_neuron(module: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule, StepModule
+from bitspike.base import MultiStepModule, StepModule, is_chain
 from bitspike.functional import (
     multi_step_forward,
     seq_to_ann_forward,
@@ -21,8 +21,8 @@ def check_children(container: object, children: Iterable[nn.Module]) -> None:
         ValueError: if one is in multi-step mode.
     """
     for child in children:
-        if type(child) is nn.Sequential:
-            check_children(container, child)
+        if is_chain(child):
+            check_children(container, child.children())
         elif getattr(child, "step_mode", "s") != "s":
             raise ValueError(
                 f"{type(container).__name__} calls what it contains with single steps, so that "

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.module import _has_any_global_hook
 
+from bitspike.base import calls_in_turn
 from bitspike.kernels import Current
 from bitspike.layer._stateless import Flatten, Linear
 from bitspike.neuron import BaseNode
@@ -25,6 +26,7 @@ class FusedSequential(nn.Sequential):
     Takes what ``torch.nn.Sequential`` takes.
     """
 
+    @calls_in_turn
     def forward(self, input: Any) -> Any:  # noqa: A002
         """What the modules make of ``input``, one after the other."""
         modules: Sequence[Any] = tuple(self._modules.values())
