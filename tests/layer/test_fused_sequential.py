@@ -117,12 +117,12 @@ def test_every_kind_of_neuron(name: str, twice: bool, fusions: list[Any]) -> Non
     assert wanted[3].abs().sum() > 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     T=st.sampled_from([1, 2, 3, 4, 5, 63, 64, 65, 130]),
     B=st.integers(1, 9),
     pixels=st.integers(1, 40),
-    outputs=st.sampled_from([1, 2, 10, 15, 16]),
+    outputs=st.sampled_from([1, 2, 10, 16, 17, 32, 33, 48, 64, 65, 130]),
     seed=st.integers(0, 3),
 )
 def test_any_size(T: int, B: int, pixels: int, outputs: int, seed: int) -> None:
@@ -131,8 +131,9 @@ def test_any_size(T: int, B: int, pixels: int, outputs: int, seed: int) -> None:
     assert equal(outcome(net, s_seq), outcome(plain, s_seq))
 
 
-def test_two_threads_give_the_same(fusions: list[Any]) -> None:
-    _, net = pair(*narrow(NEURONS["lif"](), 64, 10))
+@pytest.mark.parametrize("outputs", [10, 30, 200])
+def test_two_threads_give_the_same(outputs: int, fusions: list[Any]) -> None:
+    _, net = pair(*narrow(NEURONS["lif"](), 64, outputs))
     s_seq = poisson(40, 37, 8, 8)
     found = []
     for threads in (1, 2):
@@ -184,7 +185,6 @@ UNFUSED: dict[str, tuple[Callable[[nn.Sequential], Any], Callable[[Tensor], Tens
     "eager layer": (lambda net: setattr(net[1], "backend", "eager"), as_it_is),
     "potentials kept": (lambda net: setattr(net[2], "store_v_seq", True), as_it_is),
     "a bias": (lambda net: put(net, 1, layer.Linear(30, 5)), as_it_is),
-    "many outputs": (lambda net: put(net, 1, layer.Linear(30, 17, bias=False)), as_it_is),
     "the user's layer": (lambda net: put(net, 1, _Halved(30, 5, bias=False)), as_it_is),
     "a learned time constant": (lambda net: put(net, 2, neuron.ParametricLIFNode()), as_it_is),
     "a hook before": (lambda net: net[1].register_forward_pre_hook(ignore), as_it_is),

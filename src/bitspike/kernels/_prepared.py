@@ -25,6 +25,11 @@ def keep_prepared(store: dict[Any, tuple[Any, Any]]) -> Iterator[None]:
         _kept.reset(token)
 
 
+def keeps_prepared() -> bool:
+    """Whether what `prepared` makes will be found again."""
+    return _kept.get() is not None
+
+
 def prepared(origins: tuple[Any, ...], make: Callable[[], Made], *key: Any) -> Made:
     """``make()``, or what it made of the same origins and key before, inside `keep_prepared`.
 

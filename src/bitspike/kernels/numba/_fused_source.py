@@ -1,8 +1,9 @@
 """Write a linear layer on constant-rate spikes and the neurons behind it as one kernel.
 
-For layers of at most 16 outputs, the registers' width: four samples side by side are a row of 64
-lanes, 16 each. The current of a row stays in the cache between layer and neurons, and so does its
-gradient on the way back. All is added up in the order of `_table_kernels` and the step is that of
+What is worked on together is a row of 64 lanes: ``S`` samples side by side with ``L = 64 / S``
+outputs each. Four of them share a row if the layer has at most 16 outputs, two up to 32; of a wider
+layer a row holds the 64 outputs of one word of spikes. The current of a row stays in the cache
+between layer and neurons, and so does its gradient on the way back. All is added up in the order of `_table_kernels` and the step is that of
 `_scan_source`, so that spikes and gradients are those of the two kernels in turn, to the bit.
 """
 
@@ -22,34 +23,32 @@ from bitspike.kernels._plan import (
 from bitspike.kernels._trace import deciding_value
 from bitspike.kernels.numba import _table_kernels
 from bitspike.kernels.numba._scan_source import TEXT, Source, number_lines, step_lines
-from bitspike.kernels.numba.simd import empty16, load4, load16, splat16, store4
+from bitspike.kernels.numba.simd import empty16, splat16
 
-SAMPLES, LANES = 4, _table_kernels.LANES
-ROW = SAMPLES * LANES
+LANES = _table_kernels.LANES
+ROW = 64
 
+_INLINED = (
+    "add_block", "add_gradient", "add_up", "fetch_ahead", "turn_block", "turn_units"
+)  # fmt: skip
 _NAMES: dict[str, Any] = {
-    "SAMPLES": SAMPLES,
+    "ALL": np.uint64(0xFFFFFFFFFFFFFFFF),
     "LANES": LANES,
     "ROW": ROW,
+    "TABLE": _table_kernels.TABLE,
     "TABLES": _table_kernels.CHUNK * _table_kernels.TABLE,
-    **{name: getattr(_table_kernels, name) for name in ("add_up", "add_gradient", "transpose")},
-    "fetch_ahead": _table_kernels.fetch_ahead,
-    "turn_narrow": _table_kernels.turn_narrow,
-    "add_narrow": _table_kernels.add_narrow,
+    **{name: getattr(_table_kernels, name) for name in _INLINED},
     "empty16": empty16,
-    "load4": load4,
-    "load16": load16,
     "splat16": splat16,
-    "store4": store4,
 }
-
 _ARRAYS: dict[str, tuple[Any, int]] = {
     "index": (np.int32, 2),
     "count": (np.int32, 1),
     "units": (np.uint64, 3),
     "weight": (np.float32, 2),
+    "table": (np.float32, 3),
     "words": (np.uint64, 1),
-    "partial": (np.float32, 2),
+    "partial": (np.float32, 4),
     "out": (np.float32, 2),
 }
 
@@ -58,17 +57,36 @@ def _states(plan: Plan) -> range:
     return range(len(plan.program.results) - 1)
 
 
+def samples_a_row(outputs: int) -> int:
+    """How many samples share a row of 64 lanes."""
+    return 4 if outputs <= LANES else 2 if outputs <= 2 * LANES else 1
+
+
+_OF_TASK = [
+    "samples, width = min(S, B - b), min(L, N - w * ROW)",
+    "blocks = (width + LANES - 1) // LANES",
+]
+
+
+def _each_sample(*lines: str) -> list[str]:
+    """What is done with the lanes and the neurons ``at`` of each sample of a row."""
+    return [
+        "for s in range(samples):",
+        "    lane, at = s * L, (b + s) * N + w * ROW",
+        *(f"    {line}" for line in lines),
+    ]
+
+
 def _start_lines(plan: Plan) -> list[str]:
-    """The states of a row before the first step; ``b`` is its first sample."""
+    """The states of a row before the first step."""
     lines = []
     for k in _states(plan):
+        copy = f"state{k}[lane : lane + width] = start{k}[at : at + width]"
         lines += [
             f"state{k} = np.empty(ROW, dtype)",
             f"state{k}[:] = start{k}[0]",
             f"if len(start{k}) > 1:",
-            "    for s in range(samples):",
-            "        lane, at = s * LANES, (b + s) * N",
-            f"        state{k}[lane : lane + N] = start{k}[at : at + N]",
+            *(f"    {line}" for line in _each_sample(copy)),
         ]
     return lines
 
@@ -89,49 +107,54 @@ def forward_source(plan: Plan) -> Source:
     body += [f"total[j] += one if n{decided} >= zero else zero"]
     body += [f"x_row[j] = n{place}" for place in kept]
     arguments = [f"start{k}" for k in _states(plan)] + [f"last{k}" for k in _states(plan)]
-    keep = ["counts[(b + s) * N : (b + s + 1) * N] = total[s * LANES : s * LANES + N]"]
-    keep += [
-        f"last{k}[(b + s) * N : (b + s + 1) * N] = state{k}[s * LANES : s * LANES + N]"
-        for k in _states(plan)
-    ]
+    keep = ["counts[at : at + width] = total[lane : lane + width]"]
+    keep += [f"last{k}[at : at + width] = state{k}[lane : lane + width]" for k in _states(plan)]
     text = f"""
-def forward(index, count, units, weight, tape, words, counts, T, numbers, {", ".join(arguments)}):
+def forward(
+    index, count, units, weight, table, fresh, tape, words, counts, T, S, numbers,
+    {", ".join(arguments)},
+):
     B, N = len(count), len(weight)
+    W, L = (N + ROW - 1) // ROW, ROW // S
     quads = (T + 3) // 4
     size = 4 * quads * ROW
-    rows = empty16((weight.shape[1] + 1) * LANES)
-    turn_narrow(weight, rows)
-    only = (np.uint64(1) << np.uint64(N)) - np.uint64(1)
-    for task in prange((B + SAMPLES - 1) // SAMPLES):
-        b = task * SAMPLES
-        samples = min(SAMPLES, B - b)
+    if fresh:
+        for block in prange(len(table)):
+            turn_block(weight, table, block)
+    parts = (B + S - 1) // S
+    for task in prange(W * parts):
+        w, b = task // parts, task % parts * S
+{indent(_OF_TASK, 2)}
         current = empty16(size if len(tape) == 0 else 0)
         if len(tape) > 0:
             current = tape[task * size : (task + 1) * size]
-        if samples < SAMPLES:
+        if samples < S or blocks * LANES < L:
             current[:] = zero
-        table = empty16(TABLES)
+        sums = empty16(TABLES)
         for s in range(samples):
-            fetch_ahead(index, count, units, b + s + SAMPLES)
-            add_up(
-                table, current, s * LANES, ROW, rows, index[b + s], count[b + s],
-                units[b + s].reshape(-1).view(np.uint16), units.shape[2] * 4, splat16(zero), quads,
-            )
+            if w == 0:
+                fetch_ahead(index, count, units, b + s + S)
+            for k in range(blocks):
+                add_up(
+                    sums, current, s * L + k * LANES, ROW, table[w * 4 + k].reshape(-1),
+                    index[b + s], count[b + s], units[b + s].reshape(-1).view(np.uint16),
+                    units.shape[2] * 4, splat16(zero), quads,
+                )
 {indent(number_lines(program, places), 2)}
 {indent(_start_lines(plan), 2)}
         y = np.empty(ROW, dtype)
         total = np.zeros(ROW, dtype)
+        only = ALL if width == ROW else (np.uint64(1) << np.uint64(width)) - np.uint64(1)
         for t in range(T):
             x_row = current[t * ROW : (t + 1) * ROW]
             for j in range(ROW):
 {indent(body, 4)}
             bits = pack(y, 0, ROW, zero)
             for s in range(samples):
-                words[t * B + b + s] = (bits >> np.uint64(s * LANES)) & only
-        for s in range(samples):
-{indent(keep, 3)}
+                words[(t * B + b + s) * W + w] = (bits >> np.uint64(s * L)) & only
+{indent(_each_sample(*keep), 2)}
 """
-    tensors = ("index", "count", "units", "weight", "tape", "words", "counts", *arguments)
+    tensors = ("index", "count", "units", "weight", "table", "tape", "words", "counts", *arguments)
     return Source(text, constants(program, places), tensors, _ARRAYS, _NAMES)
 
 
@@ -170,58 +193,66 @@ def backward_source(plan: Plan) -> Source:
     ]
     ends = []
     for k in _states(plan):
+        copy = f"grad{k}[lane : lane + width] = end{k}[at : at + width]"
         ends += [
             f"grad{k}[:] = zero",
             f"if len(end{k}) > 0:",
-            "    for s in range(samples):",
-            f"        grad{k}[s * LANES : s * LANES + N] = end{k}[(b + s) * N : (b + s + 1) * N]",
+            *(f"    {line}" for line in _each_sample(copy)),
         ]
     arguments = [f"start{k}" for k in _states(plan)] + [f"end{k}" for k in _states(plan)]
     text = f"""
 def backward(
-    index, count, units, g, g_t, g_b, tape, partial, out, T, numbers, {", ".join(arguments)}
+    index, count, units, g, g_t, g_b, tape, partial, out, T, S, numbers, {", ".join(arguments)}
 ):
     B, N = len(count), len(out)
+    W, L = (N + ROW - 1) // ROW, ROW // S
     quads = (T + 3) // 4
     size = 4 * quads * ROW
-    P = partial.shape[0]
-    for part in prange(P):
-        begin, stop = part * B // P, (part + 1) * B // P
-        own = partial[part]
+    P, parts = len(partial), (B + S - 1) // S
+    for task in prange(P * W):
+        w, begin, stop = task % W, task // W * B // P, (task // W + 1) * B // P
+        b = 0
+{indent(_OF_TASK, 2)}
+        own = partial[task // W, 4 * w : 4 * w + blocks]
         own[:] = zero
-        table = empty16(4 * quads * 4 * LANES)
-        turned = np.empty(4 * ((units.shape[2] + 3) // 4), np.uint64)
+        table = empty16(quads * TABLE)
+        turned = np.empty(units.shape[1] * units.shape[2], np.uint64)
         gx = empty16(size)
         gx[:] = zero
         g_row = np.zeros(ROW, dtype)
 {indent([f"all{i} = np.empty(T * ROW, dtype)" for i in stored], 2)}
 {indent([f"grad{k} = np.empty(ROW, dtype)" for k in _states(plan)], 2)}
-        for task in range(begin // SAMPLES, (stop + SAMPLES - 1) // SAMPLES):
-            b = task * SAMPLES
-            samples = min(SAMPLES, B - b)
-            current = tape[task * size : (task + 1) * size]
+        for row in range(begin // S, (stop + S - 1) // S):
+            b = row * S
+            samples = min(S, B - b)
+            current = tape[(w * parts + row) * size : (w * parts + row + 1) * size]
 {indent(_replay(plan), 3)}
 {indent(number_lines(program, places), 3)}
 {indent(ends, 3)}
+            if samples < S:
+                g_row[:] = zero
             for step in range(T):
                 t = T - 1 - step
                 if step == 0 or g_t != 0:
                     for s in range(samples):
-                        for j in range(N):
-                            g_row[s * LANES + j] = g[t * g_t + (b + s) * g_b + j]
-                    for s in range(samples, SAMPLES):
-                        g_row[s * LANES : s * LANES + N] = zero
+                        lane, at = s * L, t * g_t + (b + s) * g_b + w * ROW
+                        g_row[lane : lane + width] = g[at : at + width]
                 x_row = current[t * ROW : (t + 1) * ROW]
                 gx_row = gx[t * ROW : (t + 1) * ROW]
 {indent([f"kept{i} = all{i}[t * ROW : (t + 1) * ROW]" for i in stored], 4)}
                 for j in range(ROW):
 {indent(body, 5)}
             for sample in range(max(b, begin), min(b + samples, stop)):
-                add_gradient(
-                    table, turned, gx, (sample - b) * LANES, ROW, index[sample], count[sample],
-                    units[sample], own, quads,
-                )
-    add_narrow(partial, out)
+                groups = (count[sample] + 3) // 4
+                turn_units(turned, units[sample], groups)
+                for k in range(blocks):
+                    add_gradient(
+                        table, turned.view(np.uint16), units.shape[2] * 4, gx,
+                        (sample - b) * L + k * LANES, ROW, index[sample], groups,
+                        own[k].reshape(-1), quads,
+                    )
+    for block in prange(partial.shape[1]):
+        add_block(partial, out, block)
 """
     tensors = ("index", "count", "units", "g", "tape", "partial", "out", *arguments)
     return Source(text, constants(program, range(len(program.nodes))), tensors, _ARRAYS, _NAMES)

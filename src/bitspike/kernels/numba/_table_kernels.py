@@ -176,14 +176,23 @@ def add_group(
 
 
 @njit(inline="always")
+def turn_units(turned: Any, units: Any, groups: Any) -> None:
+    """Transposes all units of the first groups of a sample, ``[G, 4 H]``."""
+    words = units.reshape(-1)
+    for w in range(0, groups * units.shape[1], 4):
+        store4(turned, w, transpose(load4(words, w)))
+
+
+@njit(inline="always")
 def add_gradient(
-    table: Any, turned: Any, grad: Any, first: Any, step: Any, listed: Any, active: Any,
-    units: Any, sums: Any, quads: Any,
+    table: Any, units: Any, stride: Any, grad: Any, first: Any, step: Any, listed: Any,
+    groups: Any, sums: Any, quads: Any,
 ) -> None:  # fmt: skip
     """Adds a sample's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
 
     The gradient of the outputs at step t lies at ``first + t * step`` and is 0 for steps that fill
-    up the last four. Table has room for ``quads`` tables, turned for a group's words.
+    up the last four. Table has room for ``quads`` tables; units are transposed, those of a group
+    ``stride`` after the last one's.
     """
     for u in range(quads):
         at = first + 4 * u * step
@@ -191,12 +200,8 @@ def add_gradient(
             table, u * TABLE, load16(grad, at), load16(grad, at + step),
             load16(grad, at + 2 * step), load16(grad, at + 3 * step),
         )  # fmt: skip
-    own_units = turned.view(np.uint16)
-    for g in range((active + 3) // 4):
-        words = units[g]
-        for w in range(0, len(words), 4):
-            store4(turned, w, transpose(load4(words, w)))
-        add_group(sums, listed, g, table, own_units, 0, quads)
+    for g in range(groups):
+        add_group(sums, listed, g, table, units, g * stride, quads)
 
 
 def backward_weight(
@@ -246,68 +251,54 @@ def backward_weight(
 TILE = 16  # rows of a block that are turned at a time: they stay in the cache
 
 
-def turn_weight(weight: Any, table: Any) -> None:
-    """Weight ``[O, I]`` to ``[O' / 16, rows, 16]``, filled up with zeros."""
+@njit(inline="always")
+def turn_block(weight: Any, table: Any, block: Any) -> None:
+    """A block of 16 outputs of the weight ``[O, I]`` to ``table[block]``, ``[rows, 16]``."""
     O, I = weight.shape
     rows = table.shape[1]
+    o = block * LANES
+    own = table[block].reshape(-1)
+    whole = I // TILE * TILE if o + LANES <= O else 0
+    for first in range(0, whole, TILE):
+        for lane in range(LANES):
+            for i in range(TILE):
+                own[(first + i) * LANES + lane] = weight[o + lane, first + i]
+    lanes = min(LANES, O - o)
+    for i in range(whole, rows):
+        for lane in range(LANES):
+            inside = i < I and lane < lanes
+            own[i * LANES + lane] = weight[o + lane, i] if inside else np.float32(0.0)
+
+
+def turn_weight(weight: Any, table: Any) -> None:
+    """Weight ``[O, I]`` to ``[O' / 16, rows, 16]``, filled up with zeros."""
     for block in prange(len(table)):
-        o = block * LANES
-        own = table[block].reshape(-1)
-        whole = I // TILE * TILE if o + LANES <= O else 0
-        for first in range(0, whole, TILE):
-            for lane in range(LANES):
-                for i in range(TILE):
-                    own[(first + i) * LANES + lane] = weight[o + lane, first + i]
-        lanes = min(LANES, O - o)
-        for i in range(whole, rows):
-            for lane in range(LANES):
-                inside = i < I and lane < lanes
-                own[i * LANES + lane] = weight[o + lane, i] if inside else np.float32(0.0)
+        turn_block(weight, table, block)
+
+
+@njit(inline="always")
+def add_block(partial: Any, out: Any, block: Any) -> None:
+    """`add_parts` for one block of outputs."""
+    O, I = out.shape
+    parts, blocks, rows, _ = partial.shape
+    values = partial.reshape(-1)
+    o = block * LANES
+    lanes = min(LANES, O - o)
+    sums = np.empty(TILE * LANES, np.float32)
+    for first in range(0, I, TILE):
+        count = min(TILE, I - first)
+        for i in range(count):
+            at = (block * rows + first + i) * LANES
+            total = load16(values, at)
+            for part in range(1, parts):
+                total = add_float(total, load16(values, at + part * blocks * rows * LANES))
+            store16(sums, i * LANES, total)
+        for lane in range(lanes):
+            for i in range(count):
+                out[o + lane, first + i] = sums[i * LANES + lane]
 
 
 def add_parts(partial: Any, out: Any) -> None:
     """The sum of ``partial`` ``[P, O' / 16, rows, 16]`` over P, part by part, as ``[O, I]``."""
-    O, I = out.shape
-    parts, blocks, rows, _ = partial.shape
-    values = partial.reshape(-1)
-    tiles = (I + TILE - 1) // TILE
-    for block in prange(blocks):
-        o = block * LANES
-        lanes = min(LANES, O - o)
-        sums = np.empty(TILE * LANES, np.float32)
-        for tile in range(tiles):
-            first = tile * TILE
-            count = min(TILE, I - first)
-            for i in range(count):
-                at = (block * rows + first + i) * LANES
-                total = load16(values, at)
-                for part in range(1, parts):
-                    total = add_float(total, load16(values, at + part * blocks * rows * LANES))
-                store16(sums, i * LANES, total)
-            for lane in range(lanes):
-                for i in range(count):
-                    out[o + lane, first + i] = sums[i * LANES + lane]
-
-
-@njit(inline="always")
-def turn_narrow(weight: Any, rows: Any) -> None:
-    """Weight ``[O, I]`` of at most 16 outputs to rows ``[(I + 1) * 16]``, filled up with zeros."""
-    O, I = weight.shape
-    rows[:] = np.float32(0.0)
-    for o in range(O):
-        for i in range(I):
-            rows[i * LANES + o] = weight[o, i]
-
-
-@njit(inline="always")
-def add_narrow(partial: Any, out: Any) -> None:
-    """The sum of ``partial`` ``[P, (I + 1) * 16]`` over P, part by part, as ``[O, I]``."""
-    O, I = out.shape
-    total = np.empty(LANES, np.float32)
-    for i in range(I):
-        row = load16(partial[0], i * LANES)
-        for part in range(1, len(partial)):
-            row = add_float(row, load16(partial[part], i * LANES))
-        store16(total, 0, row)
-        for o in range(O):
-            out[o, i] = total[o]
+    for block in prange(partial.shape[1]):
+        add_block(partial, out, block)

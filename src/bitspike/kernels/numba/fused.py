@@ -1,4 +1,4 @@
-"""A narrow linear layer on constant-rate spikes and the neurons behind it as one kernel."""
+"""A linear layer on constant-rate spikes and the neurons behind it as one kernel."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._current import Current
+from bitspike.kernels._prepared import keeps_prepared
 from bitspike.kernels._record import Recorded, Step, record
 from bitspike.kernels.numba import linear
-from bitspike.kernels.numba._fused_source import LANES, ROW, SAMPLES
+from bitspike.kernels.numba._fused_source import LANES, ROW, samples_a_row
 from bitspike.kernels.numba._memory import all_located, located, pool
 from bitspike.kernels.numba._scan_kernels import Kernels, store
-from bitspike.kernels.numba.linear import PARTS, arrays_of, table_work
+from bitspike.kernels.numba.linear import arrays_of, parts_of_gradient, table_work
 from bitspike.spikes import SpikeTensor
+from bitspike.spikes._bits import word_count
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
@@ -28,7 +30,7 @@ def supports(current: Current, states: Sequence[Tensor | float]) -> bool:
     return (
         isinstance(pixels, ActivePixels)
         and weight.shape[1] == math.prod(pixels.features)
-        and 1 <= len(weight) <= LANES
+        and len(weight) >= 1
         and linear.supports(current.spikes, weight) is None
         and not torch.is_autocast_enabled("cpu")
         and all(map(_is_start, states))
@@ -47,19 +49,23 @@ class _Fused(torch.autograd.Function):
         ctx: Any, recorded: Recorded, pixels: ActivePixels, weight: Tensor, *states: Tensor
     ) -> tuple[Any, ...]:
         saving = ctx.needs_input_grad[2]
-        T, B, N = pixels.steps, len(pixels.count), len(weight)
+        T, B, (N, I) = pixels.steps, len(pixels.count), weight.shape
         kernels, numbers = recorded.kernels(store, (), np.float32)
         starts = [state.contiguous() for state in states]
         last = [torch.empty((B, N), dtype=torch.float32) for _ in states]
-        words = torch.empty((T, B, 1), dtype=torch.int64)
+        words = torch.empty((T, B, word_count(N)), dtype=torch.int64)
         counts = torch.empty((B, N), dtype=torch.float32)
-        rows = weight.contiguous()
-        size = (-(-B // SAMPLES) * -(-T // 4) * 4 * ROW,)
+        if keeps_prepared():
+            table, fresh = linear.blocks(weight, None)[0], 0
+        else:
+            table, fresh = pool.empty((-(-N // LANES), I + 1, LANES), torch.float32), 1
+        weight, S = weight.contiguous(), samples_a_row(N)
+        size = (word_count(N) * -(-B // S) * -(-T // 4) * 4 * ROW,)
         tape = pool.empty(size, torch.float32) if saving else None
         kernels.fused_forward()(
-            *arrays_of(pixels), rows.data_ptr(), *rows.shape, *located(tape), *located(words),
-            counts.data_ptr(), B * N, T, numbers, *all_located(starts, last),
-            work=table_work(pixels, LANES) + T * B * LANES * 0.1 * kernels.plan.forward,
+            *arrays_of(pixels), weight.data_ptr(), N, I, table.data_ptr(), *table.shape, fresh,
+            *located(tape), *located(words), counts.data_ptr(), B * N, T, S, numbers,
+            *all_located(starts, last), work=_work(pixels, N, kernels.plan.forward),
         )  # fmt: skip
         if saving:
             ctx.set_materialize_grads(False)
@@ -78,16 +84,21 @@ class _Fused(torch.autograd.Function):
             g = torch.zeros(()).expand(T, B, N)
         if g.stride(2) != 1 and N > 1:
             g = g.contiguous()
-        parts = max(1, min(B, PARTS))
-        partial = pool.empty((parts, (I + 1) * LANES), torch.float32)
-        out = torch.empty((N, I), dtype=torch.float32)
+        blocks = -(-N // LANES)
+        shape = parts_of_gradient(B, N), blocks, I + 1, LANES
+        partial, out = pool.empty(shape, torch.float32), torch.empty((N, I), dtype=torch.float32)
         kernels.fused_backward()(
             *arrays_of(pixels), *located(g), g.stride(0), g.stride(1), *located(tape),
-            partial.data_ptr(), *partial.shape, out.data_ptr(), N, I, T, ctx.numbers,
+            partial.data_ptr(), *shape, out.data_ptr(), N, I, T, samples_a_row(N), ctx.numbers,
             *all_located(starts, [None if end is None else end.contiguous() for end in ends]),
-            work=table_work(pixels, LANES) + T * B * LANES * 0.08 * len(kernels.plan.program.nodes),
+            work=_work(pixels, N, len(kernels.plan.program.nodes)),
         )  # fmt: skip
         return (None, None, out, *(None for _ in ends))
+
+
+def _work(pixels: ActivePixels, outputs: int, operations: int) -> float:
+    lanes = -(-outputs // LANES) * LANES
+    return table_work(pixels, lanes) + pixels.steps * len(pixels.count) * lanes * 0.1 * operations
 
 
 @cache

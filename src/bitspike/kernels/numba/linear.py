@@ -14,6 +14,7 @@ from bitspike.kernels.numba import _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import SLACK, has_slack, located, pool, words_of
 from bitspike.spikes import SpikeTensor
+from bitspike.spikes._bits import word_count
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
@@ -65,6 +66,11 @@ def supports(x: Tensor, weight: Tensor) -> str | None:
     return None
 
 
+def parts_of_gradient(samples: int, outputs: int) -> int:
+    """How many parts of the samples a weight's gradient is the sum of, for each 64 outputs."""
+    return max(1, min(samples, PARTS // word_count(outputs)))
+
+
 def _padded(outputs: int) -> int:
     return -(-outputs // LANES) * LANES
 
@@ -77,7 +83,7 @@ def _padded_bias(bias: Tensor | None, outputs: int) -> Tensor:
     return start
 
 
-def _blocks(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+def blocks(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Weight ``[O, I]`` as ``[O' / 16, I + 1, 16]`` and bias as ``[O']``, filled up with zeros."""
 
     def make() -> tuple[Tensor, Tensor]:
@@ -109,7 +115,7 @@ class _TableLinear(torch.autograd.Function):
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         pixels: ActivePixels = x._layout  # type: ignore[assignment]
         (T, B), O = x.shape[:2], len(weight)
-        table, start = _blocks(weight, bias)
+        table, start = blocks(weight, bias)
         out = pool.empty((T, B, O), torch.float32)
         _table_forward(
             *arrays_of(pixels), table.data_ptr(), *table.shape, start.data_ptr(), len(start),
@@ -142,8 +148,7 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     padded = _padded(O)
     if grad.stride(2) != 1 or not has_slack(grad):
         grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
-    blocks = padded // LANES
-    parts = max(1, min(B, PARTS // blocks))
+    blocks, parts = padded // LANES, parts_of_gradient(B, O)
     partial = pool.empty((parts, blocks, I + 1, LANES), torch.float32)
     address, length = located(grad)
     _table_weight(
