@@ -1,10 +1,10 @@
 """A container that looks ahead, so that layers and neurons can share a kernel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as torch_module
 
 from bitspike.base import calls_in_turn
 from bitspike.kernels import Current
@@ -18,9 +18,9 @@ class FusedSequential(nn.Sequential):
 
     Outputs, states and gradients are those of ``nn.Sequential``, to the bit, and so are the names
     of parameters: only the time differs. Fused are, in multi-step mode, `Flatten` (or none),
-    `Linear` without bias, of at most 16 outputs, and neurons such as `IFNode` or `LIFNode`, if what
-    goes in are the bits of `encoding.PoissonEncoder` for an image that is held over time and the
-    backend is Numba's. Whatever else there is runs module by module, as do modules with hooks. A
+    `Linear` without bias, and neurons such as `IFNode` or `LIFNode`, if what goes in are the bits
+    of `encoding.PoissonEncoder` for an image that is held over time, or of
+    `encoding.PoissonSequences`, and the backend is Numba's. Whatever else there is runs module by module, as do modules with hooks. A
     hook of the neurons that has an attribute ``output_only`` which is true gets no inputs.
 
     Takes what ``torch.nn.Sequential`` takes.
@@ -46,28 +46,39 @@ class FusedSequential(nn.Sequential):
 
 def _find(modules: Sequence[Any], x: SpikeTensor) -> tuple[Current, BaseNode, Sequence[Any]] | None:
     """The current and the neurons that make up the beginning of the modules, and the rest."""
-    flattened = type(modules[0]) is Flatten
-    if len(modules) < flattened + 2:
+    flatten = modules[0] if type(modules[0]) is Flatten else None
+    rest = modules if flatten is None else modules[1:]
+    if len(rest) < 2 or type(rest[0]) is not Linear or not isinstance(rest[1], BaseNode):
         return None
-    linear, neurons = modules[flattened : flattened + 2]
-    if type(linear) is not Linear or not isinstance(neurons, BaseNode):
+    linear, neurons = rest[0], rest[1]
+    if linear.bias is not None or linear._backend != "auto" or x.requires_grad:
         return None
-    if linear.bias is not None or linear.backend != "auto" or x.requires_grad:
+    if flatten is None:
+        if x.ndim != 3:
+            return None
+    elif flatten.start_dim != 1 or flatten.end_dim != -1 or x.ndim < 3 or _is_watched(flatten):
         return None
-    if flattened and (modules[0].start_dim, modules[0].end_dim) != (1, -1):
+    if _is_watched(linear) or _everywhere() or _looks_inside(neurons):
         return None
-    if x.ndim < 3 or (x.ndim > 3 and not flattened):
-        return None
-    together = modules[: flattened + 2]
-    if _has_any_global_hook() or any(m._step_mode != "m" or _looks_inside(m) for m in together):
-        return None
-    if (flattened and modules[0]._forward_hooks) or linear._forward_hooks:
-        return None
-    if not all(getattr(hook, "output_only", False) for hook in neurons._forward_hooks.values()):
-        return None
-    return Current(x, linear.weight), neurons, modules[flattened + 2 :]
+    for hook in neurons._forward_hooks.values():
+        if not getattr(hook, "output_only", False):
+            return None
+    return Current(x, linear.weight), neurons, rest[2:]
 
 
-def _looks_inside(module: nn.Module) -> bool:
-    """Whether a hook wants more than to see what the module returns."""
-    return bool(module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks)
+_everywhere: Callable[[], bool] = torch_module._has_any_global_hook
+"""Whether there are hooks on all modules."""
+
+
+def _is_watched(module: Any) -> bool:
+    return bool(module._forward_hooks) or _looks_inside(module)
+
+
+def _looks_inside(module: Any) -> bool:
+    """Whether it must be called by itself: in single steps, or a hook wants its input."""
+    return bool(
+        module._step_mode != "m"
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

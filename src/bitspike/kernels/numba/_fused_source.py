@@ -3,8 +3,10 @@
 What is worked on together is a row of 64 lanes: ``S`` samples side by side with ``L = 64 / S``
 outputs each. Four of them share a row if the layer has at most 16 outputs, two up to 32; of a wider
 layer a row holds the 64 outputs of one word of spikes. The current of a row stays in the cache
-between layer and neurons, and so does its gradient on the way back. All is added up in the order of `_table_kernels` and the step is that of
-`_scan_source`, so that spikes and gradients are those of the two kernels in turn, to the bit.
+between layer and neurons, and so does its gradient on the way back.
+
+All is added up in the order of `_table_kernels`, and the step is that of `_scan_source`, so that
+spikes and gradients are those of the two kernels in turn, to the bit.
 """
 
 from typing import Any
