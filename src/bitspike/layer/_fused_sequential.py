@@ -20,8 +20,9 @@ class FusedSequential(nn.Sequential):
     of parameters: only the time differs. Fused are, in multi-step mode, `Flatten` (or none),
     `Linear` without bias, and neurons such as `IFNode` or `LIFNode`, if what goes in are the bits
     of `encoding.PoissonEncoder` for an image that is held over time, or of
-    `encoding.PoissonSequences`, and the backend is Numba's. Whatever else there is runs module by module, as do modules with hooks. A
-    hook of the neurons that has an attribute ``output_only`` which is true gets no inputs.
+    `encoding.PoissonSequences`, and the backend is Numba's. Whatever else there is runs module by
+    module, as do modules with hooks. A hook of the neurons that has an attribute ``output_only``
+    which is true gets no inputs.
 
     Takes what ``torch.nn.Sequential`` takes.
     """

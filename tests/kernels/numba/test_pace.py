@@ -16,18 +16,25 @@ def run(pace: Pace, calls: int, one: float, many: float) -> list[bool]:
 
 
 def test_both_ways_are_tried_first() -> None:
-    assert run(Pace(), 2, 1.0, 1.0) == [True, False]
+    assert run(Pace(), 6, 1.0, 1.0) == [True, False] * 3
+
+
+def test_new_memory_in_the_first_calls_is_not_held_against_a_way() -> None:
+    pace = Pace()
+    assert run(pace, 2, 3.0, 9.0) == [True, False]
+    assert run(pace, 2, 1.0, 4.0) == [True, False]
+    assert run(pace, 20, 1.0, 0.6)[2:] == [True] * 18
 
 
 @pytest.mark.parametrize(("one", "many", "better"), [(1.0, 0.6, True), (1.0, 1.1, False)])
 def test_the_faster_way_is_kept(one: float, many: float, better: bool) -> None:
     taken = run(Pace(), 20_000, one, many)
-    assert taken[2:].count(better) >= 0.998 * len(taken)
+    assert taken[6:].count(better) >= 0.998 * len(taken)
     assert (not better) in taken[100:], "the other way is tried again"
 
 
 def test_a_small_gain_is_not_worth_the_risk() -> None:
-    assert run(Pace(), 100, 1.0, 0.97)[3:20] == [False] * 17
+    assert run(Pace(), 100, 1.0, 0.97)[6:30] == [False] * 24
 
 
 def test_it_notices_that_a_core_was_taken_and_given_back() -> None:

@@ -5,6 +5,9 @@ MANY_FROM = 4e4
 
 _TRUST = 0.25  # weight of the last measurement
 _GAIN = 0.95  # several threads must take less than this share of one thread's time
+_FIRST = (
+    3  # calls of either way at first: new memory makes the very first ones several times longer
+)
 _LOOK_AGAIN, _LEAST_OFTEN = 32, 4096  # calls
 
 
@@ -21,28 +24,31 @@ class Pace:
 
     def __init__(self) -> None:
         self._seconds: dict[bool, float] = {}
-        self._calls, self._wait = 0, _LOOK_AGAIN
+        self._calls, self._wait = -2 * _FIRST, _LOOK_AGAIN
         self._next_look = _LOOK_AGAIN
 
     def with_many(self) -> bool:
         """Whether the next call is to take all threads."""
-        for many in (True, False):
-            if many not in self._seconds:
-                return many
         self._calls += 1
-        better = self._seconds[True] < _GAIN * self._seconds[False]
-        if self._calls < self._next_look:
-            return better
-        return not better
+        if self._calls <= 0 or len(self._seconds) < 2:
+            return self._calls % 2 != 0
+        better = self._many_is_better()
+        return better if self._calls < self._next_look else not better
+
+    def _many_is_better(self) -> bool:
+        return self._seconds[True] < _GAIN * self._seconds[False]
 
     def took(self, many: bool, seconds: float) -> None:
         """Learns from a call."""
-        looked = self._calls >= self._next_look and len(self._seconds) == 2
-        if looked or many not in self._seconds:  # what is known of this way is long past
+        if self._calls <= 0 or many not in self._seconds:
+            self._seconds[many] = min(seconds, self._seconds.get(many, seconds))
+            return
+        looked = self._calls >= self._next_look
+        if looked:  # what is known of this way is long past
             self._seconds[many] = seconds
         else:
             self._seconds[many] += _TRUST * (seconds - self._seconds[many])
         if looked:
-            better = self._seconds[True] < _GAIN * self._seconds[False]
+            better = self._many_is_better()
             self._wait = _LOOK_AGAIN if better == many else min(2 * self._wait, _LEAST_OFTEN)
             self._next_look = self._calls + self._wait

@@ -52,9 +52,9 @@ class _Fused(torch.autograd.Function):
         T, B, (N, I) = pixels.steps, len(pixels.count), weight.shape
         kernels, numbers = recorded.kernels(store, (), np.float32)
         starts = [state.contiguous() for state in states]
-        last = [torch.empty((B, N), dtype=torch.float32) for _ in states]
-        words = torch.empty((T, B, word_count(N)), dtype=torch.int64)
-        counts = torch.empty((B, N), dtype=torch.float32)
+        last = [pool.result((B, N), torch.float32) for _ in states]
+        words = pool.result((T, B, word_count(N)), torch.int64)
+        counts = pool.result((B, N), torch.float32)
         if keeps_prepared():
             table, fresh = linear.blocks(weight, None)[0], 0
         else:

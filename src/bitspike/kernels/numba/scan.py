@@ -93,12 +93,12 @@ class _Scan(torch.autograd.Function):
             k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
         )
         kernels, numbers = recorded.kernels(store, wanted, _NUMPY[kind])
-        v_seq = torch.empty((T, *shape), dtype=kind) if recording else None
-        last = [torch.empty(shape, dtype=kind) for _ in starts]
+        v_seq = pool.empty((T, *shape), kind) if recording else None
+        last = [pool.result(tuple(shape), kind) for _ in starts]
         # One number for all neurons stays one number.
         before = [start.contiguous() if any(start.stride()) else start for start in starts]
         wide = [field.expand(shape).contiguous() for field in given]
-        out = torch.empty(sizes.words, dtype=torch.int64) if bits else pool.empty((T, *shape), kind)
+        out = pool.result(sizes.words, torch.int64) if bits else pool.empty((T, *shape), kind)
         x_t, x_r = _strides(x, sizes)
         kernels.forward(bits)(
             *located(x), x_t, x_r, *located(out), *located(v_seq),
