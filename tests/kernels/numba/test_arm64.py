@@ -69,3 +69,11 @@ def test_comparisons_give_bits_without_a_look_at_single_lanes() -> None:
     code = instructions(_at_least, float32[::1], float32[::1])
     assert len(re.findall(r"\tfcmge\tv\d+\.4s", code)) == 4
     assert not re.search(r"\tumov\t|\tfcmp\t", code)
+
+
+def _fetched(words: Any) -> None:
+    simd.fetch(words, 0)  # type: ignore[call-arg]
+
+
+def test_what_is_read_soon_is_asked_for() -> None:
+    assert re.search(r"\tprfm\tpldl1keep", instructions(_fetched, uint64[::1]))
