@@ -1,4 +1,4 @@
-"""Events against a matrix product: what the rule in ``kernels/numba/linear.py`` rests on."""
+"""Events, tables and a matrix product: what the rule in ``kernels/numba/linear.py`` rests on."""
 
 import itertools
 from collections.abc import Callable
@@ -18,33 +18,28 @@ from bitspike.kernels.numba import linear
 ROWS, INPUTS = 6400, 784
 WIDTHS = (16, 64, 256, 1024)
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-RULES = {"forward": "forward_by_events", "dW": "weight_by_events"}
+RULES = {"forward": linear.forward_way, "dW": linear.weight_way}
+WAYS = ("events", "tables", "product")
 NOTE = (
-    "Time of the matrix product (unpacking included) over time of the events, 6400 rows of 784 "
-    "inputs: above 1 events win. The last column is what the library does."
+    "Weight rows added spike by spike, tables of subset sums, and one matrix product (unpacking "
+    "included), 6400 rows of 784 inputs. The last column is what the library does."
 )
 
 
-def work(what: str, by_events: bool, x: Tensor, weight: Tensor, g: Tensor) -> Callable[[], Tensor]:
-    """The layer's output or its weight's gradient, one way or the other."""
-    with patch.object(linear, RULES[what], return_value=by_events):
+def work(what: str, way: str, x: Tensor, weight: Tensor, g: Tensor) -> Callable[[], Tensor]:
+    """The layer's output or its weight's gradient, one way or another."""
+    rule = RULES[what].__name__
+    with patch.object(linear, rule, return_value=way):
         y = F.linear(x, weight)
 
     def run() -> Tensor:
-        with patch.object(linear, RULES[what], return_value=by_events):
+        with patch.object(linear, rule, return_value=way):
             if what == "forward":
                 with torch.no_grad():
                     return F.linear(x, weight)
             return torch.autograd.grad(y, weight, g, retain_graph=True)[0]
 
     return run
-
-
-def chosen(what: str, density: float, outputs: int) -> str:
-    """What the rule says."""
-    if what == "forward":
-        return "events" if linear.forward_by_events(density, outputs) else "product"
-    return "events" if linear.weight_by_events(density, outputs) else "product"
 
 
 def run(settings: Settings) -> None:
@@ -57,11 +52,11 @@ def run(settings: Settings) -> None:
         weight = (0.01 * torch.randn(outputs, INPUTS)).requires_grad_()
         g = torch.randn(ROWS, outputs)
         x = spikes.pack(spikes_of(density, ROWS, INPUTS), lead=1)
-        ways = {name: work(what, name == "events", x, weight, g) for name in ("events", "product")}
-        torch.testing.assert_close(ways["events"](), ways["product"](), rtol=1e-3, atol=1e-3)
+        ways = {name: work(what, name, x, weight, g) for name in WAYS}
+        for name in WAYS[:2]:
+            torch.testing.assert_close(ways[name](), ways["product"](), rtol=1e-3, atol=1e-3)
         times = time_all(ways, settings)
         row: Row = {"what": what, "outputs": outputs, "spikes, %": 100 * density}
         row |= {f"{name}, ms": times[name].ms for name in ways}
-        row["product / events"] = times["product"].ms / times["events"].ms
-        rows.append({**row, "rule": chosen(what, density, outputs)})
-    save(settings, "events", "Linear on spikes: events against a matrix product", rows, NOTE)
+        rows.append({**row, "rule": RULES[what](density, outputs, ROWS)})
+    save(settings, "events", "Linear on spikes: events, tables, a matrix product", rows, NOTE)

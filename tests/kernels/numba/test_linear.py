@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from bitspike import layer
@@ -57,8 +59,9 @@ def test_constant_rate_input_of_any_batch_and_many_groups(B: int, outputs: int) 
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.25, 0.5, 1.0])
 @pytest.mark.parametrize("outputs", [1, 16, 70, 150])
 @pytest.mark.parametrize("inputs", [1, 64, 77])
-def test_spikes_of_neurons(density: float, outputs: int, inputs: int) -> None:
-    s = pack((torch.rand(9, 4, inputs) < density).float())
+@pytest.mark.parametrize("T", [9, 47])
+def test_spikes_of_neurons(density: float, outputs: int, inputs: int, T: int) -> None:
+    s = pack((torch.rand(T, 4, inputs) < density).float())
     assert_parity(s, outputs, bias=True, of_spikes=True)
     assert_parity(s, outputs, bias=False, of_spikes=False)
 
@@ -118,12 +121,39 @@ def test_layer_uses_it(step_mode: str) -> None:
     torch.testing.assert_close(y, linear(x))
 
 
-def test_events_or_product_is_a_matter_of_density() -> None:
-    assert fast.forward_by_events(0.3, outputs=64)
-    assert not fast.forward_by_events(0.3, outputs=1024)
-    assert not fast.forward_by_events(0.5, outputs=64)
-    assert fast.weight_by_events(0.35, outputs=64)
-    assert not fast.weight_by_events(0.35, outputs=1024)
+@pytest.mark.parametrize("way", [fast.forward_way, fast.weight_way])
+def test_events_tables_or_product_is_a_matter_of_density_and_size(
+    way: Callable[..., str],
+) -> None:
+    assert way(0.02, outputs=10, rows=1000) == "events"
+    assert way(0.1, outputs=10, rows=1000) == "tables"
+    assert way(0.1, outputs=500, rows=1000) == "events"
+    assert way(0.2, outputs=500, rows=1000) == "tables"
+    assert way(0.1, outputs=10, rows=5) == "events"
+    assert way(0.5, outputs=10, rows=5) == "product"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(fast.FEW_ROWS, 300),
+    inputs=st.integers(1, 200),
+    outputs=st.integers(1, 80),
+    density=st.sampled_from([0.0, 0.2, 0.6, 1.0]),
+    strided=st.booleans(),
+)
+def test_tables_for_any_size(
+    rows: int, inputs: int, outputs: int, density: float, strided: bool
+) -> None:
+    s = pack((torch.rand(rows, inputs) < density).float(), lead=1)
+    weight = torch.randn(outputs, inputs, requires_grad=True)
+    g = torch.randn(rows, outputs, 2)[..., 0] if strided else torch.randn(rows, outputs)
+    results = []
+    for x in (s, s.dense()):
+        y = F.linear(x, weight)
+        results.append((y, *torch.autograd.grad(y, weight, g)))
+    for got, want in zip(*results, strict=True):
+        most = float(want.detach().abs().max() + 1)
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4 * most)
 
 
 def test_autocast_rounds_operands_and_result_to_the_low_precision() -> None:

@@ -11,6 +11,7 @@ from numba import njit, prange
 from bitspike.kernels.numba.simd import add_float, load16, popcount, store16, trailing_zeros
 
 LANES = 16
+TOGETHER = 16  # rows of a task, which share its memory
 
 
 @njit(inline="always")
@@ -29,34 +30,35 @@ def forward(words: Any, weight: Any, bias: Any, out: Any) -> None:
     R, W = words.shape
     O = weight.shape[1]
     rows = weight.reshape(-1)
-    for r in prange(R):
+    for task in prange((R + TOGETHER - 1) // TOGETHER):
         spikes = np.empty(64 * W, np.int64)
-        n = 0
-        for w in range(W):
-            word = words[r, w]
-            while word != 0:
-                spikes[n] = (64 * w + trailing_zeros(word)) * O
-                n += 1
-                word &= word - np.uint64(1)
-        own = out[r]
-        for o in range(0, O - 63, 64):
-            a, b = load16(bias, o), load16(bias, o + 16)
-            c, d = load16(bias, o + 32), load16(bias, o + 48)
-            for k in range(n):
-                at = spikes[k] + o
-                a = add_float(a, load16(rows, at))
-                b = add_float(b, load16(rows, at + 16))
-                c = add_float(c, load16(rows, at + 32))
-                d = add_float(d, load16(rows, at + 48))
-            store16(own, o, a)
-            store16(own, o + 16, b)
-            store16(own, o + 32, c)
-            store16(own, o + 48, d)
-        for o in range(O // 64 * 64, O, LANES):
-            a = load16(bias, o)
-            for k in range(n):
-                a = add_float(a, load16(rows, spikes[k] + o))
-            store16(own, o, a)
+        for r in range(task * TOGETHER, min(R, (task + 1) * TOGETHER)):
+            n = 0
+            for w in range(W):
+                word = words[r, w]
+                while word != 0:
+                    spikes[n] = (64 * w + trailing_zeros(word)) * O
+                    n += 1
+                    word &= word - np.uint64(1)
+            own = out[r]
+            for o in range(0, O - 63, 64):
+                a, b = load16(bias, o), load16(bias, o + 16)
+                c, d = load16(bias, o + 32), load16(bias, o + 48)
+                for k in range(n):
+                    at = spikes[k] + o
+                    a = add_float(a, load16(rows, at))
+                    b = add_float(b, load16(rows, at + 16))
+                    c = add_float(c, load16(rows, at + 32))
+                    d = add_float(d, load16(rows, at + 48))
+                store16(own, o, a)
+                store16(own, o + 16, b)
+                store16(own, o + 32, c)
+                store16(own, o + 48, d)
+            for o in range(O // 64 * 64, O, LANES):
+                a = load16(bias, o)
+                for k in range(n):
+                    a = add_float(a, load16(rows, spikes[k] + o))
+                store16(own, o, a)
 
 
 def backward_weight(words: Any, grad: Any, out: Any) -> None:

@@ -12,7 +12,7 @@ from bitspike.kernels._convolution import weight_gradient
 from bitspike.kernels.numba import _conv_kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, pool, words_of
-from bitspike.kernels.numba.linear import LANES, _density, _padded
+from bitspike.kernels.numba.linear import LANES, _padded, density_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import as_channels_last
@@ -86,7 +86,7 @@ class _Conv(torch.autograd.Function):
         rows = _stored(x)
         density = 1.0
         if geometry.by_events:
-            density = _density(_matrix(rows), rows.size)
+            density = density_of(rows)
         ctx.geometry, ctx.rows, ctx.density = geometry, rows, density
         ctx.save_for_backward(weight)
         ctx.has_bias = bias is not None

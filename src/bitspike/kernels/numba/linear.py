@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._parts import product, sum_of_parts
 from bitspike.kernels._prepared import prepared
-from bitspike.kernels.numba import _rows_kernels, _table_kernels
+from bitspike.kernels.numba import _row_table_kernels, _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import SLACK, has_slack, located, pool, words_of
 from bitspike.spikes import SpikeTensor
@@ -19,7 +19,7 @@ from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
 LANES = 16
-MANY_OUTPUTS = 512
+FEW_ROWS = 128
 PARTS = 4  # of the samples, in the gradient of a narrow layer's weight
 
 _F32, _I32, _U64 = np.float32, np.int32, np.uint64
@@ -37,24 +37,40 @@ _table_weight = Kernel(
 )
 _turn_weight = Kernel(_table_kernels.turn_weight, arrays={"weight": (_F32, 2), "table": (_F32, 3)})
 _add_parts = Kernel(_table_kernels.add_parts, arrays={"partial": (_F32, 4), "out": (_F32, 2)})
+_row_tables_forward = Kernel(
+    _row_table_kernels.forward,
+    "rows",
+    arrays={"words": (_U64, 2), "weight": (_F32, 3), "bias": (_F32, 1), "out": (_F32, 2)},
+)
+_row_tables_weight = Kernel(
+    _row_table_kernels.backward_weight,
+    "rows_by_tables",
+    arrays={"words": (_U64, 2), "grad": (_F32, 1), "partial": (_F32, 4), "out": (_F32, 2)},
+)
 _rows_forward = Kernel(_rows_kernels.forward, "rows")
 _rows_weight = Kernel(_rows_kernels.backward_weight, "rows")
 _count = Kernel(_rows_kernels.count_spikes)
 _over_time = Kernel(_rows_kernels.count_over_time, arrays={"words": (_U64, 3), "out": (_F32, 2)})
 
 
-def forward_by_events(density: float, outputs: int) -> bool:
-    """Whether adding weight rows beats one matrix product, forward.
+def forward_way(density: float, outputs: int, rows: int) -> str:
+    """How to add up the weights at the spikes: ``events``, ``tables`` or one matrix ``product``.
 
-    The bounds are those of ``python -m benchmarks events`` on two cores. The more outputs, the less
-    of the weight stays in the cache.
+    The bounds are those of ``python -m benchmarks events`` on two cores. Tables cost the same for
+    any density, and are not worth being made for a few rows.
     """
-    return density < (0.40 if outputs < MANY_OUTPUTS else 0.25)
+    if rows < FEW_ROWS:
+        return "events" if density < 0.25 else "product"
+    few = 0.04 if outputs <= LANES else 0.08 if outputs <= 2 * LANES else 0.14
+    return "events" if density < few else "tables"
 
 
-def weight_by_events(density: float, outputs: int) -> bool:
+def weight_way(density: float, outputs: int, rows: int) -> str:
     """The same for the gradient of the weight."""
-    return density < (0.40 if outputs < MANY_OUTPUTS else 0.30)
+    if rows < FEW_ROWS:
+        return "events" if density < 0.30 else "product"
+    few = 0.08 if outputs <= LANES else 0.12 if outputs <= 2 * LANES else 0.18
+    return "events" if density < few else "tables"
 
 
 def supports(x: Tensor, weight: Tensor) -> str | None:
@@ -171,26 +187,36 @@ def table_work(pixels: ActivePixels, outputs: int) -> float:
 
 
 class _RowsLinear(torch.autograd.Function):
-    """Spikes of neurons: weight rows added spike by spike, or one product if there are many."""
+    """Spikes of neurons: weight rows added spike by spike, by tables, or as one product."""
 
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         rows = x._layout.rows()
         O, I = weight.shape
-        words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
-        density = _density(words, I)
+        words = rows.words.contiguous().view(-1, rows.words.shape[-1])
+        density = density_of(rows)
         ctx.rows, ctx.density, ctx.has_bias = rows, density, bias is not None
         ctx.save_for_backward(weight if ctx.needs_input_grad[0] else None)
         ctx.x_shape, ctx.outputs = x.shape, O
-        if not forward_by_events(density, O):
+        way, R, padded = forward_way(density, O, len(words)), len(words), _padded(O)
+        if way == "product":
             dense = rows.dense(torch.float32).view(-1, I)
-            y = product(dense, weight.t(), pool.empty((len(dense), O), torch.float32))
+            y = product(dense, weight.t(), pool.empty((R, O), torch.float32))
             return (y if bias is None else y.add_(bias)).view(*x.shape[:-1], O)
-        padded = _padded(O)
-        table, start = _padded_rows(weight, bias)
-        out = pool.empty((len(words), padded), torch.float32)
-        work = 0.1 * density * x.numel() * padded
-        _rows_forward(words, table, start, out.numpy(), work=work)
+        out = pool.empty((R, padded), torch.float32)
+        if way == "tables":
+            table, start = blocks(weight, bias)
+            _row_tables_forward(
+                words.data_ptr(), *words.shape, table.data_ptr(), *table.shape,
+                start.data_ptr(), padded, out.data_ptr(), R, padded,
+                work=(0.1 * R + 3) * words.shape[1] * 64 * padded / LANES,
+            )  # fmt: skip
+        else:
+            by_input, start = _padded_rows(weight, bias)
+            work = 0.1 * density * x.numel() * padded
+            _rows_forward(
+                words_of(words).reshape(words.shape), by_input, start, out.numpy(), work=work
+            )
         return out.view(*x.shape[:-1], padded)[..., :O]
 
     @staticmethod
@@ -212,25 +238,39 @@ class _RowsLinear(torch.autograd.Function):
 def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
     """Gradient ``[O, I]`` of the weight, for that of the output, ``[T * B, O]``."""
     I, O = rows.size, g.shape[1]
-    if not weight_by_events(density, O):
+    way, R = weight_way(density, O, len(g)), len(g)
+    if way == "product":
         dense = rows.dense(torch.float32).view(-1, I)
         return sum_of_parts(lambda g, x: g.t() @ x, g, dense, products=g.numel() * I)
-    words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
+    words = rows.words.contiguous().view(-1, rows.words.shape[-1])
     padded = _padded(O)
+    if way == "tables":
+        if g.stride(1) != 1 or not has_slack(g):
+            g = pool.empty((R, O), torch.float32).copy_(g)
+        shape = parts_of_gradient(R, O), padded // LANES, 64 * words.shape[1], LANES
+        partial, out = pool.empty(shape, torch.float32), torch.empty((O, I), dtype=torch.float32)
+        address, length = located(g)
+        _row_tables_weight(
+            words.data_ptr(), *words.shape, address, length + SLACK, g.stride(0),
+            partial.data_ptr(), *shape, out.data_ptr(), O, I,
+            work=0.15 * R * I * padded / LANES,
+        )  # fmt: skip
+        return out
     wide = g.contiguous()
     if padded != O:
-        wide = pool.empty((len(g), padded), torch.float32)
+        wide = pool.empty((R, padded), torch.float32)
         wide[:, :O] = g
-    out = pool.empty((I, padded), torch.float32)
-    work = 0.2 * density * words.shape[0] * I * padded
-    _rows_weight(words, wide.numpy(), out.numpy(), work=work)
-    return out[:, :O].t()
+    by_input = pool.empty((I, padded), torch.float32)
+    work = 0.2 * density * R * I * padded
+    _rows_weight(words_of(words).reshape(words.shape), wide.numpy(), by_input.numpy(), work=work)
+    return by_input[:, :O].t()
 
 
-def _density(words: Any, features: int) -> float:
-    parts = torch.empty(PARTS, dtype=torch.int64)
-    _count(words.reshape(-1), parts.numpy(), work=words.size)
-    return int(parts.sum()) / max(1, len(words) * features)
+def density_of(rows: Rows) -> float:
+    """Share of spikes; 0 where there is nothing."""
+    parts, words = torch.empty(PARTS, dtype=torch.int64), words_of(rows.words)
+    _count(words, parts.numpy(), work=len(words))
+    return int(parts.sum()) / max(1, math.prod(rows.lead) * rows.size)
 
 
 def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -259,8 +299,7 @@ def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
     rows = layout.rows()
     if len(rows.features) != 1:  # the words hold other axes than the last
         rows = Rows.pack(x.dense(), x.ndim - 1)
-    words = words_of(rows.words).reshape(-1, rows.words.shape[-1])
-    return _rows_gradient(rows, grad.reshape(-1, grad.shape[-1]), _density(words, rows.size))
+    return _rows_gradient(rows, grad.reshape(-1, grad.shape[-1]), density_of(rows))
 
 
 def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:

@@ -87,7 +87,7 @@ def _make_splat(vector: Vector) -> Callable[..., Any]:
 
 load16, store16, splat16 = _make_load(F16), _make_store(F16), _make_splat(F16)
 load4, store4, splat4 = _make_load(U4), _make_store(U4), _make_splat(U4)
-load8, splat8 = _make_load(U8), _make_splat(U8)
+load8, store8, splat8 = _make_load(U8), _make_store(U8), _make_splat(U8)
 
 
 @njit(inline="always")
@@ -164,6 +164,21 @@ def gather_quarters(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
         value = builder.bitcast(args[0], quarters)
         places = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
         turned = builder.shuffle_vector(value, ir.Constant(quarters, ir.Undefined), places)
+        return builder.bitcast(turned, a.llvm)
+
+    return a(a), generate
+
+
+@intrinsic
+def gather_bytes(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
+    """Lane j of the result holds the bytes j of the eight lanes of a ``U8``, in their order."""
+    octets = ir.VectorType(ir.IntType(8), 64)
+    order = [8 * lane + byte for byte in range(8) for lane in range(8)]
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        value = builder.bitcast(args[0], octets)
+        places = ir.Constant(ir.VectorType(ir.IntType(32), 64), order)
+        turned = builder.shuffle_vector(value, ir.Constant(octets, ir.Undefined), places)
         return builder.bitcast(turned, a.llvm)
 
     return a(a), generate
