@@ -5,9 +5,8 @@ MANY_FROM = 4e4
 
 _TRUST = 0.25  # weight of the last measurement
 _GAIN = 0.95  # several threads must take less than this share of one thread's time
-_FIRST = (
-    3  # calls of either way at first: new memory makes the very first ones several times longer
-)
+_MOST = 2.0  # a call counts as so many times the usual at most: one alone may have met anything
+_LOOK = 3  # calls of a look, of which the shortest counts: threads wake, new memory is slow
 _LOOK_AGAIN, _LEAST_OFTEN = 32, 4096  # calls
 
 
@@ -16,39 +15,42 @@ class Pace:
 
     Two threads nearly halve a call of a tenth of a millisecond on an idle machine, and turn it into
     several milliseconds where another process holds a core: the region waits for its last thread.
-    So each call is timed, the better way is kept, and the other one is tried again now and then,
-    the more rarely the more often it lost. Results do not depend on the number of threads.
+    So each call is timed, the better way is kept, and the other one is looked at again now and
+    then, the more rarely the more often it lost. Results do not depend on the number of threads.
     """
 
-    __slots__ = ("_calls", "_next_look", "_seconds", "_wait")
+    __slots__ = ("_better", "_calls", "_look", "_next_look", "_seconds", "_wait")
 
     def __init__(self) -> None:
         self._seconds: dict[bool, float] = {}
-        self._calls, self._wait = -2 * _FIRST, _LOOK_AGAIN
-        self._next_look = _LOOK_AGAIN
+        self._better = False
+        self._calls, self._next_look, self._wait = 0, 0, _LOOK_AGAIN
+        self._look: list[float] = []  # what the calls of this look took
 
     def with_many(self) -> bool:
         """Whether the next call is to take all threads."""
+        if len(self._seconds) < 2:
+            return True not in self._seconds
         self._calls += 1
-        if self._calls <= 0 or len(self._seconds) < 2:
-            return self._calls % 2 != 0
-        better = self._many_is_better()
-        return better if self._calls < self._next_look else not better
-
-    def _many_is_better(self) -> bool:
-        return self._seconds[True] < _GAIN * self._seconds[False]
+        return self._better if self._calls < self._next_look else not self._better
 
     def took(self, many: bool, seconds: float) -> None:
         """Learns from a call."""
-        if self._calls <= 0 or many not in self._seconds:
-            self._seconds[many] = min(seconds, self._seconds.get(many, seconds))
-            return
-        looked = self._calls >= self._next_look
-        if looked:  # what is known of this way is long past
-            self._seconds[many] = seconds
+        looking = len(self._seconds) < 2 or many != self._better
+        if not looking:
+            usual = self._seconds[many]
+            self._seconds[many] += _TRUST * (min(seconds, _MOST * usual) - usual)
         else:
-            self._seconds[many] += _TRUST * (seconds - self._seconds[many])
-        if looked:
-            better = self._many_is_better()
-            self._wait = _LOOK_AGAIN if better == many else min(2 * self._wait, _LEAST_OFTEN)
+            self._look.append(seconds)
+            if len(self._look) < _LOOK:
+                return
+            self._seconds[many] = min(self._look)
+            self._look = []
+        if len(self._seconds) < 2:
+            return
+        better = self._seconds[True] < _GAIN * self._seconds[False]
+        if looking or better != self._better:
+            lost = looking and better == self._better
+            self._wait = min(2 * self._wait, _LEAST_OFTEN) if lost else _LOOK_AGAIN
             self._next_look = self._calls + self._wait
+        self._better = better
