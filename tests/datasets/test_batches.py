@@ -127,9 +127,11 @@ def test_preparation_runs_ahead_but_not_far() -> None:
     next(batches)
     # One block is being used, two are prepared.
     assert wait_until(lambda: len(asked) == 3)
-    for _ in range(16):  # the rest of that block, and the next one's first batch
-        next(batches)
+    next(batches)  # of the next block: the first ones are one batch each
     assert wait_until(lambda: len(asked) == 4)
+    for _ in range(4 + 16):
+        next(batches)
+    assert wait_until(lambda: asked == [64 * batch for batch in (0, 1, 2, 6, 22, 38)])
 
 
 def wait_until(happened: Callable[[], bool]) -> bool:
@@ -139,6 +141,24 @@ def wait_until(happened: Callable[[], bool]) -> bool:
         time.sleep(0.01)
     time.sleep(0.1)
     return happened()
+
+
+def test_large_images_come_in_small_blocks() -> None:
+    asked: list[int] = []
+
+    class Large(Numbered):
+        def __getitem__(self, index: slice | torch.Tensor) -> Pair:
+            assert isinstance(index, slice)
+            asked.append(index.stop - index.start)
+            return torch.zeros(1, 3, 200, 200).expand(asked[-1], 3, 200, 200), torch.zeros(
+                asked[-1]
+            )
+
+    for _ in Batches(Large(100), 4, workers=1, encoder=lambda x, _: x.expand(5, *x.shape)):
+        pass
+    for _ in Batches(Large(100), 4, workers=1):
+        pass
+    assert max(asked) == 12  # batches of 4, of which 1024 and 2048 times 28 x 28 pixels are 1 and 3
 
 
 def test_more_is_prepared_ahead_where_that_is_slow() -> None:

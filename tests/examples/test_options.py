@@ -17,7 +17,7 @@ OPTIONS: list[tuple[str, Any, str, Any]] = [
     ("device", "", "cpu", "cpu"),
     ("b", 64, "7", 7),
     ("epochs", 100, "7", 7),
-    ("j", 4, "0", 0),
+    ("j", 1, "0", 0),
     ("threads", 1, "3", 3),
     ("data-dir", "", "a/b", "a/b"),
     ("out-dir", "./logs", "a/b", "a/b"),

@@ -143,6 +143,26 @@ def test_two_threads_give_the_same(outputs: int, fusions: list[Any]) -> None:
     assert fusions
 
 
+def test_nothing_is_kept_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, net = pair(*narrow(NEURONS["lif"](), 64, 10))
+    kept: list[bool] = []
+    forward = fused._Fused.forward
+
+    def watched(ctx: Any, recorded: Any, saving: bool, *args: Any) -> Any:
+        kept.append(saving)
+        return forward(ctx, recorded, saving, *args)
+
+    monkeypatch.setattr(fused._Fused, "forward", watched)
+    s_seq = poisson(9, 4, 8, 8)
+    with torch.no_grad():
+        net(s_seq)
+    functional.reset_net(net)
+    net.requires_grad_(False)(s_seq)
+    functional.reset_net(net)
+    net.requires_grad_(True)(s_seq)
+    assert kept == [False, False, True]
+
+
 def test_without_gradients_and_without_flatten(fusions: list[Any]) -> None:
     plain, net = pair(*narrow(NEURONS["lif"]())[1:])
     s_seq = poisson(9, 4, 30)

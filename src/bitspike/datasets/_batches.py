@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from itertools import islice
 from typing import Protocol
 
 import torch
@@ -13,9 +12,10 @@ import torch
 # A block is large enough to make the cost of handing it over small, and small enough that the few
 # blocks that are alive stay in the cache: 1024 images of 28 x 28 are 3 MB, 2048 of them as
 # constant-rate bits over 100 steps are 5 MB.
-_BLOCK_IMAGES = 1024
-_ENCODED_IMAGES = 2048
+_BLOCK_PIXELS = 1024 * 28 * 28
+_ENCODED_PIXELS = 2048 * 28 * 28
 _BLOCK_BATCHES = 64
+_GROWTH = 4  # the first blocks are small, for the first batch is waited for
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -128,36 +128,42 @@ class Batches:
         return images if self.encoder is None else self.encoder(images, part.start), labels
 
     def _prefetch(self, order: torch.Tensor | None) -> Iterator[Pair]:
-        images_of_block = _BLOCK_IMAGES if self.encoder is None else _ENCODED_IMAGES
-        count = min(_BLOCK_BATCHES, max(1, images_of_block // self.batch_size))
         pin = self.device.type == "cuda"
+        axis = 0 if self.encoder is None else 1
+        at, count, most = self.start, 1, 1  # in batches: the next block, and the largest one
 
-        def prepare(batch: int) -> Pair:
+        def prepare(batch: int, count: int) -> Pair:
             images, labels = self._gather(order, batch, count)
             return (images.pin_memory(), labels.pin_memory()) if pin else (images, labels)
 
-        def submit(first: int) -> Future[Pair]:
-            # With the caller's backend and whatever else is a matter of context.
-            return pool.submit(copy_context().run, prepare, first)
-
-        firsts = iter(range(self.start, len(self), count))
         with ThreadPoolExecutor(self.workers, thread_name_prefix="bitspike-batches") as pool:
             ahead: deque[Future[Pair]] = deque()
             depth = 2  # blocks, and more only if that is too few: those in use fill the cache
+
+            def refill() -> None:
+                nonlocal at, count
+                while at < len(self) and len(ahead) < depth:
+                    # With the caller's backend and whatever else is a matter of context.
+                    ahead.append(pool.submit(copy_context().run, prepare, at, count))
+                    at, count = at + count, min(_GROWTH * count, most)
+
             try:
-                ahead.extend(map(submit, islice(firsts, depth)))
-                first_of_all = True
+                refill()
+                started = False
                 while ahead:
                     block = ahead.popleft()
-                    late = not (block.done() or first_of_all)
-                    depth, first_of_all = min(depth + late, self.workers + 1), False
+                    late = started and not block.done()
                     images, labels = block.result()
-                    ahead.extend(map(submit, islice(firsts, depth - len(ahead))))
+                    started = True
+                    if late and len(labels) >= most * self.batch_size:  # no small one
+                        depth = min(depth + 1, self.workers + 1)
+                    most = self._batches_a_block(images)
+                    count = min(_GROWTH, most) if count == 1 else count
+                    refill()
                     # Copied by the thread that uses them, so that they are in order with its
                     # CUDA stream.
                     images = images.to(self.device, non_blocking=pin)
                     labels = labels.to(self.device, non_blocking=pin)
-                    axis = 0 if self.encoder is None else 1
                     yield from zip(
                         torch.split(images, self.batch_size, axis),
                         torch.split(labels, self.batch_size),
@@ -166,6 +172,15 @@ class Batches:
             finally:
                 for future in ahead:
                     future.cancel()
+
+    def _batches_a_block(self, images: torch.Tensor) -> int:
+        """How many batches of such images, or sequences of them, a block shall have."""
+        if self.encoder is None:
+            pixels, room = images.numel() // len(images), _BLOCK_PIXELS
+        else:
+            T, N = images.shape[:2]
+            pixels, room = images.numel() // (T * N), _ENCODED_PIXELS
+        return max(1, min(_BLOCK_BATCHES, room // (max(1, pixels) * self.batch_size)))
 
 
 def _integer(least: int | None, value: int, name: str) -> int:

@@ -50,7 +50,7 @@ class Options:
     device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
     b: int = option(64, "batch size", type=int)
     epochs: int = option(100, "train until this epoch", type=int)
-    j: int = option(4, "threads that prepare batches ahead; 0: none", type=int)
+    j: int = option(1, "threads that prepare batches ahead; 0: none", type=int)
     threads: int = option(
         1, "threads that the kernels on the CPU may take; -j adds its own", type=int
     )

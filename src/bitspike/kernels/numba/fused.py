@@ -46,9 +46,13 @@ def _is_start(state: Tensor | float) -> bool:
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, recorded: Recorded, pixels: ActivePixels, weight: Tensor, *states: Tensor
+        ctx: Any,
+        recorded: Recorded,
+        saving: bool,
+        pixels: ActivePixels,
+        weight: Tensor,
+        *states: Tensor,
     ) -> tuple[Any, ...]:
-        saving = ctx.needs_input_grad[2]
         T, B, (N, I) = pixels.steps, len(pixels.count), weight.shape
         kernels, numbers = recorded.kernels(store, (), np.float32)
         starts = [state.contiguous() for state in states]
@@ -93,7 +97,7 @@ class _Fused(torch.autograd.Function):
             *all_located(starts, [None if end is None else end.contiguous() for end in ends]),
             work=_work(pixels, N, len(kernels.plan.program.nodes)),
         )  # fmt: skip
-        return (None, None, out, *(None for _ in ends))
+        return (None, None, None, out, *(None for _ in ends))
 
 
 def _work(pixels: ActivePixels, outputs: int, operations: int) -> float:
@@ -117,5 +121,7 @@ def scan(
         return None
     if recorded.learned or recorded.fields:
         return None
-    y, *last = _Fused.apply(recorded, current.spikes._layout, current.weight, *starts)
+    pixels, weight = current.spikes._layout, current.weight
+    saving = torch.is_grad_enabled() and weight.requires_grad
+    y, *last = _Fused.apply(recorded, saving, pixels, weight, *starts)
     return y, tuple(last)
