@@ -24,8 +24,9 @@ NEURONS: dict[str, Make] = {
     "lif, soft, whole input, detached": lambda: neuron.LIFNode(
         tau=3.0, decay_input=False, v_threshold=0.7, v_reset=None, detach_reset=True
     ),
-    "if, resets below 0": lambda: neuron.IFNode(v_reset=-0.3),
-    "if, fires at rest": lambda: neuron.IFNode(v_threshold=-0.1, v_reset=-0.5),
+    "lif, fires at rest": lambda: neuron.LIFNode(  # with the kernels of the first one
+        v_threshold=-0.1, v_reset=-0.5, surrogate_function=surrogate.ATan()
+    ),
     "qif, keeps several values": lambda: neuron.QIFNode(surrogate_function=surrogate.ATan()),
     "synaptic, two states": lambda: neuron.SynapticNode(),
 }

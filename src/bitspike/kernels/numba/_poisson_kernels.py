@@ -17,8 +17,8 @@ from numba import njit, prange
 
 from bitspike.kernels.numba.simd import (
     add,
-    bit_and,
     bit_xor,
+    exchange,
     gather_quarters,
     load4,
     load8,
@@ -27,9 +27,7 @@ from bitspike.kernels.numba.simd import (
     mask_bytes_equal,
     mask_not_zero,
     multiply,
-    shift_left,
     shift_right,
-    splat4,
     splat8,
     store4,
     trailing_zeros,
@@ -86,17 +84,10 @@ def digit_of(p: Any, digit: Any) -> Any:
 
 
 @njit(inline="always")
-def exchange(words: Any, mask: Any, by: Any) -> Any:
-    """Exchanges the bits under ``mask`` with those ``by`` places above them."""
-    swap = bit_and(bit_xor(words, shift_right(words, by)), splat4(np.uint64(mask)))
-    return bit_xor(bit_xor(words, swap), shift_left(swap, by))
-
-
-@njit(inline="always")
 def units_of(pixels: Any) -> Any:
     """64 steps of four pixels, a lane each, to 16 units of 4 steps by 4 pixels."""
     # The number of a bit is (pixel, step) and shall be (step, pixel): exchange its digits.
-    words = exchange(gather_quarters(pixels), 0x00000000FF00FF00, 24)
+    words: Any = exchange(gather_quarters(pixels), 0x00000000FF00FF00, 24)
     words = exchange(words, 0x00CC00CC00CC00CC, 6)
     words = exchange(words, 0x0000F0F00000F0F0, 12)
     return exchange(words, 0x0A0A0A0A0A0A0A0A, 3)

@@ -13,15 +13,11 @@ from numba import njit, prange
 from bitspike.kernels.numba._table_kernels import LANES, TABLE, add_block, build
 from bitspike.kernels.numba.simd import (
     add_float,
-    bit_and,
-    bit_xor,
     empty16,
+    exchange,
     gather_bytes,
     load8,
     load16,
-    shift_left,
-    shift_right,
-    splat8,
     splat16,
     store8,
     store16,
@@ -33,16 +29,9 @@ TILE = 128  # rows that are worked on together, so that the tables of a word sta
 
 
 @njit(inline="always")
-def exchange(words: Any, mask: Any, by: Any) -> Any:
-    """Exchanges the bits under ``mask`` with those ``by`` places above them."""
-    swap = bit_and(bit_xor(words, shift_right(words, by)), splat8(np.uint64(mask)))
-    return bit_xor(bit_xor(words, swap), shift_left(swap, by))
-
-
-@njit(inline="always")
 def by_feature(rows: Any) -> Any:
     """Eight words of 64 features, a row each, to 64 bytes of eight rows, a feature each."""
-    words = exchange(gather_bytes(rows), 0x00AA00AA00AA00AA, 7)
+    words: Any = exchange(gather_bytes(rows), 0x00AA00AA00AA00AA, 7)
     words = exchange(words, 0x0000CCCC0000CCCC, 14)
     return exchange(words, 0x00000000F0F0F0F0, 28)
 

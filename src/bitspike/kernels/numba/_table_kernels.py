@@ -17,15 +17,11 @@ from numba import njit, prange
 
 from bitspike.kernels.numba.simd import (
     add_float,
-    bit_and,
-    bit_xor,
     empty16,
+    exchange,
     fetch,
     load4,
     load16,
-    shift_left,
-    shift_right,
-    splat4,
     splat16,
     store4,
     store16,
@@ -72,12 +68,7 @@ def look_up(table: Any, at: Any, unit: Any, a: Any, b: Any, c: Any, d: Any) -> A
 @njit(inline="always")
 def transpose(words: Any) -> Any:
     """4 x 4 bit transpose inside each 16-bit unit: steps and pixels change places."""
-    mask = splat4(np.uint64(0x0A0A0A0A0A0A0A0A))
-    swap = bit_and(bit_xor(words, shift_right(words, 3)), mask)
-    words = bit_xor(bit_xor(words, swap), shift_left(swap, 3))
-    mask = splat4(np.uint64(0x00CC00CC00CC00CC))
-    swap = bit_and(bit_xor(words, shift_right(words, 6)), mask)
-    return bit_xor(bit_xor(words, swap), shift_left(swap, 6))
+    return exchange(exchange(words, 0x0A0A0A0A0A0A0A0A, 3), 0x00CC00CC00CC00CC, 6)
 
 
 @njit(inline="always")

@@ -154,34 +154,40 @@ def _make_byte_mask(comparison: str) -> Callable[..., Any]:
 mask_bytes_below, mask_bytes_equal = _make_byte_mask("<"), _make_byte_mask("==")
 
 
-@intrinsic
-def gather_quarters(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
-    """Lane j of the result holds the quarters j of the four lanes of a ``U4``, in their order."""
-    quarters = ir.VectorType(ir.IntType(16), 16)
-    order = [4 * lane + quarter for quarter in range(4) for lane in range(4)]
+@intrinsic(prefer_literal=True)
+def exchange(typing_context: Any, words: Any, mask: Any, by: Any) -> Any:  # noqa: ARG001
+    """Exchanges the bits under ``mask`` of each lane with those ``by`` places above them."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        value = builder.bitcast(args[0], quarters)
-        places = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
-        turned = builder.shuffle_vector(value, ir.Constant(quarters, ir.Undefined), places)
-        return builder.bitcast(turned, a.llvm)
+        under = ir.Constant(words.llvm, [mask.literal_value] * words.lanes)
+        places = ir.Constant(words.llvm, [by.literal_value] * words.lanes)
+        above = builder.lshr(args[0], places)
+        swap = builder.and_(builder.xor(args[0], above), under)
+        return builder.xor(builder.xor(args[0], swap), builder.shl(swap, places))
 
-    return a(a), generate
+    return words(words, mask, by), generate
 
 
-@intrinsic
-def gather_bytes(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
-    """Lane j of the result holds the bytes j of the eight lanes of a ``U8``, in their order."""
-    octets = ir.VectorType(ir.IntType(8), 64)
-    order = [8 * lane + byte for byte in range(8) for lane in range(8)]
+def _make_gather(vector: Vector, bits: int) -> Callable[..., Any]:
+    parts = 64 // bits
+    pieces = ir.VectorType(ir.IntType(bits), parts * vector.lanes)
+    order = [parts * lane + part for part in range(parts) for lane in range(vector.lanes)]
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        value = builder.bitcast(args[0], octets)
-        places = ir.Constant(ir.VectorType(ir.IntType(32), 64), order)
-        turned = builder.shuffle_vector(value, ir.Constant(octets, ir.Undefined), places)
-        return builder.bitcast(turned, a.llvm)
+    @intrinsic
+    def gather(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            value = builder.bitcast(args[0], pieces)
+            places = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+            turned = builder.shuffle_vector(value, ir.Constant(pieces, ir.Undefined), places)
+            return builder.bitcast(turned, a.llvm)
 
-    return a(a), generate
+        return a(a), generate
+
+    return gather
+
+
+# Lane j of the result holds the parts j of all lanes, in their order.
+gather_quarters, gather_bytes = _make_gather(U4, 16), _make_gather(U8, 8)
 
 
 @intrinsic
