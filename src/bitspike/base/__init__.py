@@ -2,6 +2,7 @@
 
 from bitspike.base._chain import calls_in_turn, is_chain
 from bitspike.base._functional import to_functional_forward
+from bitspike.base._hooks import has_hooks, wants_more_than_output
 from bitspike.base._memory import (
     MemoryModule,
     StateError,
@@ -20,9 +21,11 @@ __all__ = [
     "StepModule",
     "calls_in_turn",
     "extract_memories",
+    "has_hooks",
     "is_chain",
     "load_memories",
     "memories",
     "named_memories",
     "to_functional_forward",
+    "wants_more_than_output",
 ]

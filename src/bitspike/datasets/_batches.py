@@ -1,6 +1,5 @@
 """The batches of one epoch, in an order that depends on nothing but (seed, epoch)."""
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +7,8 @@ from contextvars import copy_context
 from typing import Protocol
 
 import torch
+
+from bitspike._seeds import seed_of
 
 # A block is large enough to make the cost of handing it over small, and small enough that the few
 # blocks that are alive stay in the cache: 1024 images of 28 x 28 are 3 MB, 2048 of them as
@@ -117,8 +118,7 @@ class Batches:
             yield images.to(self.device), labels.to(self.device)
 
     def _order(self) -> torch.Tensor:
-        digest = hashlib.sha256(f"{self.seed}/{self.epoch}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+        generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch, octets=4))
         return torch.randperm(len(self.dataset), generator=generator)
 
     def _gather(self, order: torch.Tensor | None, batch: int, count: int) -> Pair:
@@ -158,7 +158,7 @@ class Batches:
                     if late and len(labels) >= most * self.batch_size:  # no small one
                         depth = min(depth + 1, self.workers + 1)
                     most = self._batches_a_block(images)
-                    count = min(_GROWTH, most) if count == 1 else count
+                    count = min(max(count, _GROWTH), most)
                     refill()
                     # Copied by the thread that uses them, so that they are in order with its
                     # CUDA stream.

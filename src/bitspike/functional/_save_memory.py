@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bitspike.base import MemoryModule, StepModule, is_chain
+from bitspike.base import MemoryModule, StepModule, has_hooks, is_chain
 from bitspike.functional._recompute import recomputed
 from bitspike.neuron import BaseNode
 
@@ -114,15 +114,6 @@ def _is_neuron(module: nn.Module) -> bool:
     return isinstance(module, BaseNode) and module.step_mode == "m"
 
 
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
-
-
 def _has_generator(module: nn.Module) -> bool:
     """Whether it draws from a generator of its own, which nobody would wind back."""
     return any(isinstance(value, torch.Generator) for value in vars(module).values())
@@ -131,7 +122,7 @@ def _has_generator(module: nn.Module) -> bool:
 def _flat(chain: Any) -> Iterator[nn.Module]:
     """The modules of a chain, and of the chains in it, in the order in which they are called."""
     for child in chain:
-        if _is_chain(child) and not _has_hooks(child):
+        if _is_chain(child) and not has_hooks(child):
             yield from _flat(child)
         else:
             yield child
@@ -139,7 +130,7 @@ def _flat(chain: Any) -> Iterator[nn.Module]:
 
 def _can_run_again(module: nn.Module) -> bool:
     inside = list(module.modules())
-    if any(map(_has_hooks, inside)) or any(map(_has_generator, inside)):
+    if any(map(has_hooks, inside)) or any(map(_has_generator, inside)):
         return False
     stateful = [m for m in inside if isinstance(m, MemoryModule)]
     return _is_neuron(module) or not any(m._states_carry_gradient for m in stateful)

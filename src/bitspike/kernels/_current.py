@@ -27,11 +27,6 @@ class Current:
         return torch.Size([*self.spikes.shape[:2], len(self.weight)])
 
     @property
-    def device(self) -> torch.device:
-        """Where it is computed."""
-        return self.weight.device
-
-    @property
     def dtype(self) -> torch.dtype:
         """The weight's."""
         return self.weight.dtype

@@ -1,10 +1,11 @@
 """The reference engine: one PyTorch operation after the other, differentiated by autograd."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+
+from bitspike._seeds import seed_of
 
 Step = Callable[..., Sequence[Tensor]]
 """One time step: ``step(x, *states) -> (y, *states)``, all ``[B, ...]``."""
@@ -22,8 +23,7 @@ def encode_held(x: Tensor, T: int, seed: int, first: int) -> Tensor:
     spikes = torch.empty((T, *x.shape), dtype=dtype, device=x.device)
     generator = torch.Generator(x.device)
     for b, sample in enumerate(x):
-        digest = hashlib.sha256(f"{seed}/{first + b}".encode()).digest()
-        generator.manual_seed(int.from_bytes(digest[:8], "little"))
+        generator.manual_seed(seed_of(seed, first + b, octets=8))
         spikes[:, b] = encode_poisson(sample.expand(T, *sample.shape), generator, dtype)
     return spikes
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules import module as torch_module
 
-from bitspike.base import calls_in_turn
+from bitspike.base import calls_in_turn, has_hooks, wants_more_than_output
 from bitspike.kernels import Current
 from bitspike.layer._stateless import Flatten, Linear
 from bitspike.neuron import BaseNode
@@ -57,9 +57,11 @@ def _find(modules: Sequence[Any], x: SpikeTensor) -> tuple[Current, BaseNode, Se
     if flatten is None:
         if x.ndim != 3:
             return None
-    elif flatten.start_dim != 1 or flatten.end_dim != -1 or x.ndim < 3 or _is_watched(flatten):
+    elif flatten.start_dim != 1 or flatten.end_dim != -1 or x.ndim < 3 or has_hooks(flatten):
         return None
-    if _is_watched(linear) or _everywhere() or _looks_inside(neurons):
+    if any(module._step_mode != "m" for module in modules[: len(modules) - len(rest) + 2]):
+        return None
+    if has_hooks(linear) or _everywhere() or wants_more_than_output(neurons):
         return None
     for hook in neurons._forward_hooks.values():
         if not getattr(hook, "output_only", False):
@@ -69,17 +71,3 @@ def _find(modules: Sequence[Any], x: SpikeTensor) -> tuple[Current, BaseNode, Se
 
 _everywhere: Callable[[], bool] = torch_module._has_any_global_hook
 """Whether there are hooks on all modules."""
-
-
-def _is_watched(module: Any) -> bool:
-    return bool(module._forward_hooks) or _looks_inside(module)
-
-
-def _looks_inside(module: Any) -> bool:
-    """Whether it must be called by itself: in single steps, or a hook wants its input."""
-    return bool(
-        module._step_mode != "m"
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )

@@ -1,6 +1,5 @@
 """Seed, save and restore every source of randomness that a training program touches."""
 
-import hashlib
 import os
 import random
 from typing import Any
@@ -23,12 +22,6 @@ def seed_everything(seed: int, device: torch.device) -> None:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-
-
-def seed_of(*parts: object) -> int:
-    """A seed for what the parts name, such as an epoch's images: other parts, another seed."""
-    text = "/".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
 
 
 def random_state() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bitspike.kernels._plan import (
 )
 from bitspike.kernels._trace import deciding_value
 from bitspike.kernels.numba import _table_kernels
-from bitspike.kernels.numba._scan_source import TEXT, Source, number_lines, step_lines
+from bitspike.kernels.numba._scan_source import TEXT, Source, number_lines, replay, step_lines
 from bitspike.kernels.numba.simd import empty16, splat16
 
 LANES = _table_kernels.LANES
@@ -161,21 +161,12 @@ def forward(
 
 
 def _replay(plan: Plan) -> list[str]:
-    program, stored = plan.program, plan.stored
-    if not stored or _keeps_in_place(plan):
+    if not plan.stored or _keeps_in_place(plan):
         return []
-    places = needed(program, [*program.results[1:], *stored], lambda _: False)
-    body = step_lines(program, places)
-    body += [f"row{i}[j] = n{place}" for i, place in enumerate(stored)]
-    return [
-        *number_lines(program, places),
-        *_start_lines(plan),
-        "for t in range(T):",
-        "    x_row = current[t * ROW : (t + 1) * ROW]",
-        *(f"    row{i} = all{i}[t * ROW : (t + 1) * ROW]" for i in range(len(stored))),
-        "    for j in range(ROW):",
-        *(f"        {line}" for line in body),
-    ]
+    stored = range(len(plan.stored))
+    row = ["x_row = current[t * ROW : (t + 1) * ROW]"]
+    row += [f"row{i} = all{i}[t * ROW : (t + 1) * ROW]" for i in stored]
+    return replay(plan, _start_lines(plan), row, "ROW", "row{}[j]")
 
 
 def backward_source(plan: Plan) -> Source:

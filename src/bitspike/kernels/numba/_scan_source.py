@@ -182,24 +182,37 @@ _BITS = [
 ]
 
 
-def _replay(plan: Plan) -> list[str]:
-    """Runs the steps of a task again and keeps of each what backward needs."""
+def replay(plan: Plan, start: list[str], row: list[str], size: str, keep: str) -> list[str]:
+    """Runs the steps of a task again and keeps of each what backward needs.
+
+    Args:
+        plan: a step that keeps something.
+        start: what is made before the first step, the states among it.
+        row: what is made at each step, ``x_row`` among it.
+        size: how many neurons a row has.
+        keep: where a kept value of neuron j goes; ``{}`` stands for its number.
+    """
     program, stored = plan.program, plan.stored
-    if not stored:
-        return []
     places = needed(program, [*program.results[1:], *stored], lambda _: False)
     body = step_lines(program, places)
-    body += [f"all{i}[t * count + j] = n{place}" for i, place in enumerate(stored)]
+    body += [f"{keep.format(i)} = n{place}" for i, place in enumerate(stored)]
     return [
         *number_lines(program, places),
-        *_state_lines(program),
-        *(f"all{i} = np.empty(T * count, dtype)" for i in range(len(stored))),
+        *start,
         "for t in range(T):",
-        "    x_at = t * x_t + r * x_r + begin",
-        "    x_row = x[x_at : x_at + count]",
-        "    for j in range(count):",
+        *(f"    {line}" for line in row),
+        f"    for j in range({size}):",
         *(f"        {line}" for line in body),
     ]
+
+
+def _replay(plan: Plan) -> list[str]:
+    if not plan.stored:
+        return []
+    start = _state_lines(plan.program)
+    start += [f"all{i} = np.empty(T * count, dtype)" for i in range(len(plan.stored))]
+    row = ["x_at = t * x_t + r * x_r + begin", "x_row = x[x_at : x_at + count]"]
+    return replay(plan, start, row, "count", "all{}[t * count + j]")
 
 
 def backward_source(plan: Plan, held: bool) -> Source:

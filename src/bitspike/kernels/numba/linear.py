@@ -19,7 +19,7 @@ from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 
 LANES = 16
-FEW_ROWS = 128
+FEW_ROWS, MANY_OUTPUTS = 128, 512
 PARTS = 4  # of the samples, in the gradient of a narrow layer's weight
 
 _F32, _I32, _U64 = np.float32, np.int32, np.uint64
@@ -56,11 +56,12 @@ _over_time = Kernel(_rows_kernels.count_over_time, arrays={"words": (_U64, 3), "
 def forward_way(density: float, outputs: int, rows: int) -> str:
     """How to add up the weights at the spikes: ``events``, ``tables`` or one matrix ``product``.
 
-    The bounds are those of ``python -m benchmarks events`` on two cores. Tables cost the same for
-    any density, and are not worth being made for a few rows.
+    The bounds are those of ``python -m benchmarks events`` on two cores, for few rows those of an
+    earlier run of it without tables. Tables cost the same for any density, and are not worth being
+    made for a few rows.
     """
     if rows < FEW_ROWS:
-        return "events" if density < 0.25 else "product"
+        return "events" if density < (0.40 if outputs < MANY_OUTPUTS else 0.25) else "product"
     few = 0.04 if outputs <= LANES else 0.08 if outputs <= 2 * LANES else 0.14
     return "events" if density < few else "tables"
 
@@ -68,7 +69,7 @@ def forward_way(density: float, outputs: int, rows: int) -> str:
 def weight_way(density: float, outputs: int, rows: int) -> str:
     """The same for the gradient of the weight."""
     if rows < FEW_ROWS:
-        return "events" if density < 0.30 else "product"
+        return "events" if density < (0.40 if outputs < MANY_OUTPUTS else 0.30) else "product"
     few = 0.08 if outputs <= LANES else 0.12 if outputs <= 2 * LANES else 0.18
     return "events" if density < few else "tables"
 

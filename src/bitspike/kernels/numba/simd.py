@@ -86,7 +86,7 @@ def _make_splat(vector: Vector) -> Callable[..., Any]:
 
 
 load16, store16, splat16 = _make_load(F16), _make_store(F16), _make_splat(F16)
-load4, store4, splat4 = _make_load(U4), _make_store(U4), _make_splat(U4)
+load4, store4 = _make_load(U4), _make_store(U4)
 load8, store8, splat8 = _make_load(U8), _make_store(U8), _make_splat(U8)
 
 
@@ -111,23 +111,17 @@ def _make_binary(operation: str) -> Callable[..., Any]:
 add_float, subtract_float = _make_binary("fadd"), _make_binary("fsub")
 multiply_float = _make_binary("fmul")
 add, multiply = _make_binary("add"), _make_binary("mul")
-bit_and, bit_xor = _make_binary("and_"), _make_binary("xor")
+bit_xor = _make_binary("xor")
 
 
-def _make_shift(operation: str) -> Callable[..., Any]:
-    @intrinsic(prefer_literal=True)
-    def shift(typing_context: Any, a: Any, count: Any) -> Any:  # noqa: ARG001
-        by = count.literal_value
+@intrinsic(prefer_literal=True)
+def shift_right(typing_context: Any, a: Any, count: Any) -> Any:  # noqa: ARG001
+    """Each lane shifted by ``count`` bits, with zeros from above."""
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-            return getattr(builder, operation)(args[0], ir.Constant(a.llvm, [by] * a.lanes))
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        return builder.lshr(args[0], ir.Constant(a.llvm, [count.literal_value] * a.lanes))
 
-        return a(a, count), generate
-
-    return shift
-
-
-shift_left, shift_right = _make_shift("shl"), _make_shift("lshr")
+    return a(a, count), generate
 
 
 def _make_byte_mask(comparison: str) -> Callable[..., Any]:
