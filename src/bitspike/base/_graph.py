@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 # Saved by every probe: its content is never looked at, only whether autograd still holds it.
-_TOKEN = torch.empty(0)
+with torch.inference_mode(False):
+    _TOKEN = torch.empty(0, device="cpu")
 
 
 class _Probe(torch.autograd.Function):

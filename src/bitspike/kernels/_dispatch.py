@@ -8,6 +8,9 @@ from functools import cache
 from importlib.util import find_spec
 
 import torch
+from torch import Tensor, nn
+
+from bitspike.spikes import SpikeTensor
 
 BACKENDS = ("auto", "eager", "numba", "triton")
 
@@ -57,6 +60,29 @@ def _obstacle_anywhere(kernel: str) -> str | None:
         return "torch.func's transforms (grad, vmap, ...) cannot look into kernels"
     if torch.compiler.is_compiling():
         return "torch.compile cannot look into kernels"
+    if torch._C._get_tracing_state() is not None:
+        return "torch.jit.trace cannot look into kernels"
+    if torch._C._len_torch_dispatch_stack() > 0:
+        return "a dispatch mode, such as FakeTensorMode or make_fx's, cannot look into kernels"
+    return None
+
+
+_WITH_MEMORY = frozenset({Tensor, nn.Parameter, SpikeTensor})
+
+
+def obstacle_of(*tensors: Tensor | None) -> str | None:
+    """Why kernels cannot read some of these tensors; None if they can.
+
+    A subclass of ``Tensor`` may be a wrapper that has no memory of its own, or mean something by
+    each of torch's operations.
+    """
+    for one in tensors:
+        if one is None:
+            continue
+        if type(one) not in _WITH_MEMORY:
+            return f"a {type(one).__name__} is not a plain tensor"
+        if one.layout is not torch.strided:
+            return f"a tensor is {one.layout}"
     return None
 
 

@@ -187,7 +187,7 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
             return "only the input of a linear layer may be spikes"
         from bitspike.kernels.numba import linear
 
-        return linear.supports(x, weight)
+        return linear.supports(x, weight, bias)
 
     if _dispatch.choose("auto", obstacle) == "eager":
         return NotImplemented

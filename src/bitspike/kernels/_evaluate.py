@@ -49,7 +49,7 @@ def step_of(
             return torch.logical_not(*taken) if kind == "not" else getattr(torch, kind)(*taken)
 
         for node in program.nodes:
-            values.append(value_of(*node))
+            values.append(value_of(*node))  # noqa: PERF401 -- a value needs those before it
         return tuple(values[place].expand(x.shape) for place in program.results)
 
     return step

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike.kernels._current import Current
+from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._plan import Plan
 from bitspike.kernels._trace import NotTraceableError, Program, deciding_value, trace
 from bitspike.surrogate import SurrogateFunctionBase
@@ -80,6 +81,10 @@ def record(
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         # A step may do whatever Python can; what is wrong with it the eager engine will tell.
         return f"the neuron's step cannot be recorded: {error}"
+    values = [value for value in program.numbers if isinstance(value, Tensor)]
+    why = obstacle_of(*program.fields, *values)
+    if why is not None:
+        return f"the neuron computes with something else: {why}"
     for field in program.fields:
         fits: Any = torch.broadcast_shapes  # without types
         if fits(field.shape, x_seq.shape[1:]) != x_seq.shape[1:]:
@@ -134,7 +139,7 @@ class KernelStore(Generic[Kernels]):
         if key not in self._structures:
             # Values are no part of it; kept, they would hold on to parameters and their graph.
             plan.program.numbers = [0.0] * len(plan.program.numbers)
-            plan.program.fields = [torch.empty(0)] * len(plan.program.fields)
+            plan.program.fields = [torch.empty(0, device="cpu")] * len(plan.program.fields)
             plan.program.surrogates = []
             self._structures[key] = self._make(plan, form)
         return self._structures[key]

@@ -41,6 +41,27 @@ def differentiable_again(reference: Reference) -> Callable[[Callable[..., Any]],
     return decorate
 
 
+def differentiable_once(why: str) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a ``backward`` that keeps too little to be differentiated again: it raises.
+
+    torch's own ``once_differentiable`` lets pass what depends on saved tensors alone.
+
+    Args:
+        why: what cannot be differentiated again, and what to do.
+    """
+
+    def decorate(backward: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(backward)
+        def run(ctx: Any, *grads: Tensor | None) -> Any:
+            if torch.is_grad_enabled():
+                raise RuntimeError(f"gradients of gradients (create_graph=True): {why}")
+            return backward(ctx, *grads)
+
+        return run
+
+    return decorate
+
+
 def _by_reference(ctx: Any, reference: Reference, grads: tuple[Tensor | None, ...]) -> Any:
     arguments, compute = reference(ctx)
     wanted = {
