@@ -33,7 +33,8 @@ def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return x, None
-    if torch._C._are_functorch_transforms_active():  # torch.func has graphs of its own
+    # torch.func and tracers have graphs of their own.
+    if torch._C._are_functorch_transforms_active() or torch._C._get_tracing_state() is not None:
         return x, None
     if not (x.requires_grad or (learns and x.is_floating_point())):
         return x, None
