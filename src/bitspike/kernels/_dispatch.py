@@ -56,6 +56,11 @@ def _obstacle_anywhere(kernel: str) -> str | None:
     """Why none of these kernels can run here, whatever it is; None if one can."""
     if not _installed(kernel):
         return f"{kernel} is not installed: {_CURES[kernel]}"
+    return tracer()
+
+
+def tracer() -> str | None:
+    """Who watches torch's operations in place of computing with memory; None if nobody does."""
     if torch._C._are_functorch_transforms_active():
         return "torch.func's transforms (grad, vmap, ...) cannot look into kernels"
     if torch.compiler.is_compiling():
