@@ -191,12 +191,6 @@ def test_view_that_cuts_a_row_is_dense_and_right() -> None:
     assert torch.equal(result + 0, DENSE.view(6, 2, 180))
 
 
-@pytest.mark.parametrize("write", [lambda s: s.mul_(2), lambda s: s.fill_(1), lambda s: s.zero_()])
-def test_writing_into_spikes_is_refused(write: Operation) -> None:
-    with pytest.raises(RuntimeError, match=r"SpikeTensor, which cannot be changed.*dense\(\)"):
-        write(pack(DENSE))
-
-
 def test_trace_names_what_unpacked() -> None:
     spikes = pack(DENSE)
     with trace_unpacking() as unpacked:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from bitspike.spikes import plain
+
 # Saved by every probe: its content is never looked at, only whether autograd still holds it.
 with torch.inference_mode(False):
     _TOKEN = torch.empty(0, device="cpu")
@@ -38,6 +40,7 @@ def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
         return x, None
     if not (x.requires_grad or (learns and x.is_floating_point())):
         return x, None
+    x = plain(x)
     root = x if x.requires_grad else x.detach().requires_grad_()
     y: Tensor = _Probe.apply(root, x.requires_grad)  # type: ignore[no-untyped-call]
     return y, y.grad_fn

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike.spikes import SpikeTensor, pack
+from bitspike.spikes import SpikeTensor, pack, plain
 from bitspike.spikes._bits import pack_bits, unpack_bits, word_count
 from bitspike.spikes._layout import Rows
 
@@ -136,7 +136,7 @@ def sparse_linear(
         raise ValueError(f"strategy must be 'torch' or 'sparse', but got {strategy!r}")
     if strategy == "sparse":
         _check_matrix(spike, "sparse_linear")
-        spike = _Threshold.apply(spike)  # type: ignore[no-untyped-call]
+        spike = _Threshold.apply(plain(spike))  # type: ignore[no-untyped-call]
     return F.linear(spike, weight, bias)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics
+from bitspike.spikes import plain
 
 _ONE = 4096
 """The decay that leaves nothing of a state: Loihi counts decays in 12 bits."""
@@ -86,7 +87,7 @@ def lava_cuba_lif_step(
         _Round.apply(decay)  # type: ignore[no-untyped-call]
         for decay in (current_decay, voltage_decay)
     ]
-    current: Tensor = _Leak.apply(x, decays[0], current_state, s_scale)  # type: ignore[no-untyped-call]
+    current: Tensor = _Leak.apply(plain(x), decays[0], current_state, s_scale)  # type: ignore[no-untyped-call]
     h: Tensor = _Leak.apply(current, decays[1], voltage_state, s_scale)  # type: ignore[no-untyped-call]
     spike = surrogate_function(h - (v_threshold + v_threshold_eps))
     return spike, current, dynamics.voltage_reset(h, spike, v_threshold, v_reset, detach_reset)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bitspike import kernels
 from bitspike.functional._scene import Scene, Surroundings, Values, replaced
 from bitspike.kernels._second_order import differentiable_once
-from bitspike.spikes import SpikeTensor
+from bitspike.spikes import SpikeTensor, plain
 from bitspike.spikes._layout import Rows
 
 
@@ -174,7 +174,7 @@ def recomputed(modules: Sequence[nn.Module], x: Tensor, chunks: int = 1) -> Tens
     tensors = [*scene.parameters, *(v for v in scene.states() if isinstance(v, Tensor))]
     before = scene.states()
     try:
-        y, *outputs = _Recomputed.apply(scene, tuple(modules), chunks, x, *tensors)  # type: ignore[no-untyped-call]
+        y, *outputs = _Recomputed.apply(scene, tuple(modules), chunks, plain(x), *tensors)  # type: ignore[no-untyped-call]
     except BaseException:
         scene.set_states(before)
         raise

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bitspike.functional._rate_loss import _wanted
 from bitspike.functional._sequence import check_sequence
+from bitspike.spikes import plain
 
 
 def first_spike_index(spikes: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ def first_spike_time(s_seq: Tensor) -> Tensor:
         Time steps, from 0, in the dtype of ``s_seq``, ``[...]``.
     """
     check_sequence(s_seq, 1, "first_spike_time")
-    return _FirstSpikeTime.apply(s_seq)  # type: ignore[no-any-return, no-untyped-call]
+    return _FirstSpikeTime.apply(plain(s_seq))  # type: ignore[no-any-return, no-untyped-call]
 
 
 def mse_temporal_loss(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.neuron import BaseNode
+from bitspike.spikes import plain
 
 
 class ReplaceforGrad(torch.autograd.Function):
@@ -25,7 +26,7 @@ class ReplaceforGrad(torch.autograd.Function):
 def _with_trace(module: nn.Module, spike: Tensor, trace: Tensor) -> Tensor:
     with torch.no_grad():
         y = module(spike)
-    z = module(ReplaceforGrad.apply(spike, trace))  # type: ignore[no-untyped-call]
+    z = module(ReplaceforGrad.apply(plain(spike), trace))  # type: ignore[no-untyped-call]
     out: Tensor = ReplaceforGrad.apply(z, y)  # type: ignore[no-untyped-call]
     return out
 

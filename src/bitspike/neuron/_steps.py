@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.base import MemoryModule
+from bitspike.spikes import plain
 
 
 def name_of(module: nn.Module) -> str:
@@ -40,6 +41,10 @@ def count(module: object, name: str, value: Any) -> int:
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """Under autocast membranes stay in float32; elsewhere ``x`` as it is."""
+    """Under autocast membranes stay in float32; elsewhere ``x`` as it is.
+
+    What `autograd.Function` is to take must have passed here, see `bitspike.spikes.plain`.
+    """
+    x = plain(x)
     half = x.dtype in (torch.float16, torch.bfloat16)
     return x.float() if half and torch.is_autocast_enabled(x.device.type) else x

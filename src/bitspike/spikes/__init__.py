@@ -9,7 +9,8 @@ import torch
 
 from bitspike.spikes import _copies, _logic, _operations  # noqa: F401 -- register what stays on bits
 from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
+from bitspike.spikes._written import plain
 
 torch.serialization.add_safe_globals([rebuild])
 
-__all__ = ["SpikeTensor", "pack", "trace_unpacking"]
+__all__ = ["SpikeTensor", "pack", "plain", "trace_unpacking"]

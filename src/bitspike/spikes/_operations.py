@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import Permuted
 from bitspike.spikes._pixels import ActivePixels
 from bitspike.spikes._tensor import Handler, SpikeTensor, functions, operations
+from bitspike.spikes._written import join
 
 aten = torch.ops.aten
 
@@ -272,7 +274,9 @@ def _short_view(s: Any, shape: tuple[int, ...]) -> Any:
     if not isinstance(s, SpikeTensor) or s.requires_grad or -1 in shape or not s.numel():
         return NotImplemented
     viewed = s._layout.view(shape) if math.prod(shape) == s.numel() else None
-    return NotImplemented if viewed is None else SpikeTensor._of(viewed, s)
+    if viewed is None:
+        return NotImplemented
+    return join(s, SpikeTensor._of(viewed, s), lambda x: x.view(shape))
 
 
 def _flatten(s: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -288,7 +292,11 @@ def _split_samples(s: Any, size: Any, dim: int = 0) -> Any:
     whole = pixels and isinstance(size, int) and size > 0 and len(s._layout.count) > 0
     if not whole or s.requires_grad or dim not in (1, 1 - s.ndim):
         return NotImplemented
-    return tuple(SpikeTensor._of(part, s) for part in s._layout.split(size))
+    parts = map(SpikeTensor._of, s._layout.split(size), repeat(s))
+    return tuple(
+        join(s, part, lambda x, place=place: x.split(size, dim)[place])
+        for place, part in enumerate(parts)
+    )
 
 
 functions[Tensor.split] = functions[torch.split] = _split_samples

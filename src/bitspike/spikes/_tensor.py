@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map_only
 from bitspike.spikes._bits import popcount
 from bitspike.spikes._html import html
 from bitspike.spikes._layout import Layout, Rows
+from bitspike.spikes._written import Family, Path, WrittenSpikes, join, write_into, written_by
 
 Handler = Callable[..., Any]
 
@@ -31,12 +32,17 @@ class SpikeTensor(Tensor):
     dense tensor: what has no fast path on bits unpacks first. Gradients with respect to it are
     ordinary dense tensors; what autograd saves of it for the backward pass are the bits.
 
+    Writing into it works as with any tensor, and makes a dense one of it and of all its views: see
+    `bitspike.spikes._written`. A part that cuts a row of words, such as ``s[..., 0]``, is a copy.
+
     Make one with `pack`; see `dense`, `count`, `rate`, `words`.
     """
 
     _layout: Layout
     _shape: torch.Size
     _dtype: torch.dtype
+    _family: Family | None = None
+    _path: Path = ()
 
     @staticmethod
     def __new__(cls, layout: Layout, dtype: torch.dtype = torch.float32) -> "SpikeTensor":
@@ -115,9 +121,14 @@ class SpikeTensor(Tensor):
             result = functions[func](*args, **(kwargs or {}))
             if result is not NotImplemented:
                 return result
+        written = [s for s in written_by(func, args, kwargs or {}) if isinstance(s, SpikeTensor)]
+        if written:
+            for spikes in written:
+                write_into(spikes)
+            return func(*args, **(kwargs or {}))
         # The inherited one would make a SpikeTensor of every result.
         with torch._C.DisableTorchFunctionSubclass():
-            return func(*args, **(kwargs or {}))
+            return _apart(func(*args, **(kwargs or {})))
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
@@ -127,7 +138,7 @@ class SpikeTensor(Tensor):
         if handler is not None:
             result = handler(*args, **(kwargs or {}))
             if result is not NotImplemented:
-                return result
+                return _joined(func, result, args, kwargs or {}) if func.is_view else result
         _refuse_writing(func, args, kwargs or {})
         return func(*_unpack_all(args, func), **_unpack_all(kwargs or {}, func))
 
@@ -154,6 +165,14 @@ class SpikeTensor(Tensor):
         rows = self._layout.rows()
         return rebuild, (rows.words, rows.features, self.dtype, self.requires_grad)
 
+    def _become_written(self, values: Tensor, path: Path) -> None:
+        """Stands for a view of ``values`` from now."""
+        attached = self.requires_grad or not values.requires_grad
+        for name in ("_layout", "_shape", "_dtype", "_family"):
+            self.__dict__.pop(name, None)
+        self.__class__ = WrittenSpikes  # type: ignore[assignment]
+        self._values, self._path, self._attached = values, path, attached
+
     @classmethod
     def _of(cls, layout: Layout, like: Tensor) -> Self:
         return cls(layout, like.dtype)
@@ -164,7 +183,7 @@ class _Unpack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: SpikeTensor) -> Tensor:  # noqa: ARG004
-        return _dense(s, "dense")
+        return _dense(s, "dense").data  # no view, into which torch would refuse to write
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
@@ -175,6 +194,28 @@ def _dense(s: SpikeTensor, why: str) -> Tensor:
     for trace in _traces:
         trace[why] += 1
     return s._layout.rows().dense(s.dtype)
+
+
+def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The spikes that a view operation has returned, in the family of those it was given."""
+    whole, *others = args  # a view must not hold on to the tensor, which has a graph
+    if not isinstance(result, SpikeTensor):
+        return [
+            join(whole, part, lambda x, place=place: func(x, *others, **kwargs)[place])
+            for place, part in enumerate(result)
+        ]
+    if func in (torch.ops.aten.detach.default, torch.ops.aten.alias.default):
+        return join(whole, result)
+    return join(whole, result, lambda x: func(x, *others, **kwargs))
+
+
+def _apart(result: Any) -> Any:
+    """What could not stay bits was copied: a view in name only, into which nobody may write."""
+    if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):
+        return result.clone()
+    if isinstance(result, tuple | list) and any(type(one) is Tensor for one in result):
+        return type(result)(map(_apart, result)) if type(result) in (tuple, list) else result
+    return result
 
 
 def _refuse_writing(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

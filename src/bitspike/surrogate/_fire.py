@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.spikes import plain
+
 
 def heaviside(x: Tensor) -> Tensor:
     """``Theta(x)``: 1 where ``x >= 0``, else 0, in the dtype of ``x``. Not differentiable."""
@@ -57,7 +59,7 @@ def fire(x: Tensor, surrogate: Any, *shape: Any) -> Tensor:
     """
     transformed = torch._C._are_functorch_transforms_active()
     function = _TransformedFire if transformed else _Fire
-    spikes: Tensor = function.apply(x, surrogate, *shape)  # type: ignore[no-untyped-call]
+    spikes: Tensor = function.apply(plain(x), surrogate, *shape)  # type: ignore[no-untyped-call]
     learned = any(isinstance(p, Tensor) and p.requires_grad for p in shape)
     if learned and torch.is_grad_enabled():
         smooth = surrogate.primitive(x.detach(), *shape)
