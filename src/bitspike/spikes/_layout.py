@@ -52,6 +52,15 @@ class Rows:
     features: tuple[int, ...]
     counts: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        words = self.words
+        if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(self.size):
+            raise ValueError(
+                f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold the "
+                f"features {self.features}, for which the last axis must have "
+                f"{word_count(self.size)} words of torch.int64"
+            )
+
     @classmethod
     def pack(cls, dense: Tensor, lead: int) -> "Rows":
         """Rows of a dense tensor whose first ``lead`` axes are not packed."""

@@ -1,5 +1,6 @@
 """The layout of constant-rate input: only the pixels that can fire, four at a time."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,21 @@ class ActivePixels:
     units: Tensor
     steps: int
     features: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        B, size = len(self.count), math.prod(self.features)
+        fits = (
+            (self.index.dtype, self.index.shape) == (torch.int32, (B, size + STEPS - 1))
+            and (self.count.dtype, self.count.ndim) == (torch.int32, 1)
+            and (self.units.dtype, self.units.shape[:2]) == (torch.int64, (B, -(-size // STEPS)))
+            and self.units.shape[2] >= 4 * -(-self.steps // 64)
+        )
+        if not fits:
+            raise ValueError(
+                f"spikes: {self.steps} steps of the features {self.features} do not lie in index "
+                f"{tuple(self.index.shape)} {self.index.dtype}, count {tuple(self.count.shape)} "
+                f"{self.count.dtype} and units {tuple(self.units.shape)} {self.units.dtype}"
+            )
 
     @property
     def shape(self) -> torch.Size:

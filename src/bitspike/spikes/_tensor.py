@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from bitspike.spikes._bits import popcount
+from bitspike.spikes._bits import WORD, popcount
 from bitspike.spikes._html import html
 from bitspike.spikes._layout import Layout, Rows
 from bitspike.spikes._written import Family, Path, WrittenSpikes, join, write_into, written_by
@@ -234,11 +234,34 @@ def _unpack_all(tree: Any, func: Any) -> Any:
     return tree_map_only(SpikeTensor, lambda s: _dense(s, str(func)), tree)
 
 
+def _check_file(words: Any, features: Any, dtype: Any) -> None:
+    if type(words) is not Tensor or words.layout is not torch.strided or words.requires_grad:
+        raise ValueError("spikes in a file: their words are not a plain tensor")
+    sizes = isinstance(features, tuple | list) and all(type(n) is int and n >= 0 for n in features)
+    if not sizes:
+        raise ValueError(f"spikes in a file: their features are {features!r}, not sizes of axes")
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ValueError(f"spikes in a file: their dtype is {dtype!r}, not a floating one")
+
+
 def rebuild(
     words: Tensor, features: tuple[int, ...], dtype: torch.dtype, requires_grad: bool
 ) -> SpikeTensor:
-    """What pickle calls."""
-    spikes = SpikeTensor(Rows(words, tuple(features)), dtype)
+    """Make spikes of what a file holds, for ``pickle`` and ``torch.load``.
+
+    Raises:
+        ValueError: if it is no spikes: kernels believe what the layout says.
+    """
+    _check_file(words, features, dtype)
+    rows = Rows(words, tuple(features))
+    beyond = rows.size % WORD
+    if (
+        beyond
+        and words.numel()
+        and bool((words[..., -1] >> beyond & ((1 << WORD - beyond) - 1)).any())
+    ):
+        raise ValueError(f"spikes in a file: bits are set beyond the features {tuple(features)}")
+    spikes = SpikeTensor(rows, dtype)
     return spikes.requires_grad_(requires_grad)  # type: ignore[return-value]
 
 
