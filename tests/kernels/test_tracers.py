@@ -54,7 +54,7 @@ def test_fake_tensors_give_shapes(net: Network, x: Tensor) -> None:
 
 
 def _fx(net: Network, x: Tensor) -> Callable[[Tensor], Tensor]:
-    return make_fx(net)(x)  # type: ignore[no-any-return]
+    return make_fx(net)(x)
 
 
 def _jit(net: Network, x: Tensor) -> Callable[[Tensor], Tensor]:
@@ -76,8 +76,8 @@ def test_traces_compute_with_other_inputs(
 def test_tensorboard_draws_the_graph(net: Network, x: Tensor, tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(tmp_path) as writer:  # type: ignore[no-untyped-call]
-        writer.add_graph(net, x)  # type: ignore[no-untyped-call]
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_graph(net, x)
     assert any(tmp_path.iterdir())
 
 
@@ -141,7 +141,7 @@ def _spikes(x: Tensor, device: Any) -> list[Tensor]:
         neuron.LIFNode(surrogate_function=surrogate.ATan()),
     )
     weight = torch.linspace(-0.1, 0.2, 1920, device="cpu").view(10, 192)
-    nn.init.constant_(net[0].weight, 0.0).data.copy_(weight)
+    net.load_state_dict({"0.weight": weight})
     functional.set_step_mode(net, "m")
     y = net(s)
     y.mean(0).sum().backward()

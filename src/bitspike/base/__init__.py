@@ -11,6 +11,7 @@ from bitspike.base._memory import (
     memories,
     named_memories,
 )
+from bitspike.base._states import lending
 from bitspike.base._step import MultiStepModule, SingleStepModule, StepModule
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "extract_memories",
     "has_hooks",
     "is_chain",
+    "lending",
     "load_memories",
     "memories",
     "named_memories",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.base._graph import is_freed, probe
-from bitspike.base._states import States, as_tuple, holding, only_one
+from bitspike.base._states import States, as_tuple, holding, only_one, runs_again
 from bitspike.base._step import StepModule
 
 
@@ -151,10 +151,24 @@ class MemoryModule(nn.Module, StepModule):
     # -- forward ----------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """One time step or a whole sequence, as `step_mode` says."""
+        """One time step or a whole sequence, as `step_mode` says.
+
+        Raises:
+            StateError: inside of a backward pass, where the state is not what it was before.
+        """
+        self._refuse_to_run_again()
         if self.step_mode == "s":
             return self.single_step_forward(*args, **kwargs)
         return self.multi_step_forward(*args, **kwargs)
+
+    def _refuse_to_run_again(self) -> None:
+        idle = not self._states_carry_gradient and not self.training
+        if runs_again() and not idle and any(True for _ in self.named_memories()):
+            raise StateError(
+                f"{self._whoami()}: it runs a second time inside of backward(), as "
+                "torch.utils.checkpoint does it, from the state that its first run left behind. "
+                "Use functional.save_memory(net) instead, which winds states back"
+            )
 
     def single_step_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         """One time step, ``[B, ...]``."""

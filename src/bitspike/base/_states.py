@@ -2,12 +2,35 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 if TYPE_CHECKING:
     from bitspike.base._memory import MemoryModule
 
 States = tuple[Any, ...]
+
+_lent: ContextVar[bool] = ContextVar("bitspike_states_are_lent", default=False)
+
+
+@contextmanager
+def lending() -> Iterator[None]:
+    """While entered, modules run on states that somebody has put there for this run."""
+    token = _lent.set(True)
+    try:
+        yield
+    finally:
+        _lent.reset(token)
+
+
+def runs_again() -> bool:
+    """Whether this is a forward pass inside of a backward pass, on whatever state was left behind.
+
+    ``torch.utils.checkpoint`` runs modules a second time when backward comes to them.
+    """
+    return torch._C._current_graph_task_id() != -1 and not _lent.get()
 
 
 @contextmanager
@@ -30,7 +53,8 @@ def holding(modules: Sequence["MemoryModule"], states: Sequence[Any]) -> Iterato
             module._graph_node = None  # the graph of the caller's states is the caller's affair
         for (module, name), state in zip(slots, states, strict=True):
             module._memories[name] = state
-        yield
+        with lending():
+            yield
     finally:
         for module, memories, graph_node in own:
             module._memories.clear()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, lending
 
 Values = tuple[Any, ...]
 
@@ -78,7 +78,8 @@ class Scene:
                     stage["_memories"] = dict.fromkeys(live[number]["_memories"])
                 object.__setattr__(module, "__dict__", stage)
             self.set_states(states)
-            yield
+            with lending():
+                yield
         finally:
             for module, attributes in zip(self.modules, live, strict=True):
                 object.__setattr__(module, "__dict__", attributes)

@@ -49,7 +49,7 @@ class HeldTensor(Tensor):
 def _write_out(held: HeldTensor) -> None:
     """Gives ``held`` memory for each step, in the order of its one step, and makes it a Tensor."""
     with torch.no_grad():
-        order = [0, *sorted(range(1, held.dim()), key=lambda axis: -held.stride(axis))]
+        order = [0, *sorted(range(1, held.dim()), key=held.stride, reverse=True)]
         dense = held.permute(order).clone(memory_format=torch.contiguous_format)
         held.data = dense.permute([order.index(axis) for axis in range(held.dim())])
     held.__class__ = Tensor  # type: ignore[assignment]

@@ -177,6 +177,7 @@ class BaseNode(Describable, MemoryModule):
 
         Where a kernel can compute both together, the current itself is never written down.
         """
+        self._refuse_to_run_again()
         if not self.store_v_seq and _runs_by_step(type(self)):  # type: ignore[arg-type]
             states = [self._start(name, current) for name in self.state_names]
             found = kernels.scan_of_current(

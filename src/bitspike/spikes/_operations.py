@@ -13,7 +13,7 @@ from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import Permuted
 from bitspike.spikes._pixels import ActivePixels
 from bitspike.spikes._tensor import Handler, SpikeTensor, functions, operations
-from bitspike.spikes._written import join
+from bitspike.spikes._written import join, join_parts
 
 aten = torch.ops.aten
 
@@ -293,10 +293,7 @@ def _split_samples(s: Any, size: Any, dim: int = 0) -> Any:
     if not whole or s.requires_grad or dim not in (1, 1 - s.ndim):
         return NotImplemented
     parts = map(SpikeTensor._of, s._layout.split(size), repeat(s))
-    return tuple(
-        join(s, part, lambda x, place=place: x.split(size, dim)[place])
-        for place, part in enumerate(parts)
-    )
+    return tuple(join_parts(s, parts, lambda x: torch.split(x, size, dim)))
 
 
 functions[Tensor.split] = functions[torch.split] = _split_samples

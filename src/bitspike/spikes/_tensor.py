@@ -12,7 +12,15 @@ from torch.utils._pytree import tree_map_only
 from bitspike.spikes._bits import WORD, popcount
 from bitspike.spikes._html import html
 from bitspike.spikes._layout import Layout, Rows
-from bitspike.spikes._written import Family, Path, WrittenSpikes, join, write_into, written_by
+from bitspike.spikes._written import (
+    Family,
+    Path,
+    WrittenSpikes,
+    join,
+    join_parts,
+    write_into,
+    written_by,
+)
 
 Handler = Callable[..., Any]
 
@@ -171,7 +179,7 @@ class SpikeTensor(Tensor):
         for name in ("_layout", "_shape", "_dtype", "_family"):
             self.__dict__.pop(name, None)
         self.__class__ = WrittenSpikes  # type: ignore[assignment]
-        self._values, self._path, self._attached = values, path, attached
+        self._numbers, self._path, self._attached = values, path, attached
 
     @classmethod
     def _of(cls, layout: Layout, like: Tensor) -> Self:
@@ -200,10 +208,7 @@ def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     """The spikes that a view operation has returned, in the family of those it was given."""
     whole, *others = args  # a view must not hold on to the tensor, which has a graph
     if not isinstance(result, SpikeTensor):
-        return [
-            join(whole, part, lambda x, place=place: func(x, *others, **kwargs)[place])
-            for place, part in enumerate(result)
-        ]
+        return join_parts(whole, result, lambda x: func(x, *others, **kwargs))
     if func in (torch.ops.aten.detach.default, torch.ops.aten.alias.default):
         return join(whole, result)
     return join(whole, result, lambda x: func(x, *others, **kwargs))

@@ -6,8 +6,8 @@ what it is a view of, as they share one memory with it: a tensor and its views a
 """
 
 import inspect
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,19 @@ def join(whole: "SpikeTensor", part: "SpikeTensor", view: View | None = None) ->
     return part
 
 
+def join_parts(
+    whole: "SpikeTensor",
+    parts: "Iterable[SpikeTensor]",
+    views: Callable[[Tensor], Sequence[Tensor]],
+) -> "list[SpikeTensor]":
+    """Notes that ``parts`` are ``views(whole)``, and returns them."""
+
+    def view(place: int, x: Tensor) -> Tensor:
+        return views(x)[place]
+
+    return [join(whole, part, partial(view, place)) for place, part in enumerate(parts)]
+
+
 class WrittenSpikes(Tensor):
     """What a `SpikeTensor` is after a write: a name for a dense tensor, or a view of one.
 
@@ -64,7 +77,7 @@ class WrittenSpikes(Tensor):
     graph from before the write. What calls one goes by way of `plain`.
     """
 
-    _values: Tensor
+    _numbers: Tensor
     _path: Path
     _attached: bool
 
@@ -87,7 +100,7 @@ class WrittenSpikes(Tensor):
 
 def _dense_of(written: WrittenSpikes) -> Tensor:
     with torch._C.DisableTorchFunctionSubclass():
-        values = written._values if written._attached else written._values.detach()
+        values = written._numbers if written._attached else written._numbers.detach()
         for view in written._path:
             values = view(values)
     return values
