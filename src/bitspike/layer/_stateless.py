@@ -60,11 +60,12 @@ class _HeldStatistics(StepModule):
     """Batch norm of a held input: its statistics over ``T * B`` from those over ``B``."""
 
     def _held(self: Any, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
-        T, one = len(x_seq), x_seq[0].numel() // x_seq.shape[2]  # values of a channel in a step
+        T, step = len(x_seq), once(x_seq)
+        one = step.numel() // step.shape[2]  # values of a channel in a step
         if one < 2:
             return self._sequence(x_seq, stateless)
         before = None if self.running_var is None else self.running_var.clone()
-        y_seq = hold(self._sequence(once(x_seq), stateless), T)
+        y_seq = hold(self._sequence(step, stateless), T)
         if before is not None and self.training:
             # Mean and variance are the same; the unbiased variance counts more values.
             momentum = self.momentum
