@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bitspike.base._graph import is_freed, probe
 from bitspike.base._states import States, as_tuple, holding, only_one
 from bitspike.base._step import StepModule
+from bitspike.base._step_record import StepRecord
 
 
 class StateError(RuntimeError):
@@ -65,6 +66,13 @@ class MemoryModule(nn.Module, StepModule):
         self.register_memory(name, None)
         self._records.add(name)
 
+    def append_record(self, name: str, step: Tensor) -> None:
+        """Appends ``step``, ``[...]``, to the record ``name``, which reads as all, ``[T, ...]``.
+
+        The steps are copied at once and stacked when the record is read.
+        """
+        self._memories[name] = StepRecord.append(self._memories[name], step)
+
     def set_reset_value(self, name: str, value: Any) -> None:
         """Changes what the memory ``name`` holds after a reset (not what it holds now)."""
         if name not in self._memories:
@@ -84,6 +92,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def detach(self) -> None:
         """Cuts every memory from the graph, for truncated backpropagation through time."""
+        self._settle_records()
         for name, value in self._memories.items():
             if isinstance(value, Tensor):
                 self._memories[name] = value.detach()
@@ -251,7 +260,8 @@ class MemoryModule(nn.Module, StepModule):
     def __getattr__(self, name: str) -> Any:
         memories = self.__dict__.get("_memories")
         if memories is not None and name in memories:
-            return memories[name]
+            value = memories[name]
+            return value.stacked() if isinstance(value, StepRecord) else value
         return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -274,6 +284,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """Memories without their graph: only leaf tensors can be copied or pickled."""
+        self._settle_records()
         state = self.__dict__.copy()
         state["_memories"] = {
             name: value.detach() if isinstance(value, Tensor) else value
@@ -284,11 +295,19 @@ class MemoryModule(nn.Module, StepModule):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._settle_records()
         for store in (self._memories, self._memories_rv):
             for name, value in store.items():
                 if isinstance(value, Tensor):
                     store[name] = fn(value)
         return self
+
+    def _settle_records(self) -> None:
+        """Stacks what `append_record` has collected."""
+        for name in self._records:
+            value = self._memories[name]
+            if isinstance(value, StepRecord):
+                self._memories[name] = value.stacked()
 
     def _replicate_for_data_parallel(self) -> Self:
         replica: Self = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]

@@ -166,8 +166,8 @@ class MPBNBaseNode(BaseNode):
             s = self.surrogate_function(h - fire_at)
         return s, dynamics.voltage_reset(h, s, v_threshold, self.v_reset, self.detach_reset)
 
-    def _steps_over(self, x_seq: Tensor, single: bool = False) -> tuple[Tensor, Tensor]:
-        """Spikes and potentials of the sequence; updates ``v``."""
+    def _steps_over(self, x_seq: Tensor, single: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Spikes of the sequence, and its potentials if they are to be kept; updates ``v``."""
         if x_seq.ndim - 1 != self._step_ndim or x_seq.shape[2] != self._channels:
             wanted = f"[B, {self._channels}{', H, W' if self._step_ndim == 4 else ''}]"
             raise ValueError(
@@ -178,22 +178,22 @@ class MPBNBaseNode(BaseNode):
         v = self.memory_like("v", x_seq.detach()[0])
         backend = backend_of_one_step(self, x_seq) if single else self.backend
         spikes, (self.v,), v_seq = kernels.scan(
-            self.step, x_seq, [v], self.store_v_seq, backend, bits=not single, watcher=self
-        )
-        return spikes, self.v if v_seq is None else v_seq
+            self.step, x_seq, [v], self.store_v_seq and not single, backend, bits=not single,
+            watcher=self,
+        )  # fmt: skip
+        return spikes, v_seq
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
-        spikes, v_seq = self._steps_over(x.unsqueeze(0), single=True)
-        if self.store_v_seq:
-            self.v_seq = v_seq if self.v_seq is None else torch.cat([self.v_seq, v_seq])
+        spikes, _ = self._steps_over(x.unsqueeze(0), single=True)
+        self._record(self.v)
         return spikes[0]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         _steps.check_sequence(self, x_seq)
         spikes, v_seq = self._steps_over(x_seq)
-        if self.store_v_seq:
+        if v_seq is not None:
             self.v_seq = v_seq
         return spikes
 
