@@ -226,3 +226,14 @@ def test_learned_thresholds_follow_the_module(peer: Any) -> None:
         node.re_parameterize_v_threshold()
         node.double()
         assert (node.v_threshold.dtype == torch.float64) is follows
+
+
+def test_another_input_before_the_reset(peer: Any) -> None:
+    x, other = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0])
+    for kind in ("LatencyEncoder", "WeightedPhaseEncoder"):
+        ours, theirs = (getattr(m, kind)(T) for m in (encoding, peer.encoding))
+        train = [theirs(x / 2) for _ in range(T)]
+        assert torch.equal(theirs(other / 2), train[0])
+        ours(x / 2)
+        with pytest.raises(base.StateError, match="another input"):
+            ours(other / 2)
