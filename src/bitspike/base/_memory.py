@@ -41,7 +41,6 @@ class MemoryModule(nn.Module, StepModule):
         self._memories: dict[str, Any] = {}
         self._memories_rv: dict[str, Any] = {}
         self._records: set[str] = set()
-        self._label: str | None = None
         self._graph_node: Any = None
 
     # -- memories ---------------------------------------------------------------------------
@@ -317,10 +316,6 @@ class MemoryModule(nn.Module, StepModule):
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
         return f"step_mode={self.step_mode!r}"
-
-    def _whoami(self) -> str:
-        kind = type(self).__name__
-        return f"{kind} '{self._label}'" if self._label else kind
 
 
 @cache

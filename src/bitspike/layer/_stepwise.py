@@ -9,6 +9,7 @@ from torch import Tensor
 from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._axes import check_rank, step_axes
 from bitspike.kernels._held import hold, is_held, once
 
 
@@ -22,7 +23,7 @@ class Stepwise(StepModule):
 
     Raises:
         ValueError: for another ``step_mode`` than ``'s'`` and ``'m'``, or, in multi-step mode,
-            for an input with fewer than two dimensions.
+            for an input with another number of axes than ``[T, B, ...]`` has for this layer.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -68,9 +69,14 @@ class Stepwise(StepModule):
         """What `step_mode` says; ``alone`` if ``x`` is the layer's only argument."""
         if self._step_mode == "s":
             return stateless(x)
+        self._check(x)
         if alone and is_held(x):
             return self._held(x, stateless)
         return self._sequence(x, stateless)
+
+    def _check(self, x_seq: Tensor) -> None:
+        """Raises ValueError if a sequence has another number of axes than the layer takes."""
+        check_rank(self._whoami(), step_axes(type(self)), x_seq.shape)  # type: ignore[arg-type]
 
     def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """A sequence of which all steps are the same: one of them, held."""
