@@ -111,10 +111,12 @@ class MemoryModule(nn.Module, StepModule):
     def memory_like(self, name: str, x: Tensor, compact: bool = False) -> Tensor:
         """The memory ``name`` as a tensor shaped like ``x``, one time step of the input.
 
-        At the first input after a reset it is made, filled with its value; later it must fit. With
-        ``compact`` what is made is a view of one number, which cannot be written into.
+        At the first input after a reset it is made, filled with its value; later it must fit. A
+        reset value that is a tensor is broadcast: ``[N]`` holds for each sample of ``[B, N]``.
+        With ``compact`` what is made of a number is a view, which cannot be written into.
 
         Raises:
+            ValueError: if the reset value does not broadcast to ``x``.
             StateError: if the memory has another shape or device than ``x``, or hangs on a graph
                 that backward has freed.
         """
@@ -125,6 +127,9 @@ class MemoryModule(nn.Module, StepModule):
             value = torch.full(shape, float(value), dtype=dtype, device=x.device)
             value = value.expand(x.shape) if compact else value
             self._memories[name] = value
+            return value
+        if value.shape != x.shape and self._is_reset_value(name, value):
+            value = self._memories[name] = self._spread(name, value, x)
             return value
         cure = "Call functional.reset_net(net) after each batch."
         if value.shape != x.shape or value.device != x.device:
@@ -140,6 +145,24 @@ class MemoryModule(nn.Module, StepModule):
                 "history (truncated BPTT), call functional.detach_net(net) instead."
             )
         return value
+
+    def _is_reset_value(self, name: str, value: Tensor) -> bool:
+        reset_value = self._memories_rv.get(name)
+        if not isinstance(reset_value, Tensor) or reset_value.shape != value.shape:
+            return False
+        return value.grad_fn is None and torch.equal(value.to(reset_value), reset_value)
+
+    def _spread(self, name: str, value: Tensor, x: Tensor) -> Tensor:
+        """The reset value ``value`` for each sample of ``x``, one time step."""
+        value = value.to(x.device, x.dtype if x.is_floating_point() else value.dtype)
+        try:
+            return value.expand(x.shape).clone()
+        except RuntimeError:
+            raise ValueError(
+                f"{self._whoami()}: the reset value of {name!r} has shape {tuple(value.shape)}, "
+                f"which does not broadcast to one time step of the input, {tuple(x.shape)}; "
+                "give set_reset_value a number, or one value for each neuron in the last axes"
+            ) from None
 
     def watch(self, x: Tensor) -> Tensor:
         """Returns ``x``, remembered as the root of the graph that the state hangs on from now."""

@@ -215,11 +215,16 @@ class BaseNode(Describable, MemoryModule):
         x = x if step_mode == "s" else x[0]
         names = (name for name, _ in self.named_memories())
         return tuple(
-            torch.full_like(x, float(state))
-            if name in self.state_names and not isinstance(state, Tensor)
-            else state
+            self._fitted(name, state, x) if name in self.state_names else state
             for name, state in zip(names, states, strict=True)
         )
+
+    def _fitted(self, name: str, state: float | Tensor, x: Tensor) -> Tensor:
+        """``state`` as a tensor like ``x`` if it is what a reset leaves, else as it is."""
+        if not isinstance(state, Tensor):
+            return torch.full_like(x, float(state))
+        spread = state.shape != x.shape and self._is_reset_value(name, state)
+        return self._spread(name, state, x) if spread else state
 
     def _keep(self, states: Sequence[Tensor]) -> None:
         self._memories.update(zip(self.state_names, states, strict=True))

@@ -1,6 +1,7 @@
 """Neurons with batch normalisation of the membrane potential (MPBN)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -182,6 +183,41 @@ class MPBNBaseNode(BaseNode):
             watcher=self,
         )  # fmt: skip
         return spikes, v_seq
+
+    @contextmanager
+    def _keeping_statistics(self) -> Iterator[None]:
+        """While entered, the statistics are copies; then those from before again."""
+        buffers = dict(self.vbn._buffers)
+        own = self.mu, self.sigma2, self.bn_momentum
+        self.vbn._buffers.update(
+            {name: None if one is None else one.clone() for name, one in buffers.items()}
+        )
+        try:
+            yield
+        finally:
+            self.vbn._buffers.update(buffers)
+            self.mu, self.sigma2, self.bn_momentum = own
+
+    def functional_forward(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Outputs and new states of one call; own states and running statistics stay."""
+        with self._keeping_statistics():
+            return super().functional_forward(inputs, states, **kwargs)
+
+    def single_step_functional_forward(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """`functional_forward` of one time step."""
+        with self._keeping_statistics():
+            return self._on_states(self.single_step_forward, inputs, states, kwargs)
+
+    def multi_step_functional_forward(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """`functional_forward` of a whole sequence."""
+        with self._keeping_statistics():
+            return self._on_states(self.multi_step_forward, inputs, states, kwargs)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
