@@ -3,6 +3,7 @@
 import copy
 import io
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bitspike import base, functional, neuron
 
 T, B, N = 6, 2, 3
-NODES = {
+NODES: dict[str, Callable[[], Any]] = {
     "lif": lambda: neuron.LIFNode(store_v_seq=True),
     "mpbn": lambda: neuron.MPBNLIFNode(out_features=N, store_v_seq=True).eval(),
     "half": lambda: neuron.HalfThresholdIFNode(store_v_seq=True),
@@ -29,7 +30,7 @@ def run(node: Any, x_seq: Tensor) -> list[Tensor]:
     return found
 
 
-class Written(TorchDispatchMode):
+class Written(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the numbers that operations put into new memory."""
 
     numbers = 0
@@ -48,7 +49,7 @@ def test_recording_is_linear_in_time(kind: str) -> None:
     written = []
     for steps in (8, 64):
         node = NODES[kind]()
-        with torch.no_grad(), Written() as count:
+        with torch.no_grad(), Written() as count:  # type: ignore[no-untyped-call]
             for x in torch.rand(steps, B, N):
                 node(x)
             assert node.v_seq.shape == (steps, B, N)
@@ -105,7 +106,7 @@ def test_copies_and_files_have_the_record(look_first: bool) -> None:
     found = torch.stack(run(node, torch.rand(T, B, requires_grad=True)))
     if look_first:
         assert isinstance(node.v_seq, Tensor)
-    other = copy.deepcopy(node)
+    other: Any = copy.deepcopy(node)
     file = io.BytesIO()
     torch.save(node, file)
     file.seek(0)

@@ -79,6 +79,8 @@ def test_batch_norm_of_vectors_or_lines(
         (layer.Upsample(size=(9, 9), step_mode="m"), (B, 2, 8, 8), (T, B, 2, 8, 8),
          "T, B, C, H, W"),
         (layer.Dropout2d(step_mode="m"), (B, 2, 8, 8), (T, B, 2, 8, 8), "T, B, C, H, W"),
+        (layer.Flatten(step_mode="m"), (B, 4), (T, B, 4), "T, B, ..."),
+        (layer.Flatten(2, step_mode="m"), (T, B, 4), (T, B, 4, 5), "T, B, ..."),
         (layer.VotingLayer(2, step_mode="m"), (B, 4), (T, B, 4), "T, B, C * 2"),
         (layer.ThresholdDependentBatchNorm2d(1.0, 1.0, 4), (B, 4, 8, 8), (T, B, 4, 8, 8),
          "T, B, C, H, W"),

@@ -21,13 +21,17 @@ _CHANNELS_SECOND = (
 """Layers with channels or places at the axes after the first, whose names do not say how many."""
 
 
-@cache
-def step_axes(kind: type[nn.Module]) -> tuple[str, ...]:
+def step_axes(kind: type[Any]) -> tuple[str, ...]:
     """The axes after the batch that a class of torch's, or one derived from it, takes.
 
     ``("C, L",)`` for ``nn.Conv1d``, ``("C", "C, L")`` for ``nn.BatchNorm1d``; nothing for a class
     that takes any.
     """
+    return _step_axes(kind)  # type: ignore[arg-type]
+
+
+@cache
+def _step_axes(kind: type[Any]) -> tuple[str, ...]:
     for base in kind.__mro__:
         found = re.search("([123])d$", base.__name__)
         if found and base.__module__.startswith("torch.nn."):
@@ -84,8 +88,8 @@ def wrong_axes(
 
 def takes_time_for_batch(module: nn.Module) -> bool:
     """Whether the module is torch's own and wants the batch, or channels, where time shifts it."""
-    kind = type(module)
-    torch_kind = next(base for base in kind.__mro__ if base.__module__.startswith("torch."))
+    kind: Any = type(module)
+    torch_kind: Any = next(base for base in kind.__mro__ if base.__module__.startswith("torch."))
     if kind.forward is not torch_kind.forward:
         return False  # it may know of time
     if step_axes(kind) or isinstance(module, _CHANNELS_SECOND):

@@ -138,7 +138,7 @@ def _replace(graph: fx.GraphModule, name: str, module: nn.Module, norms: list[fx
 
 
 def _finished(graph: fx.GraphModule) -> fx.GraphModule:
-    graph.graph.lint()  # type: ignore[no-untyped-call]
+    graph.graph.lint()
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph

@@ -128,6 +128,11 @@ class AdaptiveAvgPool3d(Stepwise, nn.AdaptiveAvgPool3d): ...
 
 
 class Flatten(Stepwise, nn.Flatten):
+    def _check(self, x_seq: Tensor) -> None:
+        least = 2 + max(self.start_dim, self.end_dim, 0)  # axes of time, batch and what is named
+        if self.start_dim and x_seq.ndim < max(least, 3):
+            raise wrong_axes(self._whoami(), ["..."], x_seq.shape)
+
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         if self.start_dim == 0:
             return seq_to_ann_forward(x_seq, stateless)

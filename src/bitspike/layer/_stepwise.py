@@ -76,7 +76,7 @@ class Stepwise(StepModule):
 
     def _check(self, x_seq: Tensor) -> None:
         """Raises ValueError if a sequence has another number of axes than the layer takes."""
-        check_rank(self._whoami(), step_axes(type(self)), x_seq.shape)  # type: ignore[arg-type]
+        check_rank(self._whoami(), step_axes(type(self)), x_seq.shape)
 
     def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """A sequence of which all steps are the same: one of them, held."""
