@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import torch
@@ -21,22 +20,24 @@ _CHANNELS_SECOND = (
 """Layers with channels or places at the axes after the first, whose names do not say how many."""
 
 
+def _axes_by_name(name: str) -> tuple[str, ...]:
+    found = re.search("([123])d$", name)
+    space = f"C, {SPACE[int(found[1])]}" if found else ""
+    return ("C", space) if name.endswith("BatchNorm1d") else (space,) if space else ()
+
+
+_AXES = {kind: axes for name, kind in vars(nn).items() if (axes := _axes_by_name(name))}
+
+
 def step_axes(kind: type[Any]) -> tuple[str, ...]:
     """The axes after the batch that a class of torch's, or one derived from it, takes.
 
     ``("C, L",)`` for ``nn.Conv1d``, ``("C", "C, L")`` for ``nn.BatchNorm1d``; nothing for a class
     that takes any.
     """
-    return _step_axes(kind)  # type: ignore[arg-type]
-
-
-@cache
-def _step_axes(kind: type[Any]) -> tuple[str, ...]:
     for base in kind.__mro__:
-        found = re.search("([123])d$", base.__name__)
-        if found and base.__module__.startswith("torch.nn."):
-            space = f"C, {SPACE[int(found[1])]}"
-            return ("C", space) if base.__name__.endswith("BatchNorm1d") else (space,)
+        if base in _AXES:
+            return _AXES[base]
     return ()
 
 

@@ -23,7 +23,7 @@ _PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 # What a subclass may add and still compute what torch's class computes.
-_HARMLESS = {"_check", "_sequence", "extra_repr"}
+_HARMLESS = {"_axes", "_check", "_ranks", "_sequence", "extra_repr"}
 
 Pair = tuple[nn.Module, nn.Module]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
-from bitspike.functional._axes import check_rank, step_axes
+from bitspike.functional._axes import step_axes, wrong_axes
 from bitspike.kernels._held import hold, is_held, once
 
 
@@ -26,8 +26,13 @@ class Stepwise(StepModule):
             for an input with another number of axes than ``[T, B, ...]`` has for this layer.
     """
 
+    _axes: tuple[str, ...] = ()
+    _ranks: frozenset[int] = frozenset()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._axes = step_axes(cls)
+        cls._ranks = frozenset(3 + axes.count(",") for axes in cls._axes)
         if Stepwise not in cls.__bases__:  # a user's subclass speaks for itself
             if "__init__" in vars(cls):
                 _, *own = inspect.signature(vars(cls)["__init__"]).parameters.values()
@@ -76,7 +81,8 @@ class Stepwise(StepModule):
 
     def _check(self, x_seq: Tensor) -> None:
         """Raises ValueError if a sequence has another number of axes than the layer takes."""
-        check_rank(self._whoami(), step_axes(type(self)), x_seq.shape)
+        if self._axes and x_seq.ndim not in self._ranks:
+            raise wrong_axes(self._whoami(), self._axes, x_seq.shape)
 
     def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """A sequence of which all steps are the same: one of them, held."""
