@@ -11,10 +11,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TABLE = tomllib.loads((ROOT / "scripts/compatibility.toml").read_text(encoding="utf-8"))
 NAMES = [f"{module}.{name}" for module, names in TABLE["names"].items() for name in names]
-ON_A_GPU_ONLY = {
-    "functional.bit_pack_spike_dense", "functional.if_linear", "functional.lif_linear",
-    "functional.packed_spike_linear",
-}  # fmt: skip
 LOOKS_ONLY = re.compile(
     r"test_signatures\.py|signature|constructor|every_(public_)?name|same_names|memory_module"
 )
@@ -30,7 +26,7 @@ def test_every_name_is_compared(request: pytest.FixtureRequest) -> None:
     compared = {
         name for name, tests in used.items() if any(not LOOKS_ONLY.search(test) for test in tests)
     }
-    expected = set(NAMES) - set(TABLE["left_out"]) - ON_A_GPU_ONLY
+    expected = set(NAMES) - set(TABLE["left_out"])
     absent = " ".join(sorted(expected - compared))
     assert not absent, f"not compared: {absent}"
 

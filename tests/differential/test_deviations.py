@@ -226,3 +226,56 @@ def test_learned_thresholds_follow_the_module(peer: Any) -> None:
         node.re_parameterize_v_threshold()
         node.double()
         assert (node.v_threshold.dtype == torch.float64) is follows
+
+
+def test_another_input_before_the_reset(peer: Any) -> None:
+    x, other = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0])
+    for kind in ("LatencyEncoder", "WeightedPhaseEncoder"):
+        ours, theirs = (getattr(m, kind)(T) for m in (encoding, peer.encoding))
+        train = [theirs(x / 2) for _ in range(T)]
+        assert torch.equal(theirs(other / 2), train[0])
+        ours(x / 2)
+        with pytest.raises(base.StateError, match="another input"):
+            ours(other / 2)
+
+
+def test_quantised_potentials_in_half_precision(peer: Any) -> None:
+    x = 0.4 * torch.randn(32, 4, 50, generator=torch.Generator().manual_seed(1)).bfloat16()
+    found = []
+    for library in (neuron, peer.neuron):
+        node = library.STBIFNode(0.3, level=8, step_mode="m").bfloat16()
+        node(x)
+        found.append(node.q)
+    numbers = [one.float() for one in (node.q_threshold, node.pos_max, node.neg_min)]
+    start = torch.full((4, 50), 0.5), torch.zeros(4, 50)
+    _, q, *_ = peer.functional.stbif_multi_step(x.float(), *start, *numbers)
+    torch.testing.assert_close(found[0], q)
+    assert not torch.allclose(found[1], q, atol=1e-3)
+
+
+DEFAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("ActivationAwareIFNode", {}), ("DSRIFNode", {}), ("DSRLIFNode", {}), ("KLIFNode", {}),
+    ("ILCIFNode", {"act_dim": 2, "dec_pop_dim": 3}), ("MaskedPSN", {"k": 2, "T": 3}),
+    ("MPBNLIFNode", {"out_features": 2, "learnable_vth": True}), ("ParametricLIFNode", {}),
+    ("PSN", {"T": 3}), ("SlidingPSN", {"k": 2}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(("kind", "arguments"), DEFAULTS)
+def test_parameters_have_the_default_dtype(
+    peer: Any, kind: str, arguments: dict[str, Any], dtype: torch.dtype
+) -> None:
+    try:
+        torch.set_default_dtype(dtype)
+        torch.manual_seed(0)
+        ours = getattr(neuron, kind)(**arguments).state_dict()
+        torch.manual_seed(0)
+        theirs = getattr(peer.neuron, kind)(**arguments).state_dict()
+        gated = [m.GatedLIFNode(3).state_dict() for m in (neuron, peer.neuron)]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert {one.dtype for one in ours.values() if one.is_floating_point()} == {dtype}
+    assert [{one.dtype for one in state.values()} for state in gated] == [{dtype}, {torch.float32}]

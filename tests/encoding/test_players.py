@@ -64,7 +64,7 @@ def test_modes_agree_and_play_on(make: Callable[[], StatefulEncoder]) -> None:
     multi.step_mode = "m"
     steps = torch.stack([single(x), *(single() for _ in range(8))])
     assert torch.equal(steps[:4], steps[4:8])
-    assert torch.equal(torch.cat((multi(x.expand(3, 3, 2)), multi(torch.empty(6, 3, 2)))), steps)
+    assert torch.equal(torch.cat((multi(x.expand(3, 3, 2)), multi(x.expand(6, 3, 2)))), steps)
     assert single.t == multi.t == 1
     functional.reset_net(multi)
     again = multi(x.flip(0).expand(4, 3, 2))
@@ -134,7 +134,7 @@ def test_periodic_needs_no_input() -> None:
     assert torch.equal(played, train[[0, 1, 2, 0, 1, 2, 0]])
     encoder.step_mode = "m"
     assert torch.equal(encoder(), train[[1, 2, 0]]), "it goes on where it was"
-    assert torch.equal(encoder(torch.empty(4, 2)), train[[1, 2, 0, 1]])
+    assert torch.equal(encoder(train.expand(4, 3, 2)), train[[1, 2, 0, 1]])
     encoder.reset()
     assert torch.equal(encoder(), train)
     other = 1 - train

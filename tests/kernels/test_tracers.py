@@ -173,3 +173,19 @@ def test_training_after_a_look_in_inference_mode(net: Network) -> None:
         net(x)
         net.eval()(x)
     assert all(map(torch.equal, _train(net, x), wanted))
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_training_from_a_state_of_inference_mode(mode: str) -> None:
+    """A sequence may go on where a look at its beginning has ended."""
+    found = []
+    for look in (torch.inference_mode, torch.no_grad):
+        node = neuron.ParametricLIFNode(step_mode=mode)
+        node.set_reset_value("v", torch.full((5,), 0.25))
+        with look():
+            functional.reset_net(node)
+            node(torch.ones(4, 3, 5))
+        y = node(torch.linspace(-1, 3, 60).view(4, 3, 5))
+        found.append([y.detach() + 0, *torch.autograd.grad(y.sum(), list(node.parameters()))])
+    for got, want in zip(*found, strict=True):
+        torch.testing.assert_close(got, want)

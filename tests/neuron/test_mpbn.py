@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bitspike import functional
+from bitspike import base, functional
 from bitspike.base import StateError
 from bitspike.neuron import LIFNode, MPBNBaseNode, MPBNLIFNode
 from bitspike.surrogate import ATan
@@ -160,3 +160,36 @@ def test_bad_arguments(options: dict[str, Any], error: type[Exception], words: s
 def test_bad_inputs(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"a time step must be \[B, 3, H, W\], but got shape"):
         make()(torch.zeros(2, *shape).double())
+
+
+@pytest.mark.parametrize("step_mode", ["s", "m"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_functional_call_leaves_the_statistics(step_mode: str, moved: bool) -> None:
+    node = MPBNLIFNode(out_features=3, step_mode=step_mode)
+    x = torch.randn(4, 5, 3) if step_mode == "m" else torch.randn(5, 3)
+    node(x)
+    if moved:
+        node.re_parameterize_v_threshold(running_stats=True)
+    node.reset()
+    twin = copy.deepcopy(node)
+    own = dict(node.named_buffers())
+    before = {name: value.clone() for name, value in own.items()}
+    for call in (
+        node.functional_forward,
+        base.to_functional_forward(node),
+        getattr(node, f"{'multi' if step_mode == 'm' else 'single'}_step_functional_forward"),
+    ):
+        (y,), (v,) = call((x,), (torch.zeros(5, 3),))
+        assert node.v == 0.0
+        assert node.bn_momentum == 0.1
+        for name, value in node.named_buffers():
+            assert value is own[name]
+            assert torch.equal(value, before[name])
+        twin.v = torch.zeros(5, 3)
+        state = copy.deepcopy(twin.state_dict())
+        momentum = twin.bn_momentum
+        assert torch.equal(twin(x), y)
+        assert torch.equal(twin.v, v)
+        assert any(not torch.equal(value, state[name]) for name, value in twin.state_dict().items())
+        twin.load_state_dict(state)
+        twin.bn_momentum = momentum

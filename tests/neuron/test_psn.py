@@ -185,3 +185,24 @@ def test_potentials_stay_in_full_precision_under_autocast() -> None:
         s = node(x)
     assert s.dtype == torch.float32
     assert torch.equal(s, node(x))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4)])
+def test_the_functions_take_the_queue_of_the_module(shape: tuple[int, ...]) -> None:
+    sliding = SlidingPSN(3)
+    masked = MaskedPSN(3, T=5, lambda_init=1.0)
+    for x in torch.rand(5, *shape):
+        queues = [() if n.queue is None else n.queue for n in (sliding, masked)]
+        for queue in (queues[0], tuple(queues[0]), [one.flatten() for one in queues[0]]):
+            y, _ = functional.sliding_psn_step(
+                x, queue, sliding.weight, sliding.bias, sliding.surrogate_function
+            )
+        assert torch.equal(y, sliding(x))
+        y, _, after = functional.masked_psn_step(
+            x, masked.time_step, queues[1], masked.masked_weight(), masked.bias, 3,
+            masked.surrogate_function,
+        )  # fmt: skip
+        assert torch.equal(y, masked(x))
+        assert all(one.shape == (x.numel(),) for one in after)
+    with pytest.raises(ValueError, match=r"sliding_psn_step: the queue.*got shapes \(7,\)"):
+        functional.sliding_psn_step(x, (torch.rand(7),), sliding.weight, sliding.bias, torch.relu)

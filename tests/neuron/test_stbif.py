@@ -82,3 +82,18 @@ def test_no_time_steps() -> None:
     state = torch.zeros(1)
     with pytest.raises(ValueError, match="T >= 1"):
         functional.stbif_multi_step(torch.zeros(0, 1), state, state, state + 1, state, state)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("step_mode", ["s", "m"])
+def test_half_precision_does_not_move_spikes(dtype: torch.dtype, step_mode: str) -> None:
+    """A potential in bfloat16 would be off by 1 % of the threshold after some steps."""
+    x = 0.4 * torch.randn(32, 4, 50, generator=torch.Generator().manual_seed(1)).to(dtype)
+    half = STBIFNode(0.3, level=8, step_mode=step_mode).to(dtype)
+    full = STBIFNode(float(half.q_threshold), level=8, step_mode="m")
+    wanted = full(x.float())
+    y = half(x) if step_mode == "m" else torch.stack([half(one) for one in x])
+    assert torch.equal(y, wanted.to(dtype))
+    assert half.q is not None
+    assert torch.equal(half.q, full.q)
+    assert [one.dtype for one in half.memories()] == [torch.float32, dtype, dtype]

@@ -146,3 +146,15 @@ def test_a_cell_of_a_user_s_own() -> None:
     y, h = stack(torch.rand(5, 2, 3))
     assert y.shape == (5, 2, 4)
     assert torch.equal(h[1], y[-1])
+
+
+@pytest.mark.parametrize("kind", ["SpikingLSTMCell", "SpikingGRUCell", "SpikingVanillaRNNCell"])
+def test_shapes_that_are_no_time_step(kind: str) -> None:
+    cell = getattr(rnn, kind)(4, 5)
+    for shape in ((4,), (3, 2, 4), (2, 5)):
+        with pytest.raises(ValueError, match=rf"{kind}: one time step is \[B, 4\].* sequences"):
+            cell(torch.rand(shape))
+    for shape in ((5,), (3, 5), (2, 4)):
+        state = torch.zeros(shape)
+        with pytest.raises(ValueError, match=r"with states \[B, 5\], but got \(2, 4\), \("):
+            cell(torch.rand(2, 4), (state, state) if "LSTM" in kind else state)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bitspike.base._graph import is_freed, probe
 from bitspike.base._states import States, as_tuple, holding, only_one, runs_again
 from bitspike.base._step import StepModule
+from bitspike.base._step_record import StepRecord
 
 
 class StateError(RuntimeError):
@@ -40,7 +41,6 @@ class MemoryModule(nn.Module, StepModule):
         self._memories: dict[str, Any] = {}
         self._memories_rv: dict[str, Any] = {}
         self._records: set[str] = set()
-        self._label: str | None = None
         self._graph_node: Any = None
 
     # -- memories ---------------------------------------------------------------------------
@@ -65,6 +65,13 @@ class MemoryModule(nn.Module, StepModule):
         self.register_memory(name, None)
         self._records.add(name)
 
+    def append_record(self, name: str, step: Tensor) -> None:
+        """Appends ``step``, ``[...]``, to the record ``name``, which reads as all, ``[T, ...]``.
+
+        The steps are copied at once and stacked when the record is read.
+        """
+        self._memories[name] = StepRecord.append(self._memories[name], step)
+
     def set_reset_value(self, name: str, value: Any) -> None:
         """Changes what the memory ``name`` holds after a reset (not what it holds now)."""
         if name not in self._memories:
@@ -84,6 +91,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def detach(self) -> None:
         """Cuts every memory from the graph, for truncated backpropagation through time."""
+        self._settle_records()
         for name, value in self._memories.items():
             if isinstance(value, Tensor):
                 self._memories[name] = value.detach()
@@ -103,10 +111,12 @@ class MemoryModule(nn.Module, StepModule):
     def memory_like(self, name: str, x: Tensor, compact: bool = False) -> Tensor:
         """The memory ``name`` as a tensor shaped like ``x``, one time step of the input.
 
-        At the first input after a reset it is made, filled with its value; later it must fit. With
-        ``compact`` what is made is a view of one number, which cannot be written into.
+        At the first input after a reset it is made, filled with its value; later it must fit. A
+        reset value that is a tensor is broadcast: ``[N]`` holds for each sample of ``[B, N]``.
+        With ``compact`` what is made of a number is a view, which cannot be written into.
 
         Raises:
+            ValueError: if the reset value does not broadcast to ``x``.
             StateError: if the memory has another shape or device than ``x``, or hangs on a graph
                 that backward has freed.
         """
@@ -117,6 +127,11 @@ class MemoryModule(nn.Module, StepModule):
             value = torch.full(shape, float(value), dtype=dtype, device=x.device)
             value = value.expand(x.shape) if compact else value
             self._memories[name] = value
+            return value
+        if value.is_inference() and not torch.is_inference_mode_enabled():
+            value = self._memories[name] = value.clone()  # autograd takes no other
+        if value.shape != x.shape and self._is_reset_value(name, value):
+            value = self._memories[name] = self._spread(name, value, x)
             return value
         cure = "Call functional.reset_net(net) after each batch."
         if value.shape != x.shape or value.device != x.device:
@@ -132,6 +147,24 @@ class MemoryModule(nn.Module, StepModule):
                 "history (truncated BPTT), call functional.detach_net(net) instead."
             )
         return value
+
+    def _is_reset_value(self, name: str, value: Tensor) -> bool:
+        reset_value = self._memories_rv.get(name)
+        if not isinstance(reset_value, Tensor) or reset_value.shape != value.shape:
+            return False
+        return value.grad_fn is None and torch.equal(value.to(reset_value), reset_value)
+
+    def _spread(self, name: str, value: Tensor, x: Tensor) -> Tensor:
+        """The reset value ``value`` for each sample of ``x``, one time step."""
+        value = value.to(x.device, x.dtype if x.is_floating_point() else value.dtype)
+        try:
+            return value.expand(x.shape).clone()
+        except RuntimeError:
+            raise ValueError(
+                f"{self._whoami()}: the reset value of {name!r} has shape {tuple(value.shape)}, "
+                f"which does not broadcast to one time step of the input, {tuple(x.shape)}; "
+                "give set_reset_value a number, or one value for each neuron in the last axes"
+            ) from None
 
     def watch(self, x: Tensor) -> Tensor:
         """Returns ``x``, remembered as the root of the graph that the state hangs on from now."""
@@ -265,7 +298,8 @@ class MemoryModule(nn.Module, StepModule):
     def __getattr__(self, name: str) -> Any:
         memories = self.__dict__.get("_memories")
         if memories is not None and name in memories:
-            return memories[name]
+            value = memories[name]
+            return value.stacked() if isinstance(value, StepRecord) else value
         return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -288,6 +322,7 @@ class MemoryModule(nn.Module, StepModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """Memories without their graph: only leaf tensors can be copied or pickled."""
+        self._settle_records()
         state = self.__dict__.copy()
         state["_memories"] = {
             name: value.detach() if isinstance(value, Tensor) else value
@@ -298,11 +333,19 @@ class MemoryModule(nn.Module, StepModule):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._settle_records()
         for store in (self._memories, self._memories_rv):
             for name, value in store.items():
                 if isinstance(value, Tensor):
                     store[name] = fn(value)
         return self
+
+    def _settle_records(self) -> None:
+        """Stacks what `append_record` has collected."""
+        for name in self._records:
+            value = self._memories[name]
+            if isinstance(value, StepRecord):
+                self._memories[name] = value.stacked()
 
     def _replicate_for_data_parallel(self) -> Self:
         replica: Self = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
@@ -312,10 +355,6 @@ class MemoryModule(nn.Module, StepModule):
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
         return f"step_mode={self.step_mode!r}"
-
-    def _whoami(self) -> str:
-        kind = type(self).__name__
-        return f"{kind} '{self._label}'" if self._label else kind
 
 
 @cache

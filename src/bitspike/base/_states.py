@@ -37,6 +37,8 @@ def runs_again() -> bool:
 def holding(modules: Sequence["MemoryModule"], states: Sequence[Any]) -> Iterator[None]:
     """While entered, ``modules`` hold ``states``, one a memory, in order; then their own again.
 
+    Records are empty then: they tell of the module's own states.
+
     Raises:
         ValueError: if the number of states is not that of the memories.
     """
@@ -51,6 +53,7 @@ def holding(modules: Sequence["MemoryModule"], states: Sequence[Any]) -> Iterato
     try:
         for module in modules:
             module._graph_node = None  # the graph of the caller's states is the caller's affair
+            module._memories.update(dict.fromkeys(module._records))
         for (module, name), state in zip(slots, states, strict=True):
             module._memories[name] = state
         with lending():

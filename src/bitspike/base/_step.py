@@ -13,6 +13,7 @@ class StepModule:
     """
 
     _step_mode: str = "s"
+    _label: str | None = None
     _backend: str = "auto"
     # False for a neuron whose time steps are a loop of torch's operations on every backend.
     _has_kernel: bool = True
@@ -22,6 +23,11 @@ class StepModule:
     def supported_step_mode(self) -> tuple[str, ...]:
         """The step modes this module can work in."""
         return ("s", "m")
+
+    def _whoami(self) -> str:
+        """The kind of module, and its name in the network as `set_step_mode` last saw it."""
+        kind = type(self).__name__
+        return f"{kind} '{self._label}'" if self._label else kind
 
     @property
     def step_mode(self) -> str:

@@ -50,9 +50,10 @@ class Probe:
         if not isinstance(output, Tensor) or not output.numel():
             return
         self.steps += len(args[0]) if self._sequence and args else 1
-        v, v_seq = getattr(module, "v", None), getattr(module, "v_seq", None)
+        v = getattr(module, "v", None)
         if fires(module):
             self._count(output != 0)
+            v_seq = getattr(module, "v_seq", None) if self._sequence else None
             v = v_seq if isinstance(v_seq, Tensor) else v
         else:
             self._fired = torch.zeros(v[0].numel() if isinstance(v, Tensor) else 0)

@@ -40,6 +40,12 @@ class PeriodicEncoder(StatefulEncoder):
         self.spike, start = train, self.t
         return self._as_bits(train if start == 0 else train.roll(-start, 0))
 
+    def _source(self) -> Tensor | None:
+        return self.spike
+
+    def _remember(self, x: Tensor, given: Tensor) -> None:  # noqa: ARG002
+        self._see(given)
+
     def _as_bits(self, spikes: Tensor) -> Tensor:
         binary = not spikes.requires_grad and bool(((spikes == 0) | (spikes == 1)).all())
         return super()._as_bits(spikes) if binary else spikes

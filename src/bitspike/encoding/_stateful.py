@@ -1,12 +1,13 @@
 """The base of the encoders that turn an input into a train of spikes and play it."""
 
+import weakref
 from abc import abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, StateError
 from bitspike.base._states import States
 from bitspike.encoding._bits import as_bits
 
@@ -15,9 +16,9 @@ class StatefulEncoder(MemoryModule):
     """Base of the encoders that make a spike train of ``T`` steps and then play it, over and over.
 
     The input is read at the first call after a reset, ``[B, ...]`` in single-step mode; later
-    calls need none. In multi-step mode the first time step of ``[T', B, ...]`` is read, and T'
-    steps are played: an image held over time is ``img.expand(T, *img.shape)``. Multi-step output
-    is a `bitspike.spikes.SpikeTensor` where the backend makes bits.
+    calls take the same input again, or none. In multi-step mode the input is one that is held
+    over time, ``img.expand(T', *img.shape)``, and T' steps are played. Multi-step output is a
+    `bitspike.spikes.SpikeTensor` where the backend makes bits.
 
     A subclass writes `single_step_encode`.
 
@@ -30,11 +31,16 @@ class StatefulEncoder(MemoryModule):
         t: the step that is played next.
 
     Raises:
-        ValueError: if ``T`` is no integer of 1 or more; at a first call without input.
+        ValueError: if ``T`` is no integer of 1 or more; at a first call without input; at a
+            multi-step input whose time steps differ.
+        StateError: at another input than the one that is being played, without a reset between.
     """
 
     spike: Tensor | None
     t: int
+    # The input that was found to be the source of the spikes last, with its version: it need not
+    # be compared again.
+    _seen: tuple[weakref.ref[Tensor], int, weakref.ref[Tensor]] | None = None
 
     def __init__(self, T: int, step_mode: str = "s") -> None:
         super().__init__()
@@ -47,6 +53,7 @@ class StatefulEncoder(MemoryModule):
         self.T = T
         self.register_memory("spike", None)
         self.register_memory("t", 0)
+        self.register_record("_input")
 
     @abstractmethod
     def single_step_encode(self, x: Tensor) -> Tensor:
@@ -55,7 +62,88 @@ class StatefulEncoder(MemoryModule):
 
     def single_step_forward(self, x: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
         """The next time step of the spike train, ``[B, ...]``."""
-        return super().single_step_forward(x, *args, **kwargs)  # type: ignore[arg-type, no-any-return]
+        fresh = self._starts_with(x, x)
+        played = super().single_step_forward(x, *args, **kwargs)  # type: ignore[arg-type]
+        if fresh and x is not None:
+            self._remember(x, x)
+        return played  # type: ignore[no-any-return]
+
+    def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """As many time steps of the spike train as the input has, ``[T', B, ...]``."""
+        self._check_held(x_seq)
+        fresh = self._starts_with(x_seq[0], x_seq)
+        played = super().multi_step_forward(x_seq, *args, **kwargs)
+        if fresh:
+            self._remember(x_seq[0], x_seq)
+        return played
+
+    def _starts_with(self, x: Tensor | None, given: Tensor | None) -> bool:
+        """Whether ``x``, which came as ``given``, is the first input; if not it must be the same.
+
+        Raises:
+            StateError: if it is another.
+        """
+        if self.spike is None:
+            return True
+        source = self._source()
+        if x is None or given is None or source is None or self._was_seen(given):
+            return False
+        if not _same(x, source):
+            raise StateError(
+                f"{self._whoami()}: the spike train of an earlier input of shape "
+                f"{tuple(source.shape)} on {source.device} is being played, but this call gives "
+                f"another input, of shape {tuple(x.shape)} on {x.device}. Call "
+                "functional.reset_net(net) after each batch; within one, give the same input at "
+                "each call."
+            )
+        self._see(given)
+        return False
+
+    def _source(self) -> Tensor | None:
+        """The input of the spike train that is being played, if it is known."""
+        source: Tensor | None = self._memories["_input"]
+        return source
+
+    def _remember(self, x: Tensor, given: Tensor) -> None:
+        """Keeps ``x``, which came as ``given``, to be compared with later inputs."""
+        self._memories["_input"] = x.detach().clone()
+        self._see(given)
+
+    def _was_seen(self, given: Tensor) -> bool:
+        if self._seen is None:
+            return False
+        tensor, version, source = self._seen
+        return tensor() is given and given._version == version and source() is self._source()
+
+    def _see(self, given: Tensor) -> None:
+        source, seen = self._source(), None
+        if source is not None and not given.is_inference():  # which has no version
+            seen = (weakref.ref(given), given._version, weakref.ref(source))
+        self.__dict__["_seen"] = seen
+
+    def _check_held(self, x_seq: Tensor) -> None:
+        if x_seq.ndim == 0 or len(x_seq) == 0:
+            raise ValueError(
+                f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
+                f"{tuple(x_seq.shape)}"
+            )
+        held = len(x_seq) == 1 or x_seq.stride(0) == 0 or self._was_seen(x_seq)
+        if not held and not _same(x_seq, x_seq[:1].expand(x_seq.shape)):
+            raise ValueError(
+                f"{self._whoami()}: it encodes one input that is held over time, "
+                "img.expand(T, *img.shape), but the time steps of the given input of shape "
+                f"{tuple(x_seq.shape)} differ"
+            )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "spike" and "_input" in self._memories:  # whose spikes they are is not known
+            self._memories["_input"] = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_seen", None)
+        return state
 
     def single_step_functional_forward(
         self,
@@ -77,11 +165,7 @@ class StatefulEncoder(MemoryModule):
     ) -> tuple[tuple[Any, ...], States]:
         """As many steps as the input has, from the states ``(spike, t)``."""
         (x_seq, *_), (spike, t) = inputs, states
-        if x_seq.ndim == 0 or len(x_seq) == 0:
-            raise ValueError(
-                f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
-                f"{tuple(x_seq.shape)}"
-            )
+        self._check_held(x_seq)
         if spike is None:
             spike = self._encoded(x_seq[0])
         end = t + len(x_seq)
@@ -103,3 +187,11 @@ class StatefulEncoder(MemoryModule):
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
         return f"T={self.T}, step_mode={self.step_mode!r}"
+
+
+def _same(x: Tensor, source: Tensor) -> bool:
+    """Whether two tensors have the same shape, device and values; NaN is NaN."""
+    if x.shape != source.shape or x.device != source.device:
+        return False
+    x = x.detach()
+    return bool(((x == source) | ((x != x) & (source != source))).all())

@@ -9,6 +9,10 @@ from bitspike.functional._bits import (
     packed_spike_linear,
     sparse_linear,
 )
+from bitspike.functional._conv_bn_graph import (
+    fuse_conv_bn_eval_modules,
+    pack_conv_bn_train_modules,
+)
 from bitspike.functional._delay import delay, delay_step
 from bitspike.functional._freeze import Frozen, freeze
 from bitspike.functional._fuse import fuse_conv_bn
@@ -116,6 +120,7 @@ __all__ = [
     "first_spike_time",
     "freeze",
     "fuse_conv_bn",
+    "fuse_conv_bn_eval_modules",
     "gated_lif_step",
     "if_linear",
     "if_multi_step",
@@ -144,6 +149,7 @@ __all__ = [
     "multi_step_forward",
     "neunorm_step",
     "neuron_implementation",
+    "pack_conv_bn_train_modules",
     "packed_spike_linear",
     "plif_multi_step",
     "plif_step",

@@ -23,7 +23,7 @@ _PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 # What a subclass may add and still compute what torch's class computes.
-_HARMLESS = {"_sequence", "extra_repr"}
+_HARMLESS = {"_axes", "_check", "_ranks", "_sequence", "extra_repr"}
 
 Pair = tuple[nn.Module, nn.Module]
 
@@ -61,8 +61,8 @@ def fuse_conv_bn(net: nn.Module) -> nn.Module:
     names = {id(m): name for name, m in fused.named_modules()}
     for layer, norm in _pairs(fused):
         if uses[id(layer)] == uses[id(norm)] == 1:
-            _fuse(layer, norm, names[id(norm)])
-            _put(fused, names[id(norm)], nn.Identity())
+            fuse(layer, norm, names[id(norm)], "fuse_conv_bn")
+            put(fused, names[id(norm)], nn.Identity())
     return fused
 
 
@@ -88,7 +88,9 @@ def _neighbours(net: nn.Module) -> Iterator[Pair]:
             yield from (pair for pair in pairwise(module) if _match(*pair))
 
 
-class _Tracer(fx.Tracer):
+class Tracer(fx.Tracer):
+    """Follows a forward pass; modules with a step mode are one call."""
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         leaf = isinstance(m, StepModule) and m is not self.root
         return leaf or super().is_leaf_module(m, module_qualified_name)
@@ -97,7 +99,7 @@ class _Tracer(fx.Tracer):
 def _trace(net: nn.Module) -> tuple[dict[int, int], list[Pair]]:
     """How often each module's output is needed or made, and pairs; nothing if fx cannot follow."""
     try:
-        graph = _Tracer().trace(copy.deepcopy(net))  # the forward pass may leave things behind
+        graph = Tracer().trace(copy.deepcopy(net))  # the forward pass may leave things behind
     except Exception:  # it may raise anything, too
         return {}, []
     modules = dict(net.named_modules(remove_duplicate=False))
@@ -117,13 +119,18 @@ def _trace(net: nn.Module) -> tuple[dict[int, int], list[Pair]]:
 
 
 def _match(layer: nn.Module, norm: nn.Module) -> bool:
-    for kind, norm_kind in _PAIRS:
-        if _computes_as(layer, kind) and _computes_as(norm, norm_kind):
-            return not norm.training and _mode(layer) == _mode(norm)
-    return False
+    return is_pair(layer, norm) and not norm.training and mode(layer) == mode(norm)
 
 
-def _mode(module: nn.Module) -> str | None:
+def is_pair(layer: nn.Module, norm: nn.Module) -> bool:
+    """Whether ``norm`` is a batch normalisation that fits the output of ``layer``."""
+    return any(
+        _computes_as(layer, kind) and _computes_as(norm, norm_kind) for kind, norm_kind in _PAIRS
+    )
+
+
+def mode(module: nn.Module) -> str | None:
+    """The step mode; None for a module without."""
     return module.step_mode if isinstance(module, StepModule) else None
 
 
@@ -137,11 +144,11 @@ def _computes_as(module: nn.Module, kind: type[nn.Module]) -> bool:
     return added <= _HARMLESS
 
 
-def _fuse(layer: Any, norm: Any, name: str) -> None:
+def fuse(layer: Any, norm: Any, name: str, function: str) -> None:
     """Gives ``layer`` the weights that do the work of ``norm`` as well."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError(
-            f"fuse_conv_bn: '{name}' has no running statistics (track_running_stats=False), so "
+            f"{function}: '{name}' has no running statistics (track_running_stats=False), so "
             "that its output depends on the batch"
         )
     scale = torch.rsqrt(norm.running_var + norm.eps)
@@ -160,6 +167,7 @@ def _fuse(layer: Any, norm: Any, name: str) -> None:
     layer.bias = nn.Parameter(bias.detach().to(weight.dtype), weight.requires_grad)
 
 
-def _put(net: nn.Module, name: str, module: nn.Module) -> None:
+def put(net: nn.Module, name: str, module: nn.Module) -> None:
+    """Puts ``module`` into ``net`` under that qualified name."""
     parent, _, child = name.rpartition(".")
     net.get_submodule(parent).register_module(child, module)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.functional._axes import check_first
+
 Stateless = Callable[..., Any]
 
 
@@ -92,11 +94,14 @@ def seq_to_ann_forward(
         The outputs ``[T, B, ...]``; a tuple of them if the module returns one.
 
     Raises:
-        ValueError: if an input has fewer than two dimensions, or T and B differ among them.
+        ValueError: if an input has fewer than two dimensions, or T and B differ among them; if
+            the first module is one of torch's and takes another number of axes.
     """
     inputs = x_seq if isinstance(x_seq, tuple) else (x_seq,)
     for one in inputs:
         check_sequence(one, 2, "seq_to_ann_forward")
+    if len(inputs) == 1:
+        check_first(stateless_module, inputs[0])
     T, B = inputs[0].shape[:2]
     if any(one.shape[:2] != (T, B) for one in inputs):
         raise ValueError(

@@ -12,6 +12,7 @@ from bitspike.functional import (
     t_last_multi_step_forward,
     t_last_seq_to_ann_forward,
 )
+from bitspike.functional._axes import check_first
 
 
 def check_children(container: object, children: Iterable[nn.Module]) -> None:
@@ -55,6 +56,7 @@ class MultiStepContainer(_SequenceContainer):
 
     def forward(self, x_seq: Tensor) -> Any:
         """A whole sequence ``[T, B, ...]``."""
+        check_first(self, x_seq)
         return multi_step_forward(x_seq, self._chain)
 
 
@@ -69,6 +71,7 @@ class SeqToANNContainer(_SequenceContainer):
 
     def forward(self, x_seq: Tensor) -> Any:
         """A whole sequence ``[T, B, ...]``."""
+        check_first(self, x_seq)
         return seq_to_ann_forward(x_seq, self._chain)
 
 
@@ -77,6 +80,7 @@ class TLastMultiStepContainer(_SequenceContainer):
 
     def forward(self, x_seq: Tensor) -> Any:
         """A whole sequence ``[B, ..., T]``."""
+        check_first(self, x_seq.movedim(-1, 0))
         return t_last_multi_step_forward(x_seq, self._chain)
 
 
@@ -85,6 +89,7 @@ class TLastSeqToANNContainer(_SequenceContainer):
 
     def forward(self, x_seq: Tensor) -> Any:
         """A whole sequence ``[B, ..., T]``."""
+        check_first(self, x_seq.movedim(-1, 0))
         return t_last_seq_to_ann_forward(x_seq, self._chain)
 
 
@@ -118,4 +123,5 @@ class StepModeContainer(nn.Sequential, StepModule):
         chain = super().forward
         if self.step_mode == "s":
             return chain(x)  # type: ignore[no-untyped-call]
+        check_first(self, x)
         return multi_step_forward(x, chain) if self.stateful else seq_to_ann_forward(x, chain)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from bitspike.base import MultiStepModule, StepModule
 from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._axes import check_rank
 from bitspike.functional._sequence import check_sequence
 from bitspike.layer._memory_shape import dense
 
@@ -45,6 +46,7 @@ class VotingLayer(nn.Module, StepModule):
         """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
         if self.step_mode == "s":
             return self.single_step_forward(x)
+        check_rank(self._whoami(), [f"C * {self.voting_size}"], x.shape)
         y_seq: Tensor = seq_to_ann_forward(x, self.single_step_forward)
         return y_seq
 

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from bitspike import kernels
 from bitspike.base import MemoryModule
+from bitspike.functional._axes import check_rank
 from bitspike.functional._sequence import check_sequence
 from bitspike.neuron import _check
 
@@ -51,8 +53,11 @@ class Dropout(MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """A whole sequence, ``[T, B, ...]``, or the next part of one."""
+        self._check(x_seq)
+        return x_seq * self._mask_for(kernels.one_step(x_seq)) if self.training else x_seq
+
+    def _check(self, x_seq: Tensor) -> None:
         check_sequence(x_seq, 2, self._whoami())
-        return x_seq * self._mask_for(x_seq.detach()[0]) if self.training else x_seq
 
     def _mask_for(self, x: Tensor) -> Tensor:
         if self.mask is None:
@@ -73,6 +78,10 @@ class Dropout2d(Dropout):
     def create_mask(self, x: Tensor) -> Tensor:
         """A new mask for time steps like ``x``, the same value in a whole channel."""
         return nn.functional.dropout2d(_ones(x), self.p, training=True)
+
+    def _check(self, x_seq: Tensor) -> None:
+        check_rank(self._whoami(), ["C, H, W"], x_seq.shape)
+        super()._check(x_seq)
 
 
 def _ones(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._axes import SPACE, check_channels, check_rank, wrong_axes
 from bitspike.functional._sequence import check_sequence
 from bitspike.kernels._held import hold, once
 from bitspike.layer._stepwise import Stepwise
@@ -80,7 +81,9 @@ class _HeldStatistics(StepModule):
         return y_seq
 
 
-class BatchNorm1d(_HeldStatistics, Stepwise, nn.BatchNorm1d): ...
+class BatchNorm1d(_HeldStatistics, Stepwise, nn.BatchNorm1d):
+    def _check(self, x_seq: Tensor) -> None:
+        check_channels(self, self.num_features, x_seq)
 
 
 class BatchNorm2d(_HeldStatistics, Stepwise, nn.BatchNorm2d):
@@ -92,7 +95,10 @@ class BatchNorm2d(_HeldStatistics, Stepwise, nn.BatchNorm2d):
 class BatchNorm3d(_HeldStatistics, Stepwise, nn.BatchNorm3d): ...
 
 
-class GroupNorm(Stepwise, nn.GroupNorm): ...
+class GroupNorm(Stepwise, nn.GroupNorm):
+    def _check(self, x_seq: Tensor) -> None:
+        if x_seq.ndim < 3 or x_seq.shape[2] != self.num_channels:
+            raise wrong_axes(self._whoami(), [f"C={self.num_channels}, ..."], x_seq.shape)
 
 
 class MaxPool1d(Stepwise, nn.MaxPool1d): ...
@@ -123,6 +129,11 @@ class AdaptiveAvgPool3d(Stepwise, nn.AdaptiveAvgPool3d): ...
 
 
 class Flatten(Stepwise, nn.Flatten):
+    def _check(self, x_seq: Tensor) -> None:
+        least = 2 + max(self.start_dim, self.end_dim, 0)  # axes of time, batch and what is named
+        if self.start_dim and x_seq.ndim < max(least, 3):
+            raise wrong_axes(self._whoami(), ["..."], x_seq.shape)
+
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         if self.start_dim == 0:
             return seq_to_ann_forward(x_seq, stateless)
@@ -131,4 +142,12 @@ class Flatten(Stepwise, nn.Flatten):
         return x_seq.flatten(start, end)  # as it lies: T and B need not be merged
 
 
-class Upsample(Stepwise, nn.Upsample): ...
+class Upsample(Stepwise, nn.Upsample):
+    def _check(self, x_seq: Tensor) -> None:
+        sizes = self.size if self.scale_factor is None else self.scale_factor
+        space = len(sizes) if isinstance(sizes, tuple | list) else _DIMENSIONS.get(self.mode)
+        axes = [f"C, {SPACE[n]}" for n in (1, 2, 3) if n == space or space is None]
+        check_rank(self._whoami(), axes, x_seq.shape)
+
+
+_DIMENSIONS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}

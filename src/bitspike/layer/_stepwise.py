@@ -9,6 +9,7 @@ from torch import Tensor
 from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._axes import step_axes, wrong_axes
 from bitspike.kernels._held import hold, is_held, once
 
 
@@ -22,11 +23,16 @@ class Stepwise(StepModule):
 
     Raises:
         ValueError: for another ``step_mode`` than ``'s'`` and ``'m'``, or, in multi-step mode,
-            for an input with fewer than two dimensions.
+            for an input with another number of axes than ``[T, B, ...]`` has for this layer.
     """
+
+    _axes: tuple[str, ...] = ()
+    _ranks: frozenset[int] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._axes = step_axes(cls)
+        cls._ranks = frozenset(3 + axes.count(",") for axes in cls._axes)
         if Stepwise not in cls.__bases__:  # a user's subclass speaks for itself
             if "__init__" in vars(cls):
                 _, *own = inspect.signature(vars(cls)["__init__"]).parameters.values()
@@ -68,9 +74,15 @@ class Stepwise(StepModule):
         """What `step_mode` says; ``alone`` if ``x`` is the layer's only argument."""
         if self._step_mode == "s":
             return stateless(x)
+        self._check(x)
         if alone and is_held(x):
             return self._held(x, stateless)
         return self._sequence(x, stateless)
+
+    def _check(self, x_seq: Tensor) -> None:
+        """Raises ValueError if a sequence has another number of axes than the layer takes."""
+        if self._axes and x_seq.ndim not in self._ranks:
+            raise wrong_axes(self._whoami(), self._axes, x_seq.shape)
 
     def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """A sequence of which all steps are the same: one of them, held."""

@@ -5,8 +5,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, MultiStepModule
+from bitspike.base import MemoryModule, MultiStepModule, StepModule
 from bitspike.functional import seq_to_ann_forward
+from bitspike.functional._axes import check_channels, check_rank, step_axes
+
+
+def _check_rank(
+    module: StepModule, kind: type[Any], channels: int, x_seq: Tensor, single: bool = True
+) -> None:
+    axes = step_axes(kind)
+    if len(axes) > 1:
+        check_channels(module, channels, x_seq, single)
+    else:
+        check_rank(module._whoami(), axes, x_seq.shape, single)
 
 
 class _SequenceNorm(MultiStepModule):
@@ -14,6 +25,7 @@ class _SequenceNorm(MultiStepModule):
 
     def forward(self, x_seq: Tensor) -> Tensor:
         """A whole sequence ``[T, B, C, ...]``."""
+        _check_rank(self, type(self), self.num_features, x_seq, single=False)  # type: ignore[attr-defined]
         y_seq: Tensor = seq_to_ann_forward(x_seq, super().forward)  # type: ignore[misc]
         return y_seq
 
@@ -75,7 +87,7 @@ class _TemporalEffective(_SequenceNorm):
         **kwargs: the same.
 
     Raises:
-        ValueError: for a sequence of another length.
+        ValueError: for a sequence of another length or with another number of axes.
 
     Paper: Duan et al., "Temporal Effective Batch Normalization in Spiking Neural Networks",
     NeurIPS 2022.
@@ -119,6 +131,7 @@ class _ThroughTime(MemoryModule):
 
     Raises:
         RuntimeError: at more than ``T`` steps without a reset.
+        ValueError: at a sequence with another number of axes.
 
     Paper: Kim and Panda, "Revisiting Batch Normalization for Training Low-Latency Deep Spiking
     Neural Networks From Scratch", Frontiers in Neuroscience 2021.
@@ -144,6 +157,7 @@ class _ThroughTime(MemoryModule):
         for norm in self.bn_list:
             norm.register_parameter("bias", None)
         self.T = T
+        self.num_features = num_features
         self.step_mode = step_mode
         self.register_memory("t", -1)
 
@@ -156,6 +170,7 @@ class _ThroughTime(MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """A whole sequence, ``[T, B, C, ...]``, or the next part of one."""
+        _check_rank(self, self.norm, self.num_features, x_seq)
         self._check_steps(len(x_seq))
         y_seq: Tensor = super().multi_step_forward(x_seq)
         return y_seq

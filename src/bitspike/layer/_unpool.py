@@ -29,17 +29,23 @@ class _TwoSequences(StepModule):
                 kernel, stride and padding give.
 
         Raises:
-            ValueError: if the shapes differ.
+            ValueError: if the shapes differ, or the number of axes is not that of the layer.
         """
-        kind = type(self).__name__
         if indices.shape != input.shape:
             raise ValueError(
-                f"{kind}: input and indices must have one shape, but got {tuple(input.shape)} and "
-                f"{tuple(indices.shape)}"
+                f"{self._whoami()}: input and indices must have one shape, but got "
+                f"{tuple(input.shape)} and {tuple(indices.shape)}"
             )
+        lead = input.ndim - len(self.kernel_size)  # type: ignore[attr-defined]
+        if output_size is not None and len(output_size) == input.ndim:
+            if tuple(output_size[:lead]) != input.shape[:lead]:
+                raise ValueError(
+                    f"{self._whoami()}: output_size={tuple(output_size)} as a whole shape must "
+                    f"begin as the input's, {tuple(input.shape)}, does; or give the size of the "
+                    "space only"
+                )
+            output_size = output_size[lead:]
         if self.step_mode == "m" and indices.ndim >= 2:
-            if output_size is not None and len(output_size) == input.ndim:
-                output_size = output_size[3:]
             indices = indices.flatten(0, 1)
         return super().forward(input, indices, output_size)  # type: ignore[misc]
 

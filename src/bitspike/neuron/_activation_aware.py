@@ -210,7 +210,7 @@ class ActivationAwareIFNode(BaseNode):
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         _steps.check_sequence(self, x_seq)
-        self._fit(x_seq.detach()[0])
+        self._fit(kernels.one_step(x_seq))
         return super().multi_step_forward(x_seq)
 
     def extra_repr(self) -> str:

@@ -56,7 +56,7 @@ class BaseNode(Describable, MemoryModule):
 
     v: float | Tensor
     v_seq: Tensor | None
-    store_v_seq: bool
+    _store_v_seq: bool = False
 
     def __init__(
         self,
@@ -73,9 +73,22 @@ class BaseNode(Describable, MemoryModule):
         self.surrogate_function = Sigmoid() if surrogate_function is None else surrogate_function
         self.detach_reset = bool(detach_reset)
         self.step_mode = step_mode
-        self.store_v_seq = bool(store_v_seq)
         self.register_memory("v", 0.0 if self.v_reset is None else self.v_reset)
         self.register_record("v_seq")
+        self._store_v_seq = bool(store_v_seq)
+
+    @property
+    def store_v_seq(self) -> bool:
+        """Whether the potential after each step is kept in ``v_seq``.
+
+        An assignment forgets what has been kept.
+        """
+        return self._store_v_seq
+
+    @store_v_seq.setter
+    def store_v_seq(self, value: bool) -> None:
+        self._store_v_seq = bool(value)
+        self.v_seq = None
 
     def charge(self, x: Any, v: Any) -> Any:
         """The membrane potential ``h`` before the spike; what a subclass writes."""
@@ -148,8 +161,7 @@ class BaseNode(Describable, MemoryModule):
     def _record(self, v: float | Tensor) -> None:
         """Appends the potential after a single step to ``v_seq``, if that is to be kept."""
         if self.store_v_seq and isinstance(v, Tensor):
-            before = [] if self.v_seq is None else [self.v_seq]
-            self.v_seq = torch.cat([*before, v.unsqueeze(0)])
+            self.append_record("v_seq", v)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
@@ -204,11 +216,16 @@ class BaseNode(Describable, MemoryModule):
         x = x if step_mode == "s" else x[0]
         names = (name for name, _ in self.named_memories())
         return tuple(
-            torch.full_like(x, float(state))
-            if name in self.state_names and not isinstance(state, Tensor)
-            else state
+            self._fitted(name, state, x) if name in self.state_names else state
             for name, state in zip(names, states, strict=True)
         )
+
+    def _fitted(self, name: str, state: float | Tensor, x: Tensor) -> Tensor:
+        """``state`` as a tensor like ``x`` if it is what a reset leaves, else as it is."""
+        if not isinstance(state, Tensor):
+            return torch.full_like(x, float(state))
+        spread = state.shape != x.shape and self._is_reset_value(name, state)
+        return self._spread(name, state, x) if spread else state
 
     def _keep(self, states: Sequence[Tensor]) -> None:
         self._memories.update(zip(self.state_names, states, strict=True))

@@ -152,7 +152,7 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
                 f"channels, but got shape {tuple(x_seq.shape)}"
             )
         x_seq = _steps.full_precision(x_seq)
-        v = self.memory_like("v", x_seq.detach()[0])
+        v = self.memory_like("v", kernels.one_step(x_seq))
         shape = () if channels is None else (channels, *[1] * (x_seq.ndim - 3))
 
         def gate(name: str) -> Tensor:

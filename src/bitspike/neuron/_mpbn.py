@@ -1,6 +1,7 @@
 """Neurons with batch normalisation of the membrane potential (MPBN)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -166,8 +167,8 @@ class MPBNBaseNode(BaseNode):
             s = self.surrogate_function(h - fire_at)
         return s, dynamics.voltage_reset(h, s, v_threshold, self.v_reset, self.detach_reset)
 
-    def _steps_over(self, x_seq: Tensor, single: bool = False) -> tuple[Tensor, Tensor]:
-        """Spikes and potentials of the sequence; updates ``v``."""
+    def _steps_over(self, x_seq: Tensor, single: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Spikes of the sequence, and its potentials if they are to be kept; updates ``v``."""
         if x_seq.ndim - 1 != self._step_ndim or x_seq.shape[2] != self._channels:
             wanted = f"[B, {self._channels}{', H, W' if self._step_ndim == 4 else ''}]"
             raise ValueError(
@@ -175,25 +176,60 @@ class MPBNBaseNode(BaseNode):
                 f"{tuple(x_seq.shape[1:])}"
             )
         x_seq = _steps.full_precision(x_seq)
-        v = self.memory_like("v", x_seq.detach()[0])
+        v = self.memory_like("v", kernels.one_step(x_seq))
         backend = backend_of_one_step(self, x_seq) if single else self.backend
         spikes, (self.v,), v_seq = kernels.scan(
-            self.step, x_seq, [v], self.store_v_seq, backend, bits=not single, watcher=self
+            self.step, x_seq, [v], self.store_v_seq and not single, backend, bits=not single,
+            watcher=self,
+        )  # fmt: skip
+        return spikes, v_seq
+
+    @contextmanager
+    def _keeping_statistics(self) -> Iterator[None]:
+        """While entered, the statistics are copies; then those from before again."""
+        buffers = dict(self.vbn._buffers)
+        own = self.mu, self.sigma2, self.bn_momentum
+        self.vbn._buffers.update(
+            {name: None if one is None else one.clone() for name, one in buffers.items()}
         )
-        return spikes, self.v if v_seq is None else v_seq
+        try:
+            yield
+        finally:
+            self.vbn._buffers.update(buffers)
+            self.mu, self.sigma2, self.bn_momentum = own
+
+    def functional_forward(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Outputs and new states of one call; own states and running statistics stay."""
+        with self._keeping_statistics():
+            return super().functional_forward(inputs, states, **kwargs)
+
+    def single_step_functional_forward(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """`functional_forward` of one time step."""
+        with self._keeping_statistics():
+            return self._on_states(self.single_step_forward, inputs, states, kwargs)
+
+    def multi_step_functional_forward(
+        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """`functional_forward` of a whole sequence."""
+        with self._keeping_statistics():
+            return self._on_states(self.multi_step_forward, inputs, states, kwargs)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
-        spikes, v_seq = self._steps_over(x.unsqueeze(0), single=True)
-        if self.store_v_seq:
-            self.v_seq = v_seq if self.v_seq is None else torch.cat([self.v_seq, v_seq])
+        spikes, _ = self._steps_over(x.unsqueeze(0), single=True)
+        self._record(self.v)
         return spikes[0]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         _steps.check_sequence(self, x_seq)
         spikes, v_seq = self._steps_over(x_seq)
-        if self.store_v_seq:
+        if v_seq is not None:
             self.v_seq = v_seq
         return spikes
 

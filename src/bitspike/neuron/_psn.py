@@ -1,7 +1,7 @@
 """Parallel spiking neurons: no reset, so that all time steps are one matrix product."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,14 +39,20 @@ def _weighted(weight: Tensor, bias: Tensor, queue: Tensor, surrogate_function: S
     return surrogate_function(h.view(queue.shape[1:]))
 
 
-def _stacked(queue: tuple[Tensor, ...]) -> Tensor | None:
-    return torch.stack(queue) if queue else None
+def _flattened(queue: Sequence[Tensor] | Tensor, x: Tensor, function: str) -> Tensor | None:
+    """Inputs like ``x``, flattened or not, as ``[n, x.numel()]``; None for no input."""
+    if any(one.numel() != x.numel() for one in queue):
+        raise ValueError(
+            f"{function}: the queue must hold inputs like the one of shape {tuple(x.shape)}, but "
+            f"got shapes {', '.join(str(tuple(one.shape)) for one in queue)}"
+        )
+    return torch.stack([one.flatten() for one in queue]) if len(queue) else None
 
 
 def masked_psn_step(
     x: Tensor,
     time_step: int,
-    queue: tuple[Tensor, ...],
+    queue: Sequence[Tensor] | Tensor,
     masked_weight: Tensor,
     bias: Tensor,
     k: int,
@@ -57,16 +63,19 @@ def masked_psn_step(
     Args:
         x: input ``[B, ...]``.
         time_step: number of this step, from 0.
-        queue: the last inputs, flattened, oldest first; fewer than ``k`` at the start.
+        queue: the last inputs, flattened or not, oldest first; fewer than ``k`` at the start.
         masked_weight: ``[T, T]``, of which row ``time_step`` is used.
         bias: ``[T, 1]``.
         k: how many inputs are kept.
         surrogate_function: spike function.
 
     Returns:
-        Spikes ``[B, ...]``, the number of the next step, the next queue.
+        Spikes ``[B, ...]``, the number of the next step, the next queue, flattened.
+
+    Raises:
+        ValueError: if the queue holds inputs of another size.
     """
-    flat = _pushed(_stacked(queue), x.flatten(), k)
+    flat = _pushed(_flattened(queue, x, "masked_psn_step"), x.flatten(), k)
     weight = masked_weight[time_step, time_step + 1 - len(flat) : time_step + 1]
     spike = _weighted(weight, bias[time_step], flat, surrogate_function).view(x.shape)
     return spike, time_step + 1, flat.unbind(0)
@@ -74,7 +83,7 @@ def masked_psn_step(
 
 def sliding_psn_step(
     x: Tensor,
-    queue: tuple[Tensor, ...],
+    queue: Sequence[Tensor] | Tensor,
     weight: Tensor,
     bias: Tensor,
     surrogate_function: Surrogate,
@@ -83,17 +92,20 @@ def sliding_psn_step(
 
     Args:
         x: input ``[B, ...]``.
-        queue: the last inputs, flattened, oldest first; fewer than ``k`` at the start.
+        queue: the last inputs, flattened or not, oldest first; fewer than ``k`` at the start.
         weight: ``[k]``, the last one for ``x``.
         bias: a scalar.
         surrogate_function: spike function.
 
     Returns:
-        Spikes ``[B, ...]`` and the next queue.
+        Spikes ``[B, ...]`` and the next queue, flattened.
+
+    Raises:
+        ValueError: if the queue holds inputs of another size.
     """
     k = weight.numel()
-    flat = _pushed(_stacked(queue), x.flatten(), k)
-    spike = _weighted(weight[k - len(flat) :], bias, flat, surrogate_function)
+    flat = _pushed(_flattened(queue, x, "sliding_psn_step"), x.flatten(), k)
+    spike = _weighted(weight.flatten()[k - len(flat) :], bias, flat, surrogate_function)
     return spike.view(x.shape), flat.unbind(0)
 
 

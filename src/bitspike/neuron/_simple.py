@@ -83,7 +83,7 @@ class SimpleBaseNode(Membrane):
         return self.backend in ("numba", "triton")
 
     def _scan(self, x_seq: Tensor, bits: bool = True) -> Tensor:
-        now = x_seq.detach()[0]
+        now = kernels.one_step(x_seq)
         states = [self.memory_like(name, now) for name in self.state_names]
         return self._run(x_seq, states, watched=True, bits=bits)
 

@@ -20,6 +20,17 @@ def _refuse_gradients(*tensors: Tensor) -> None:
         )
 
 
+def _wide(x: Tensor) -> Tensor:
+    """Half precision as float32: rounding a sum over time would move spikes."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _narrowed(x: Tensor, results: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The results in the dtype of the input ``x``, but for the potential ``q``."""
+    output, q, acc_q, spike = results
+    return output.to(x.dtype), q, acc_q.to(x.dtype), spike.to(x.dtype)
+
+
 def stbif_step(
     x: Tensor, q: Tensor, acc_q: Tensor, q_threshold: Tensor, pos_max: Tensor, neg_min: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -34,14 +45,17 @@ def stbif_step(
         neg_min: smallest sum of spikes, a scalar.
 
     Returns:
-        Output, next ``q``, next ``acc_q`` and the spikes -1, 0, 1, all ``[B, ...]``.
+        Output, next ``q``, next ``acc_q`` and the spikes -1, 0, 1, all ``[B, ...]``. For an input
+        in half precision ``q`` is float32.
 
     Raises:
         RuntimeError: if a gradient is asked for.
     """
     _refuse_gradients(x, q, acc_q, q_threshold, pos_max, neg_min)
-    q_threshold, pos_max, neg_min = (value.to(x) for value in (q_threshold, pos_max, neg_min))
-    return _step(x, q, acc_q, q_threshold, pos_max, neg_min)
+    wide = _wide(x)
+    return _narrowed(
+        x, _step(wide, *(v.to(wide) for v in (q, acc_q, q_threshold, pos_max, neg_min)))
+    )
 
 
 def _step(
@@ -70,7 +84,8 @@ def stbif_multi_step(
             f"stbif_multi_step: the input must be [T, B, ...] with T >= 1, but got shape "
             f"{tuple(x_seq.shape)}"
         )
-    parameters = [value.to(x_seq) for value in (q_threshold, pos_max, neg_min)]
+    wide = _wide(x_seq)
+    parameters = [value.to(wide) for value in (q_threshold, pos_max, neg_min)]
 
     def step(x: Any, q: Any, acc_q: Any, _: Any) -> tuple[Any, ...]:
         return _step(x, q, acc_q, *parameters)
@@ -87,10 +102,11 @@ def _scan(
     backend: str = "auto",
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     _refuse_gradients(x_seq, q, acc_q, *parameters)
+    wide = _wide(x_seq)
     with torch.no_grad():
-        start = [q, acc_q, torch.zeros_like(acc_q)]
-        outputs, (q, acc_q, spike), _ = kernels.scan(step, x_seq, start, backend=backend)
-    return outputs, q, acc_q, spike
+        start = [q.to(wide), acc_q.to(wide), torch.zeros_like(acc_q, dtype=wide.dtype)]
+        outputs, states, _ = kernels.scan(step, wide, start, backend=backend)
+    return _narrowed(x_seq, (outputs, *states))
 
 
 class STBIFNode(Describable, MemoryModule):
@@ -103,7 +119,8 @@ class STBIFNode(Describable, MemoryModule):
         Q[t] = Q'[t] - S[t],    A[t] = A[t-1] + S[t],    output q_threshold S[t]
 
     The memories ``q``, ``acc_q`` (``A``) and ``cur_output`` (``S``) are None until the first
-    input. For inference only: no gradient. Input and output are ``[B, ...]`` or ``[T, B, ...]``.
+    input. For inference only: no gradient. Input and output are ``[B, ...]`` or ``[T, B, ...]``;
+    for those in half precision the potential is float32.
 
     Args:
         q_threshold: threshold, the step of the quantiser; a number or a scalar tensor.
@@ -206,7 +223,7 @@ class STBIFNode(Describable, MemoryModule):
         """Outputs ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         _steps.check_sequence(self, x_seq)
         x_seq = _steps.full_precision(x_seq)
-        states = self._states(x_seq.detach()[0])
+        states = self._states(kernels.one_step(x_seq))
         outputs, self.q, self.acc_q, self.cur_output = _scan(
             self.step, x_seq, *states, *self._parameters_of_step(), backend=self.backend
         )

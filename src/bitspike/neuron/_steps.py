@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule
+from bitspike.base import StepModule
 from bitspike.spikes import plain
 
 
 def name_of(module: nn.Module) -> str:
     """How an error message calls ``module``."""
-    return module._whoami() if isinstance(module, MemoryModule) else type(module).__name__
+    return module._whoami() if isinstance(module, StepModule) else type(module).__name__
 
 
 def check_sequence(module: nn.Module, x_seq: Tensor, T: int | None = None) -> None:

@@ -60,6 +60,20 @@ class SpikingRNNCellBase(nn.Module):
         """Biases of the last output, ``[gates * hidden_size]``."""
         return self.linear_hh.bias
 
+    def _check(self, x: Tensor, *states: Tensor) -> None:
+        """Raises ValueError unless ``x`` is one time step and each state fits it."""
+        fits = x.ndim == 2 and x.shape[1] == self.input_size
+        for state in states if fits else ():
+            fits = fits and state.ndim == 2 and state.shape[1] == self.hidden_size
+            fits = fits and len(state) in (1, len(x))
+        if not fits:
+            given = ", ".join(str(tuple(one.shape)) for one in (x, *states))
+            raise ValueError(
+                f"{type(self).__name__}: one time step is [B, {self.input_size}] with states "
+                f"[B, {self.hidden_size}], but got {given}; the layer without Cell in its name "
+                "takes sequences"
+            )
+
     def _zeros(self, x: Tensor) -> Tensor:
         return torch.zeros(len(x), self.hidden_size, dtype=x.dtype, device=x.device)
 
@@ -102,7 +116,8 @@ class SpikingLSTMCell(_TwoSurrogates):
 
     The gradient passes the minimum as if it were not there.
 
-    Input ``[B, input_size]``; states and output ``h, c``, ``[B, hidden_size]`` each.
+    Input ``[B, input_size]``; states and output ``h, c``, ``[B, hidden_size]`` each; another shape
+    raises ValueError.
 
     Args:
         input_size: features of the input.
@@ -124,6 +139,7 @@ class SpikingLSTMCell(_TwoSurrogates):
         self, x: Tensor, hc: Sequence[Tensor] | Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """``h, c`` of this step for the ``h, c`` of the last one, zeros by default."""
+        self._check(x, *(() if hc is None else (hc[0], hc[1])))
         h, c = (self._zeros(x), self._zeros(x)) if hc is None else (hc[0], hc[1])
         s1, s2 = self.surrogate_function1, self._second()
         i, f, g, o = (self.linear_ih(x) + self.linear_hh(h)).chunk(4, dim=1)
@@ -142,7 +158,8 @@ class SpikingGRUCell(_TwoSurrogates):
         n = s2(W_i x + b_i + r (W_h h + b_h))
         h = (1 - z) n + z h
 
-    Input ``[B, input_size]``; state and output ``h``, ``[B, hidden_size]``.
+    Input ``[B, input_size]``; state and output ``h``, ``[B, hidden_size]``; another shape raises
+    ValueError.
 
     Args:
         input_size: features of the input.
@@ -159,6 +176,7 @@ class SpikingGRUCell(_TwoSurrogates):
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """``h`` of this step for the ``h`` of the last one, zeros by default."""
+        self._check(x, *(() if h is None else (h,)))
         h = self._zeros(x) if h is None else h
         s1, s2 = self.surrogate_function1, self._second()
         r_x, z_x, n_x = self.linear_ih(x).chunk(3, dim=1)
@@ -174,7 +192,8 @@ class SpikingVanillaRNNCell(SpikingRNNCellBase):
 
         h = s(W_i x + b_i + W_h h + b_h)
 
-    Input ``[B, input_size]``; state and output ``h``, ``[B, hidden_size]``.
+    Input ``[B, input_size]``; state and output ``h``, ``[B, hidden_size]``; another shape raises
+    ValueError.
 
     Args:
         input_size: features of the input.
@@ -197,5 +216,6 @@ class SpikingVanillaRNNCell(SpikingRNNCellBase):
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """``h`` of this step for the ``h`` of the last one, zeros by default."""
+        self._check(x, *(() if h is None else (h,)))
         h = self._zeros(x) if h is None else h
         return self.surrogate_function(self.linear_ih(x) + self.linear_hh(h))
