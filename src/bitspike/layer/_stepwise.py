@@ -19,7 +19,7 @@ class Stepwise(StepModule):
     Adds the keyword argument ``step_mode``. In single-step mode the layer is torch's own; in
     multi-step mode its input ``[T, B, ...]`` goes through it as one batch of ``T * B``. An input
     that is held over time, ``img.expand(T, *img.shape)``, is computed once, and the output is
-    held as well: a view, which cannot be written into.
+    held as well, until anybody looks at its steps or writes into them.
 
     Raises:
         ValueError: for another ``step_mode`` than ``'s'`` and ``'m'``, or, in multi-step mode,
