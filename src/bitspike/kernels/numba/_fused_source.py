@@ -22,7 +22,7 @@ from bitspike.kernels._plan import (
     leaves,
     needed,
 )
-from bitspike.kernels._trace import deciding_value
+from bitspike.kernels._program import deciding_value
 from bitspike.kernels.numba import _table_kernels
 from bitspike.kernels.numba._scan_source import TEXT, Source, number_lines, replay, step_lines
 from bitspike.kernels.numba.simd import empty16, splat16

@@ -31,7 +31,7 @@ from bitspike.kernels._plan import (
     needed,
     used_numbers,
 )
-from bitspike.kernels._trace import Program, deciding_value
+from bitspike.kernels._program import Program, deciding_value
 from bitspike.kernels.numba import _pack
 from bitspike.kernels.numba._address import Arrays
 
@@ -53,8 +53,8 @@ TEXT = {
     "or": "{} | {}",
     "not": "not {}",
     "where": "{1} if {0} else {2}",
-    "maximum": "{0} if {0} >= {1} else {1}",
-    "minimum": "{0} if {0} <= {1} else {1}",
+    "maximum": "{0} if ({0} >= {1}) | ({0} != {0}) else {1}",
+    "minimum": "{0} if ({0} <= {1}) | ({0} != {0}) else {1}",
     "clamp": "{1} if {0} < {1} else ({2} if {0} > {2} else {0})",
     "sigmoid": "one / (one + exp(-{}))",
     "detach": "{}",

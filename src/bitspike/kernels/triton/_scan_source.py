@@ -21,7 +21,7 @@ from bitspike.kernels._plan import (
     needed,
     used_numbers,
 )
-from bitspike.kernels._trace import Program
+from bitspike.kernels._program import Program
 
 _TEXT = {
     "add": "{} + {}",
@@ -38,8 +38,8 @@ _TEXT = {
     "or": "{} | {}",
     "not": "~{}",
     "where": "tl.where({}, {}, {})",
-    "maximum": "tl.where({0} >= {1}, {0}, {1})",
-    "minimum": "tl.where({0} <= {1}, {0}, {1})",
+    "maximum": "tl.where(({0} >= {1}) | ({0} != {0}), {0}, {1})",
+    "minimum": "tl.where(({0} <= {1}) | ({0} != {0}), {0}, {1})",
     "clamp": "tl.where({0} < {1}, {1}, tl.where({0} > {2}, {2}, {0}))",
     "sigmoid": "tl.div_rn(one, one + libdevice.exp({} * -1.0))",
     "abs": "tl.abs({})",
