@@ -1,7 +1,7 @@
 """A neuron's time loop as one fused scan forward and one backward, compiled from its step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.kernels import _record
+from bitspike.kernels._evaluate import scan_recorded
 from bitspike.kernels._record import Recorded, Step
+from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba._memory import all_located, located, pool
-from bitspike.kernels.numba._reuse import is_alone, save_alone
+from bitspike.kernels.numba._reuse import is_alone
 from bitspike.kernels.numba._scan_kernels import Kernels, store
 from bitspike.kernels.numba._scan_source import BLOCK
 from bitspike.spikes import SpikeTensor
@@ -70,6 +71,19 @@ def _strides(x: Tensor, sizes: _Sizes) -> tuple[int, int]:
     return (time if len(x) == sizes.T else 0), row
 
 
+_OPTIONS = 5
+"""Arguments of `_Scan` before its tensors."""
+
+
+def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Any]]:
+    def compute(*arguments: Any) -> tuple[Tensor | None, ...]:
+        x_seq, *tensors = arguments[_OPTIONS:]
+        x_seq = x_seq.expand(ctx.sizes.T, *x_seq.shape[1:])
+        return scan_recorded(ctx.recorded, x_seq, tensors, ctx.recording)
+
+    return (*(None,) * _OPTIONS, *ctx.saved_tensors), compute
+
+
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -95,9 +109,7 @@ class _Scan(torch.autograd.Function):
         kernels, numbers = recorded.kernels(store, wanted, _NUMPY[kind])
         v_seq = pool.empty((T, *shape), kind) if recording else None
         last = [pool.result(tuple(shape), kind) for _ in starts]
-        # One number for all neurons stays one number.
-        before = [start.contiguous() if any(start.stride()) else start for start in starts]
-        wide = [field.expand(shape).contiguous() for field in given]
+        before, wide = _starts(starts), _wide(given, shape)
         out = pool.result(sizes.words, torch.int64) if bits else pool.empty((T, *shape), kind)
         x_t, x_r = _strides(x, sizes)
         kernels.forward(bits)(
@@ -108,42 +120,40 @@ class _Scan(torch.autograd.Function):
         )  # fmt: skip
         if saving:
             ctx.set_materialize_grads(False)
-            save_alone(ctx, x, *before, *wide)
+            ctx.save_for_backward(x_seq, *tensors)
+            ctx.recorded, ctx.recording, ctx.sizes = recorded, recording, sizes
             ctx.kernels, ctx.numbers = kernels, numbers
-            ctx.x_shape, ctx.sizes = x_seq.shape, sizes
-            ctx.given = [(field.shape, field.dtype) for field in given]
-            ctx.learned = [
-                (k, value.shape, value.dtype)
-                for k, value in zip(recorded.learned, learned, strict=True)
-            ]
         return (SpikeTensor(Rows(out, sizes.features), kind) if bits else out, v_seq, *last)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference)
     def backward(ctx: Any, g: Tensor | None, gv_seq: Tensor | None, *ends: Tensor | None) -> Any:
-        x, *saved = ctx.saved_tensors
+        x_seq, *tensors = ctx.saved_tensors
         kernels: Kernels = ctx.kernels
         plan, sizes = kernels.plan, ctx.sizes
         T, R, N = sizes.T, sizes.R, sizes.N
-        before, wide = saved[: len(ends)], saved[len(ends) :]
-        shape, kind = ctx.x_shape[1:], x.dtype
+        held = len(x_seq) < T
+        reused = not held and is_alone(x_seq)
+        x, kind, shape = _rows_of(x_seq.detach(), sizes), x_seq.dtype, x_seq.shape[1:]
+        states, fields = len(ends), len(ends) + len(ctx.recorded.fields)
+        starts, given, learned = tensors[:states], tensors[states:fields], tensors[fields:]
+        before, wide = _starts(starts), _wide(given, shape)
         g = _rows_of(_zero(kind).expand(T, R, N) if g is None else g, sizes)
-        held = len(x) < T
-        gx = x if is_alone(x) and not held else _empty_like(x)
-        wanted = ctx.needs_input_grad[-len(ctx.learned) - len(wide) - len(ends) :]
+        gx = x if reused else _empty_like(x)
+        wanted = ctx.needs_input_grad[_OPTIONS + 1 :]
         first = [
-            torch.empty(shape, dtype=kind) if needed else None
+            torch.empty(shape, dtype=kind, device="cpu") if needed else None
             for needed, _ in zip(wanted, ends, strict=False)
         ]
-        to_fields = [torch.empty(shape, dtype=kind) for _ in wide]
+        to_fields = [torch.empty(shape, dtype=kind, device="cpu") for _ in wide]
         last = [None if end is None else end.contiguous() for end in ends]
         gv = None if gv_seq is None else gv_seq.contiguous()
         g_t, g_r = _strides(g, sizes)
         (x_t, x_r), (gx_t, gx_r) = _strides(x, sizes), _strides(gx, sizes)
         block = _block(T, len(plan.stored))
         rows = _rows_a_task(block, N, g_r, x_r, gx_r)
-        learned = plan.gradients.numbers
-        sums = np.empty((len(learned), -(-R // rows) * -(-N // block)))
+        numbers = plan.gradients.numbers
+        sums = np.empty((len(numbers), -(-R // rows) * -(-N // block)))
         kernels.backward(held)(
             *located(g), g_t, g_r, *located(gv), *located(x), x_t, x_r, *located(gx), gx_t, gx_r,
             sums, T, R, N, block, rows, ctx.numbers,
@@ -151,21 +161,31 @@ class _Scan(torch.autograd.Function):
             work=T * R * N * 0.08 * len(plan.program.nodes),
         )  # fmt: skip
         of_fields = [
-            total.sum_to_size(size).to(kind)
-            for total, (size, kind) in zip(to_fields, ctx.given, strict=True)
+            total.sum_to_size(field.shape).to(field.dtype)
+            for total, field in zip(to_fields, given, strict=True)
         ]
-        totals = dict(zip(learned, sums.sum(1), strict=True)) if learned else {}
+        totals = dict(zip(numbers, sums.sum(1), strict=True)) if numbers else {}
         of_numbers = [
-            torch.tensor(totals[k], dtype=kind).view(size) if k in totals else None
-            for k, size, kind in ctx.learned
+            value.new_tensor(totals[k]).view(value.shape) if k in totals else None
+            for k, value in zip(ctx.recorded.learned, learned, strict=True)
         ]
-        gradients = (gx.view(ctx.x_shape), *first, *of_fields, *of_numbers)
-        return (None, None, None, None, None, *gradients)
+        return (*(None,) * _OPTIONS, gx.view(x_seq.shape), *first, *of_fields, *of_numbers)
 
 
 @cache
 def _zero(dtype: torch.dtype) -> Tensor:
-    return torch.zeros((), dtype=dtype)
+    with torch.inference_mode(False):
+        return torch.zeros((), dtype=dtype, device="cpu")
+
+
+def _starts(states: Sequence[Tensor]) -> list[Tensor]:
+    """The states as kernels take them: one number for all neurons stays one number."""
+    return [state.contiguous() if any(state.stride()) else state for state in states]
+
+
+def _wide(fields: Sequence[Tensor], shape: Sequence[int]) -> list[Tensor]:
+    """The fields as kernels take them: a value for each neuron of a step."""
+    return [field.expand(shape).contiguous() for field in fields]
 
 
 def _rows_of(x: Tensor, sizes: _Sizes) -> Tensor:
