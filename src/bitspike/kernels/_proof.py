@@ -7,7 +7,6 @@ step is recorded again and run on a sample: numbers, values and gradients have t
 
 import gc
 import math
-import operator
 import random
 import sys
 from collections.abc import Callable, Hashable, Sequence
@@ -18,7 +17,8 @@ import torch
 from torch import Tensor
 
 from bitspike.kernels._current import Current
-from bitspike.kernels._program import COMPARISONS, NotTraceableError, Program
+from bitspike.kernels._interpret import step_of
+from bitspike.kernels._program import NotTraceableError, Program
 from bitspike.kernels._trace import trace, without_effect
 
 Step = Callable[..., Sequence[Any]]
@@ -207,13 +207,16 @@ def _compare(step: Step, program: Program, shape: Sequence[int]) -> str | None:
     size = list(needed(*sizes, (1,) * len(shape)))
     if size and size[0] == 1:
         size[0] = _ROWS
+    numbers = enumerate(program.numbers)
+    learned = {k: one for k, one in numbers if isinstance(one, Tensor)}
+    recorded = step_of(program, program.fields, learned)
     generator = torch.Generator().manual_seed(0)
     count = len(program.results)
     for special in (True, False):
         given = [_sample(size, k if special else None, program, generator) for k in range(count)]
         learning = torch.is_grad_enabled() and not special
         results = []
-        for run in (step, lambda *values: run_program(program, *values)):
+        for run in (step, recorded):
             inputs = [one.clone().requires_grad_(learning) for one in given]
             values = tuple(run(*inputs))
             for value in values:
@@ -253,69 +256,3 @@ def _gradients(values: Sequence[Tensor], inputs: Sequence[Tensor]) -> Sequence[T
     if not isinstance(total, Tensor) or not total.requires_grad:
         return [torch.zeros_like(one) for one in inputs]
     return torch.autograd.grad(total, inputs, materialize_grads=True)
-
-
-# -- the program in torch's own operations ------------------------------------------------------
-
-
-def run_program(program: Program, *inputs: Tensor) -> list[Tensor]:
-    """Output and new states of one time step, by torch's operations and autograd."""
-    x, *states = inputs
-    values: list[Any] = []
-    for operation, *where in program.nodes:
-        if operation == "x":
-            value: Any = x
-        elif operation == "state":
-            value = states[where[0]]
-        elif operation == "number":
-            value = program.numbers[where[0]]
-        elif operation == "field":
-            value = program.fields[where[0]]
-        elif operation == "const":
-            value = where[0]
-        else:
-            operands = [values[one] for one in where]
-            kinds = {program.nodes[one][0] for one in where}
-            if kinds <= _GIVEN:  # then a constant is one of `ones_like`'s
-                operands = [torch.full_like(x, o) if isinstance(o, float) else o for o in operands]
-            elif operation in _OF_TENSORS:
-                operands = [x.new_tensor(o) if isinstance(o, float) else o for o in operands]
-            value = _OPERATIONS[operation](*operands)
-        values.append(value)
-    found = (values[place] for place in program.results)
-    return [one if isinstance(one, Tensor) else torch.full_like(x, one) for one in found]
-
-
-class _Fire(torch.autograd.Function):
-    """The value of a spike function with the gradient that it has in place of its own."""
-
-    @staticmethod
-    def forward(ctx: Any, u: Tensor, value: Tensor, slope: Any) -> Tensor:  # noqa: ARG004
-        ctx.slope = slope
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return g * ctx.slope, None, None
-
-
-def _fire(u: Tensor, value: Any, slope: Any) -> Any:
-    held = slope.detach() if isinstance(slope, Tensor) else slope
-    dense = value.detach() if isinstance(value, Tensor) else torch.full_like(u, value)
-    return _Fire.apply(u, dense, held)  # type: ignore[no-untyped-call]
-
-
-_GIVEN = frozenset({"number", "const", "field"})
-_OF_TENSORS = frozenset({"where", "maximum", "minimum"})
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "neg", *COMPARISONS)},
-    **{name: getattr(torch, name) for name in ("abs", "exp", "log", "sqrt", "sin", "cos", "tanh")},
-    **{name: getattr(torch, name) for name in ("sigmoid", "atan", "erf", "erfc", "floor", "round")},
-    **{name: getattr(torch, name) for name in ("pow", "where", "maximum", "minimum", "clamp")},
-    "div": operator.truediv,
-    "and": operator.and_,
-    "or": operator.or_,
-    "not": torch.logical_not,
-    "detach": Tensor.detach,
-    "fire": _fire,
-}

@@ -391,7 +391,7 @@ def test_states_must_fit() -> None:
     assert "a state on meta" in str(fast.supports(x, [torch.zeros(3, device="meta")]))
     away = torch.zeros(3, device="meta")
     found = fast.record(lambda x, v: (x + away, v), x, [torch.zeros(3)])
-    assert "a parameter on meta" in str(found)
+    assert "a tensor on meta" in str(found)
 
 
 def test_a_gpu_without_a_driver_is_no_target() -> None:
