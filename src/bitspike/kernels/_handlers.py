@@ -108,15 +108,15 @@ def _power(program: Program, input: Any, exponent: Any) -> Any:  # noqa: A002
     a, b = map(program.symbol, _numbers(program, input, exponent))
     if type(input) is not Symbol or not isinstance(exponent, int | float):
         return program.apply("pow", a, b)
+    if exponent == -0.5:  # torch has the value of one function and the gradient of another
+        program.refuse("it raises to the power of -0.5 and not by rsqrt()")
     special = {  # torch's own cases
         0: lambda: program.lift(1),
         1: lambda: a,
         2: lambda: a * a,
         3: lambda: a * a * a,
         0.5: lambda: program.apply("sqrt", a),
-        -0.5: lambda: program.apply("div", 1, program.apply("sqrt", a)),
         -1: lambda: program.apply("div", 1, a),
-        -2: lambda: program.apply("div", 1, a * a),
     }
     found = special.get(exponent)
     return program.apply("pow", a, b) if found is None else found()
@@ -233,7 +233,6 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     "relu": _relu,
     "square": lambda program, input: _power(program, input, 2),  # noqa: A006
     "reciprocal": lambda program, input: program.apply("div", 1, _number(program, input)),  # noqa: A006
-    "rsqrt": lambda program, input: _power(program, _number(program, input), -0.5),  # noqa: A006
     "sub": _subtract,
     "subtract": _subtract,
     "rsub": _swapped(_subtract),
@@ -245,8 +244,11 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     "float": _as(torch.float32),
     "double": _as(torch.float64),
     **dict.fromkeys(("clone", "contiguous", "pos", "positive"), _same),
-    **{name: _unary(name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid")},
-    **{name: _unary(name) for name in ("atan", "erf", "erfc", "abs", "floor", "round", "neg")},
+    **{name: _unary(name) for name in ("exp", "log", "sqrt", "rsqrt", "sin", "cos", "tanh")},
+    **{
+        name: _unary(name)
+        for name in ("sigmoid", "atan", "erf", "erfc", "abs", "floor", "round", "neg")
+    },
     **{name: _compare(name) for name in COMPARISONS},
     **{name: _extremum(name) for name in ("maximum", "minimum", "mul")},
     **dict.fromkeys(("add", "radd"), _binary("add")),

@@ -9,7 +9,8 @@ import gc
 import math
 import random
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -31,15 +32,26 @@ def _source_of(step: Any) -> Hashable:
     """The code that a step is made of, as far as it can be seen from outside."""
     if isinstance(step, MethodType):
         return step.__func__.__code__, _source_of_object(step.__self__)
-    if isinstance(step, FunctionType):
-        cells = [_source_of_object(cell.cell_contents) for cell in step.__closure__ or ()]
-        return step.__code__, *cells
-    return _source_of_object(step)
+    return _source_of_value(step, 0)
+
+
+def _source_of_value(value: Any, depth: int) -> Hashable:
+    if isinstance(value, FunctionType):
+        return value.__code__, *_sources(map(_content, value.__closure__ or ()), depth)
+    if isinstance(value, MethodType):
+        return value.__func__.__code__, type(value.__self__)
+    if isinstance(value, list | tuple):
+        return tuple(_sources(value, depth))
+    if isinstance(value, partial):
+        return _source_of_value(value.func, depth), *_sources(value.args, depth)
+    return _source_of_object(value)
+
+
+def _sources(values: Iterable[Any], depth: int) -> Iterator[Hashable]:
+    return (_source_of_value(one, depth + 1) for one in values if depth < _DEPTH)
 
 
 def _source_of_object(thing: Any) -> Hashable:
-    if isinstance(thing, FunctionType):
-        return thing.__code__
     own = getattr(thing, "__dict__", None)
     if not isinstance(own, dict):
         return type(thing)
@@ -47,6 +59,14 @@ def _source_of_object(thing: Any) -> Hashable:
     return type(thing), own.get("training"), *functions
 
 
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet assigned
+        return None
+
+
+_DEPTH = 3
 _KEPT = 1024
 _verdicts: dict[Any, str | None] = {}
 """Why a step cannot be recorded, by its code, or by that and its record; None if it can."""

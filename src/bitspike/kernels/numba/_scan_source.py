@@ -56,6 +56,7 @@ TEXT = {
     "maximum": "{0} if ({0} >= {1}) | ({0} != {0}) else {1}",
     "minimum": "{0} if ({0} <= {1}) | ({0} != {0}) else {1}",
     "clamp": "{1} if {0} < {1} else ({2} if {0} > {2} else {0})",
+    "rsqrt": "one / sqrt({})",  # torch rounds otherwise, as it does in exp
     "sigmoid": "one / (one + exp(-{}))",
     "detach": "{}",
     "fire": "{}",

@@ -45,6 +45,7 @@ _TEXT = {
     "abs": "tl.abs({})",
     "floor": "tl.floor({})",
     "sqrt": "tl.sqrt_rn({})",
+    "rsqrt": "tl.div_rn(one, tl.sqrt_rn({}))",
     "round": "libdevice.rint({})",  # half to even, as torch
     "pow": "libdevice.pow({}, {})",
     "detach": "{}",
@@ -60,6 +61,7 @@ _TEXT_OF = {
     | {
         "div": "{} / {}",
         "sqrt": "tl.sqrt({})",
+        "rsqrt": "one / tl.sqrt({})",
         "sigmoid": "one / (one + libdevice.exp({} * -1.0))",
     },
 }
