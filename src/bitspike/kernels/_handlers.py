@@ -104,6 +104,12 @@ def _divide(program: Program, input: Any, other: Any) -> Any:  # noqa: A002
     return program.put("div", *_numbers(program, a, b))
 
 
+def _divided(program: Program, input: Any, other: Any) -> Any:  # noqa: A002
+    """``other / input`` of a number, which torch computes by the reciprocal."""
+    inverse = program.put("div", program.place_of(1), *_numbers(program, input))
+    return inverse if other == 1 else inverse * other
+
+
 def _power(program: Program, input: Any, exponent: Any) -> Any:  # noqa: A002
     a, b = map(program.symbol, _numbers(program, input, exponent))
     if type(input) is not Symbol or not isinstance(exponent, int | float):
@@ -254,7 +260,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("add", "radd"), _binary("add")),
     **dict.fromkeys(("multiply", "rmul"), _extremum("mul")),
     **dict.fromkeys(("div", "divide", "truediv", "true_divide"), _divide),
-    **dict.fromkeys(("rdiv", "rtruediv"), _swapped(_divide)),
+    **dict.fromkeys(("rdiv", "rtruediv"), _divided),
     **{f"logical_{name}": _logical(name) for name in ("and", "or", "not")},
     **{f"bitwise_{name}": _bitwise(name) for name in ("and", "or", "not")},
     **{name: _bitwise(name) for name in ("and", "or")},

@@ -91,7 +91,9 @@ def test_a_view_of_memory_that_nobody_sees_is_used_again(made: Made) -> None:
 
 
 @pytest.mark.parametrize("alias", [lambda y: y, lambda y: y.detach(), lambda y: y[:]])
-def test_memory_that_hooks_hold_is_left_alone(made: Made, alias: Callable[[Tensor], Tensor]) -> None:
+def test_memory_that_hooks_hold_is_left_alone(
+    made: Made, alias: Callable[[Tensor], Tensor]
+) -> None:
     held: list[Tensor] = []
 
     def keep(y: Tensor) -> Tensor:
