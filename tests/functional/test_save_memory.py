@@ -449,7 +449,9 @@ def test_other_containers_keep_working() -> None:
 
 
 def test_mistakes() -> None:
-    with pytest.raises(ValueError, match=r"no nn\.Sequential with a spiking neuron in this Linear"):
+    with pytest.raises(
+        ValueError, match=r"no nn\.Sequential with a neuron in multi-step mode in this Linear"
+    ):
         functional.save_memory(nn.Linear(2, 2))
     for chunks in (0, -1, 2.5):
         with pytest.raises(ValueError, match=re.escape(f"at least 1, but got {chunks}")):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from tests.kernels.numba.test_scan import interpreted  # noqa: F401 -- a fixture
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from bitspike import kernels
 from bitspike.kernels import eager
 
 SPECIAL = (
-    0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.0, 3.0, math.inf, -math.inf, math.nan, 1e-41, -7.25, 40.0,
+    0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.0, 3.0, math.inf, -math.inf, math.nan, 1e-41, -7.25, 40,
 )  # fmt: skip
 ROWS = len(SPECIAL)
 pytestmark = pytest.mark.backend("auto")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bitspike import functional, layer, neuron
@@ -99,3 +100,99 @@ def test_a_network_on_an_image_that_is_held() -> None:
         results.append([rate, *gradients, *one.buffers()])
     for got, want in zip(results[1], results[0], strict=True):
         torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-5)
+
+
+# -- what a user does with the output --------------------------------------------------------------
+
+
+def _write_a_step(y: Tensor) -> Tensor:
+    y[0] = 0
+    return y
+
+
+def _write_into_a_view(y: Tensor) -> Tensor:
+    first = y[1]
+    first += 2
+    return y
+
+
+def _retained(y: Tensor) -> Tensor:
+    weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)
+    y.retain_grad()
+    (y * weight).sum().backward(retain_graph=True)
+    assert y.grad is not None
+    return y.grad
+
+
+USES: list[Any] = [
+    _write_a_step, _write_into_a_view, F.relu_, lambda y: y.add_(1), lambda y: y.mul_(y),
+    lambda y: F.dropout(y, 1.0, inplace=True), lambda y: y.unsqueeze(1)[:, :, 0],
+    lambda y: y.transpose(0, 1).contiguous(), lambda y: torch.cat([y, y]), torch.Tensor.numpy,
+    copy.deepcopy,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [0, 1, 2, 9, 10])
+@pytest.mark.parametrize("number", range(len(USES)))
+@pytest.mark.parametrize("how", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_the_output_is_a_tensor_like_any_other(case: int, number: int, how: Any) -> None:
+    make, shape = LAYERS[case]
+    net, image, use = make().double().eval(), torch.randn(shape, dtype=torch.float64), USES[number]
+    net.step_mode = "m"
+    if (
+        how is torch.enable_grad
+        and list(net.parameters())
+        and use in (torch.Tensor.numpy, copy.deepcopy)
+    ):
+        use = _retained
+    before, results = image.clone(), []
+    for held in (True, False):
+        x = image.expand(T, *image.shape)
+        with how():
+            y = net(x if held else x.contiguous())
+            results.append([torch.as_tensor(one) for one in (use(y), y)])
+    assert torch.equal(image, before)
+    for got, want in zip(*results, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
+        assert type(got) is Tensor
+
+
+def test_gradients_of_what_was_written_into() -> None:
+    conv = layer.Conv2d(1, 2, 3, step_mode="m").double()
+    image, found = torch.rand(B, 1, 6, 6, dtype=torch.float64), []
+    for held in (True, False):
+        x = image.expand(T, *image.shape)
+        y = conv(x if held else x.contiguous())
+        y[0] = 0
+        y[1] *= 3
+        found.append(torch.autograd.grad((y.square() * y).sum(), conv.weight)[0])
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("backend", ["eager", "numba"])
+@pytest.mark.parametrize("leaf", [True, False])
+def test_a_held_input_that_wants_a_gradient_has_one_for_each_step(leaf: bool, backend: str) -> None:
+    net = nn.Sequential(layer.Linear(5, 4), neuron.LIFNode()).double()
+    functional.set_step_mode(net, "m")
+    functional.set_backend(net, backend)
+    image, found = torch.rand(B, 5, dtype=torch.float64), []
+    for held in (True, False):
+        x = image.clone().requires_grad_(not leaf).expand(T, B, 5)
+        x = x if held else x.clone()
+        x = x.detach().requires_grad_() if leaf else x
+        functional.reset_net(net)
+        weight = torch.linspace(-1, 2, T, dtype=torch.float64).view(T, 1, 1)
+        found.append(torch.autograd.grad((net(x) * weight).sum(), x)[0])
+    torch.testing.assert_close(*found)
+    assert not torch.equal(found[0][0], found[0][-1])
+
+
+@pytest.mark.backend("auto")
+def test_a_gradient_that_neurons_do_not_keep_is_refused() -> None:
+    y = layer.Linear(5, 4, step_mode="m")(torch.rand(B, 5).expand(T, B, 5))
+    s = neuron.IFNode(step_mode="m")(y)
+    with pytest.raises(RuntimeError, match=r"clone\(\) it before"):
+        torch.autograd.grad(s.sum(), y)
+    copied = layer.Linear(5, 4, step_mode="m")(torch.rand(B, 5).expand(T, B, 5)).clone()
+    s = neuron.IFNode(step_mode="m")(copied)
+    assert torch.autograd.grad(s.sum(), copied)[0].shape == (T, B, 4)

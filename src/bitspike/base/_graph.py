@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 # Saved by every probe: its content is never looked at, only whether autograd still holds it.
-_TOKEN = torch.empty(0)
+with torch.inference_mode(False):
+    _TOKEN = torch.empty(0, device="cpu")
 
 
 class _Probe(torch.autograd.Function):
@@ -32,7 +33,8 @@ def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return x, None
-    if torch._C._are_functorch_transforms_active():  # torch.func has graphs of its own
+    # torch.func and tracers have graphs of their own.
+    if torch._C._are_functorch_transforms_active() or torch._C._get_tracing_state() is not None:
         return x, None
     if not (x.requires_grad or (learns and x.is_floating_point())):
         return x, None

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bitspike import kernels
 from bitspike.functional._scene import Scene, Surroundings, Values, replaced
+from bitspike.kernels._second_order import differentiable_once
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
 
@@ -75,7 +75,9 @@ class _Recomputed(torch.autograd.Function):
         return (y, *(after[place] for place in ctx.new))
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once(
+        "functional.save_memory keeps too little for them; use the network without it"
+    )
     def backward(ctx: Any, g: Tensor | None, *g_states: Tensor | None) -> tuple[Any, ...]:
         made: tuple[Any, ...] = ctx.surroundings.context.copy().run(_backward, ctx, g, g_states)
         kernels.release_buffers()  # room for the optimizer

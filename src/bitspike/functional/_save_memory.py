@@ -60,7 +60,7 @@ def save_memory(net: Net, enabled: bool = True, chunks: int = 1) -> Net:
     found = [m for m in net.modules() if _is_chain(m) and any(map(_is_neuron, m.modules()))]
     if enabled and not found:
         raise ValueError(
-            "save_memory: there is no nn.Sequential with a spiking neuron in this "
+            "save_memory: there is no nn.Sequential with a neuron in multi-step mode in this "
             f"{type(net).__name__}, and nothing to save. Put layers and neurons that follow each "
             "other into nn.Sequential"
         )

@@ -16,6 +16,7 @@ from bitspike.kernels._entry import (
     weight_gradient,
 )
 from bitspike.kernels._explain import explain_scan
+from bitspike.kernels._held import one_step
 from bitspike.kernels._norm import BatchNormOnKernels
 from bitspike.kernels._planes import channels_last
 from bitspike.kernels._prepared import keep_prepared
@@ -35,6 +36,7 @@ __all__ = [
     "explain_scan",
     "get_num_threads",
     "keep_prepared",
+    "one_step",
     "release_buffers",
     "scan",
     "scan_of_current",

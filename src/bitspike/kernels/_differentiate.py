@@ -50,7 +50,7 @@ RULES: dict[str, Rule] = {
     "exp": lambda g, y, a: (g * y,),
     "log": lambda g, y, a: (g / a,),
     "sqrt": lambda g, y, a: (g / (2 * y),),
-    "rsqrt": lambda g, y, a: (-(g / 2) * (y * y * y),),  # noqa: ARG005
+    "rsqrt": lambda g, y, a: (-(g / 2) * (y * y * y),),
     "sin": lambda g, y, a: (g * g.program.apply("cos", a),),
     "cos": lambda g, y, a: (-(g * g.program.apply("sin", a)),),
     "tanh": lambda g, y, a: (g * (1 - y * y),),

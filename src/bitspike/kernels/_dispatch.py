@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import torch
+from torch import Tensor, nn
+
+from bitspike.spikes import SpikeTensor
 
 BACKENDS = ("auto", "eager", "numba", "triton")
 
@@ -53,11 +57,46 @@ def _obstacle_anywhere(kernel: str) -> str | None:
     """Why none of these kernels can run here, whatever it is; None if one can."""
     if not _installed(kernel):
         return f"{kernel} is not installed: {_CURES[kernel]}"
+    return tracer()
+
+
+def tracer() -> str | None:
+    """Who watches torch's operations in place of computing with memory; None if nobody does."""
     if torch._C._are_functorch_transforms_active():
         return "torch.func's transforms (grad, vmap, ...) cannot look into kernels"
     if torch.compiler.is_compiling():
         return "torch.compile cannot look into kernels"
+    if torch._C._get_tracing_state() is not None:
+        return "torch.jit.trace cannot look into kernels"
+    if torch._C._len_torch_dispatch_stack() > 0:
+        return "a dispatch mode, such as FakeTensorMode or make_fx's, cannot look into kernels"
     return None
+
+
+_WITH_MEMORY = frozenset({Tensor, nn.Parameter, SpikeTensor})
+
+
+def obstacle_of(*tensors: Tensor | None) -> str | None:
+    """Why kernels cannot read some of these tensors; None if they can.
+
+    A subclass of ``Tensor`` may be a wrapper that has no memory of its own, or mean something by
+    each of torch's operations.
+    """
+    for one in tensors:
+        if one is None:
+            continue
+        if type(one) not in _WITH_MEMORY:
+            return f"a {type(one).__name__} is not a plain tensor"
+        if one.layout is not torch.strided:
+            return f"a tensor is {one.layout}"
+        if one.is_neg():
+            return "a tensor has torch's negative bit: call resolve_neg() on it"
+    return None
+
+
+def in_memory(x: Any) -> Any:
+    """``x`` as its memory says: a view such as ``z.conj().imag`` is the negative of that."""
+    return x.resolve_neg() if x is not None and x.is_neg() else x
 
 
 def resolve(asked: str) -> str:

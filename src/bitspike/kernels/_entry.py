@@ -75,20 +75,22 @@ def scan(
     """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
-    chosen, recorded = choose_scan(step, x_seq, states, backend, key)
+    x_seq, states = _dispatch.in_memory(x_seq), [_dispatch.in_memory(state) for state in states]
+    T, held = x_seq.shape[0], held_step(x_seq)
+    chosen, recorded = choose_scan(step, x_seq if held is None else held, states, backend, key)
+    if held is not None:
+        x_seq = held if chosen == "numba" else held.expand(T, *held.shape[1:])
     if chosen == "eager":
         if watcher is not None:
             x_seq = watcher.watch(x_seq)
         return eager.scan(step, x_seq, states, store_v_seq)
     # A scan does not mind the order of the neurons: the one in memory saves copies.
     turned = not recorded.fields and _planes.is_channels_last(x_seq)
-    step_of_all = held_step(x_seq) if chosen == "numba" else None
-    x = x_seq if step_of_all is None else step_of_all
     if turned:
         states = [state.movedim(1, -1) for state in states]
-        x = x.movedim(2, -1)
-    more = {} if step_of_all is None else {"T": len(x_seq)}
-    y, last, v_seq = _compiled(chosen).scan(recorded, x, states, store_v_seq, bits, **more)
+        x_seq = x_seq.movedim(2, -1)
+    more = {"T": T} if len(x_seq) < T else {}
+    y, last, v_seq = _compiled(chosen).scan(recorded, x_seq, states, store_v_seq, bits, **more)
     if watcher is not None and last and last[0].grad_fn is not None:
         watcher.watch_node(last[0].grad_fn)
     if not turned:
@@ -187,7 +189,7 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
             return "only the input of a linear layer may be spikes"
         from bitspike.kernels.numba import linear
 
-        return linear.supports(x, weight)
+        return linear.supports(x, weight, bias)
 
     if _dispatch.choose("auto", obstacle) == "eager":
         return NotImplemented

@@ -44,7 +44,7 @@ def _conv(axes: int) -> Callable[..., Any]:
                 return "only the input of a convolution may be spikes"
             from bitspike.kernels.numba import conv as fast
 
-            return fast.supports(x, weight)
+            return fast.supports(x, weight, bias)
 
         if not isinstance(x, SpikeTensor) or x.ndim != axes + 2 or x.numel() == 0:
             return NotImplemented

@@ -2,6 +2,8 @@
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import is_fake
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 
 def _bounds(x: Tensor) -> tuple[float, float]:
@@ -13,15 +15,22 @@ def _bounds(x: Tensor) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _has_values(x: Tensor) -> bool:
+    """Whether there are numbers to look at, and no tracer that would take them for constants."""
+    if x.is_meta or is_fake(x) or torch._C._get_tracing_state() is not None:
+        return False
+    return get_proxy_mode() is None
+
+
 def check_probabilities(x: Tensor) -> None:
-    """Looks at what a Poisson encoder is given.
+    """Looks at what a Poisson encoder is given, where it has values.
 
     Raises:
         ValueError: if a value lies outside [0, 1] or is NaN.
     """
     if x.is_complex():
         raise ValueError(f"PoissonEncoder: the input must be real, but is {x.dtype}")
-    if x.numel() == 0:
+    if x.numel() == 0 or not _has_values(x):
         return
     once = x.detach()
     for dim, stride in enumerate(x.stride()):

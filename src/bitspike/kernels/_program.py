@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from bitspike.kernels._dispatch import obstacle_of
+from bitspike.spikes import SpikeTensor
 from bitspike.surrogate import SurrogateFunctionBase
 
 Node = tuple[Any, ...]
@@ -123,8 +125,9 @@ class Program:
         return value if type(value) is Symbol else self.symbol(self.place_of(value))
 
     def _place_of_tensor(self, value: Tensor) -> int:
-        if type(value) not in (Tensor, nn.Parameter) or value.layout is not torch.strided:
-            self.refuse(f"it computes with a {type(value).__name__} of layout {value.layout}")
+        why = "it is spikes" if isinstance(value, SpikeTensor) else obstacle_of(value)
+        if why is not None:
+            self.refuse(f"it computes with what no kernel reads: {why}")
         if not value.is_floating_point():
             self.refuse(f"it computes with a tensor of {value.dtype}")
         if value.device != self.device and (value.ndim or value.device.type != "cpu"):

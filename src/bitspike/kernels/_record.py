@@ -124,6 +124,6 @@ class KernelStore(Generic[Kernels]):
         if key not in self._structures:
             # Values are no part of it; kept, they would hold on to parameters and their graph.
             plan.program.numbers = [0.0] * len(plan.program.numbers)
-            plan.program.fields = [torch.empty(0)] * len(plan.program.fields)
+            plan.program.fields = [torch.empty(0, device="cpu")] * len(plan.program.fields)
             self._structures[key] = self._make(plan, form)
         return self._structures[key]

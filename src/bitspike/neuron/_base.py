@@ -171,7 +171,7 @@ class BaseNode(Describable, MemoryModule):
             self.v_seq = None
             return torch.stack([self.single_step_forward(x) for x in x_seq])
         x_seq = _steps.full_precision(x_seq)
-        now = x_seq.detach()[0]
+        now = kernels.one_step(x_seq)
         states = [self.memory_like(name, now, compact=True) for name in self.state_names]
         y_seq, after, v_seq = kernels.scan(
             self.step, x_seq, states, self.store_v_seq, self.backend,

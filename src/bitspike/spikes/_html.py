@@ -38,7 +38,8 @@ def _first_sample(spikes: "SpikeTensor") -> tuple[Tensor, str]:
     dense = torch.as_tensor(part.dense() if hasattr(part, "dense") else part)
     rows = dense.reshape(steps, -1).t().cpu() > 0
     shown = min(len(rows), NEURONS)
-    rows = rows[torch.linspace(0, len(rows) - 1, shown).long()] if len(rows) > shown else rows
+    if len(rows) > shown:
+        rows = rows[torch.linspace(0, len(rows) - 1, shown, device="cpu").long()]
     elements = spikes[0, 0].numel() if spikes.ndim > 2 else spikes[0].numel()
     return rows, (
         f"{where}{shown} of {elements} neurons from top to bottom, "

@@ -231,7 +231,8 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, s: SpikeTensor, mean: bool) -> Tensor:
         ctx.steps, ctx.mean = len(s), mean
-        return _counted(s, len(s) if mean else 1).to(s.dtype)
+        # No view: torch refuses to write into a view that an autograd function returns.
+        return _counted(s, len(s) if mean else 1).to(s.dtype).data
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -15,8 +15,9 @@ def _targets(features: tuple[int, ...], order: tuple[int, ...]) -> Tensor:
     """Where each stored feature stands among the logical ones, int32."""
     inverse = tuple(order.index(axis) for axis in range(len(order)))
     size = int(torch.Size(features).numel())
-    logical = torch.arange(size, dtype=torch.int32).view([features[axis] for axis in order])
-    return logical.permute(inverse).reshape(-1)
+    with torch.inference_mode(False):  # it is kept for calls outside, too
+        logical = torch.arange(size, dtype=torch.int32, device="cpu")
+        return logical.view([features[axis] for axis in order]).permute(inverse).reshape(-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

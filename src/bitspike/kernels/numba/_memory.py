@@ -49,13 +49,22 @@ def _extent(x: Tensor) -> int:
     return 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
 
 
+def own(x: Tensor) -> Tensor:
+    """``x`` in the same memory, but no view: what a user may write into as into any tensor.
+
+    For outputs of autograd functions; torch refuses to write into those that are views.
+    """
+    return x.data
+
+
 class _Buffer:
     """Memory of the pool, which can tell whether anybody else holds it."""
 
     __slots__ = ("_address", "_alone", "_storage", "flat")
 
     def __init__(self, size: int, dtype: torch.dtype) -> None:
-        self.flat = torch.empty(size + SLACK, dtype=dtype)[:size]
+        with torch.inference_mode(False):  # what is made there cannot be saved for backward, ever
+            self.flat = torch.empty(size + SLACK, dtype=dtype, device="cpu")[:size]
         self._address = self.flat.data_ptr()
         self._storage = self.flat.untyped_storage()
         self._alone = torch._C._storage_Use_Count(self._storage._cdata)
@@ -89,7 +98,7 @@ class _Pool(threading.local):
         """Like ``torch.empty`` on the CPU, with `SLACK` elements behind the last one."""
         size = math.prod(shape)
         if size * dtype.itemsize < self.SMALL:
-            return torch.empty(size + SLACK, dtype=dtype)[:size].view(shape)
+            return torch.empty(size + SLACK, dtype=dtype, device="cpu")[:size].view(shape)
         key = (size, dtype)
         kept = self._buffers.get(key)
         if kept is None:
@@ -108,7 +117,7 @@ class _Pool(threading.local):
     def result(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """`empty` for what no kernel reads beyond its end: cheaper where it is small."""
         if math.prod(shape) * dtype.itemsize < self.SMALL:
-            return torch.empty(shape, dtype=dtype)
+            return torch.empty(shape, dtype=dtype, device="cpu")
         return self.empty(shape, dtype)
 
     def release(self) -> None:

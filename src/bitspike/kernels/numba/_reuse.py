@@ -52,11 +52,11 @@ class _Buffer(torch.autograd.Function):
     """A buffer of the pool that only the graph knows."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
         return pool.empty(tuple(x.shape), x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         return grad
 
 

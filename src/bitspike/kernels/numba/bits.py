@@ -53,7 +53,7 @@ def pack(x: Tensor) -> Tensor:
     """Words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not zero."""
     x = x.detach().contiguous()
     *lead, features = x.shape
-    words = torch.empty((*lead, word_count(features)), dtype=torch.int64)
+    words = torch.empty((*lead, word_count(features)), dtype=torch.int64, device="cpu")
     kernel = _pack_kernel(_NUMPY[x.dtype])
     kernel(flat(x), words_of(words), math.prod(lead), features, work=0.3 * x.numel())
     return words
@@ -62,7 +62,7 @@ def pack(x: Tensor) -> Tensor:
 def reorder(words: Tensor, target: Tensor) -> Tensor:
     """Words ``[..., W]`` in which feature i of each row has become feature ``target[i]``."""
     *lead, W = words.shape
-    out = torch.empty((*lead, W), dtype=torch.int64)
+    out = torch.empty((*lead, W), dtype=torch.int64, device="cpu")
     arrays = words_of(words.contiguous()), target.numpy(), words_of(out)
     _reorder(*arrays, math.prod(lead), W, work=20 * out.numel())
     return out

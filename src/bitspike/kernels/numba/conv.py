@@ -1,17 +1,19 @@
 """Convolutions of spikes: by events where these are few, else unpacked once and through torch."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._convolution import weight_gradient
+from bitspike.kernels._dispatch import obstacle_of
+from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _conv_kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, pool, words_of
+from bitspike.kernels.numba._memory import flat, own, pool, words_of
 from bitspike.kernels.numba.linear import LANES, _padded, density_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._layout import Rows
@@ -36,8 +38,11 @@ def weight_by_events(density: float) -> bool:
     return density < 0.28
 
 
-def supports(x: Tensor, weight: Tensor) -> str | None:
+def supports(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> str | None:
     """Why this backend cannot run the layer; None if it can."""
+    why = obstacle_of(x, weight, bias)
+    if why is not None:
+        return why
     if x.device.type != "cpu" or weight.device.type != "cpu":
         return f"the input is on {x.device}, the weight on {weight.device}"
     if x.dtype != weight.dtype or x.dtype not in (torch.float32, torch.float64):
@@ -70,12 +75,20 @@ class _Geometry:
     def empty_input(self) -> Tensor:
         """Something with the shape of the input, for backward passes that look at nothing else."""
         form = torch.channels_last if len(self.shape) == 4 else torch.contiguous_format
-        return torch.empty(self.shape, dtype=self.dtype, memory_format=form)
+        return torch.empty(self.shape, dtype=self.dtype, device="cpu", memory_format=form)
 
     def work(self, density: float, outputs: int) -> float:
         """Nanoseconds by events: less than half a one for 16 additions."""
         taps = math.prod(self.out) * math.prod(self.kernel) * self.shape[0] * self.shape[1]
         return 0.4 * density * taps * outputs / LANES
+
+
+def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Tensor]]:
+    def compute(x: SpikeTensor, weight: Tensor, bias: Tensor | None, geometry: Any) -> Tensor:  # noqa: ARG001
+        y: Tensor = aten.convolution(x.dense(), weight, bias, *ctx.geometry.arguments)
+        return y
+
+    return (*ctx.saved_tensors, None), compute
 
 
 class _Conv(torch.autograd.Function):
@@ -88,20 +101,19 @@ class _Conv(torch.autograd.Function):
         if geometry.by_events:
             density = density_of(rows)
         ctx.geometry, ctx.rows, ctx.density = geometry, rows, density
-        ctx.save_for_backward(weight)
-        ctx.has_bias = bias is not None
+        ctx.save_for_backward(x, weight, bias)
         if geometry.by_events and forward_by_events(density):
-            return _by_events(rows, weight, bias, geometry, density)
+            return own(_by_events(rows, weight, bias, geometry, density))
         y: Tensor = aten.convolution(_dense(rows, x.dtype), weight, bias, *geometry.arguments)
         return y
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference)
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (weight,) = ctx.saved_tensors
+        _, weight, has_bias = ctx.saved_tensors
         geometry: _Geometry = ctx.geometry
         want_x, want_weight = ctx.needs_input_grad[:2]
-        bias = grad.sum([0, *range(2, grad.ndim)]) if ctx.has_bias else None
+        bias = None if has_bias is None else grad.sum([0, *range(2, grad.ndim)])
         dw = dx = None
         if want_weight and geometry.by_events and weight_by_events(ctx.density):
             dw = _weight_by_events(ctx.rows, grad, geometry, ctx.density)

@@ -1,21 +1,23 @@
 """A linear layer on constant-rate spikes and the neurons behind it as one kernel."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._current import Current
+from bitspike.kernels._evaluate import scan_recorded
 from bitspike.kernels._prepared import keeps_prepared
 from bitspike.kernels._record import Recorded, Step, record
+from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import linear
 from bitspike.kernels.numba._fused_source import LANES, ROW, samples_a_row
-from bitspike.kernels.numba._memory import all_located, located, pool
+from bitspike.kernels.numba._memory import all_located, located, own, pool
 from bitspike.kernels.numba._scan_kernels import Kernels, store
 from bitspike.kernels.numba.linear import arrays_of, parts_of_gradient, table_work
 from bitspike.spikes import SpikeTensor
@@ -43,6 +45,19 @@ def _is_start(state: Tensor | float) -> bool:
     return state.dtype == torch.float32 and not state.requires_grad
 
 
+def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Any]]:
+    weight, _, *states = ctx.saved_tensors
+
+    def compute(*arguments: Any) -> tuple[Tensor | None, ...]:
+        _, _, _, weight, *states = arguments
+        current = F.linear(SpikeTensor(ctx.pixels).dense().flatten(2), weight)
+        before = [state.expand(current.shape[1:]) for state in states]
+        y, _, *last = scan_recorded(ctx.recorded, current, before, False)
+        return (y, *last)
+
+    return (None, None, None, weight, *states), compute
+
+
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -63,7 +78,7 @@ class _Fused(torch.autograd.Function):
             table, fresh = linear.blocks(weight, None)[0], 0
         else:
             table, fresh = pool.empty((-(-N // LANES), I + 1, LANES), torch.float32), 1
-        weight, S = weight.contiguous(), samples_a_row(N)
+        given, weight, S = weight, weight.contiguous(), samples_a_row(N)
         size = (word_count(N) * -(-B // S) * -(-T // 4) * 4 * ROW,)
         tape = pool.empty(size, torch.float32) if saving else None
         kernels.fused_forward()(
@@ -73,24 +88,25 @@ class _Fused(torch.autograd.Function):
         )  # fmt: skip
         if saving:
             ctx.set_materialize_grads(False)
-            ctx.save_for_backward(tape, *starts)
-            ctx.kernels, ctx.numbers, ctx.pixels, ctx.size = kernels, numbers, pixels, weight.shape
-        return SpikeTensor(Rows(words, (N,), counts)), *last
+            ctx.save_for_backward(given, tape, *starts)
+            ctx.recorded, ctx.kernels, ctx.numbers, ctx.pixels = recorded, kernels, numbers, pixels
+        return SpikeTensor(Rows(words, (N,), counts)), *map(own, last)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference)
     def backward(ctx: Any, g: Tensor | None, *ends: Tensor | None) -> Any:
-        tape, *starts = ctx.saved_tensors
+        weight, tape, *starts = ctx.saved_tensors
         kernels: Kernels = ctx.kernels
-        pixels, (N, I) = ctx.pixels, ctx.size
+        pixels, (N, I) = ctx.pixels, weight.shape
         T, B = pixels.steps, len(pixels.count)
         if g is None:
-            g = torch.zeros(()).expand(T, B, N)
+            g = torch.zeros((), device="cpu").expand(T, B, N)
         if g.stride(2) != 1 and N > 1:
             g = g.contiguous()
         blocks = -(-N // LANES)
         shape = parts_of_gradient(B, N), blocks, I + 1, LANES
-        partial, out = pool.empty(shape, torch.float32), torch.empty((N, I), dtype=torch.float32)
+        partial = pool.empty(shape, torch.float32)
+        out = torch.empty((N, I), dtype=torch.float32, device="cpu")
         kernels.fused_backward()(
             *arrays_of(pixels), *located(g), g.stride(0), g.stride(1), *located(tape),
             partial.data_ptr(), *shape, out.data_ptr(), N, I, T, samples_a_row(N), ctx.numbers,
@@ -108,7 +124,8 @@ def _work(pixels: ActivePixels, outputs: int, operations: int) -> float:
 @cache
 def _number(value: float) -> Tensor:
     """A state of all neurons, which nobody but kernels ever sees."""
-    return torch.tensor([value], dtype=torch.float32)
+    with torch.inference_mode(False):
+        return torch.tensor([value], dtype=torch.float32, device="cpu")
 
 
 def scan(

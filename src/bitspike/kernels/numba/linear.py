@@ -1,18 +1,21 @@
 """Linear layers on spikes, forward and gradients."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._parts import product, sum_of_parts
 from bitspike.kernels._prepared import prepared
+from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _row_table_kernels, _rows_kernels, _table_kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import SLACK, has_slack, located, pool, words_of
+from bitspike.kernels.numba._memory import SLACK, has_slack, located, own, pool, words_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._bits import word_count
 from bitspike.spikes._layout import Rows
@@ -74,8 +77,11 @@ def weight_way(density: float, outputs: int, rows: int) -> str:
     return "events" if density < few else "tables"
 
 
-def supports(x: Tensor, weight: Tensor) -> str | None:
+def supports(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> str | None:
     """Why this backend cannot run the layer; None if it can."""
+    why = obstacle_of(x, weight, bias)
+    if why is not None:
+        return why
     if x.device.type != "cpu" or weight.device.type != "cpu":
         return f"the input is on {x.device}, the weight on {weight.device}"
     if x.dtype != torch.float32 or weight.dtype != torch.float32:
@@ -94,7 +100,7 @@ def _padded(outputs: int) -> int:
 
 def _padded_bias(bias: Tensor | None, outputs: int) -> Tensor:
     """Bias as ``[O']``, filled up with zeros; all zeros without one."""
-    start = torch.zeros(_padded(outputs), dtype=torch.float32)
+    start = torch.zeros(_padded(outputs), dtype=torch.float32, device="cpu")
     if bias is not None:
         start[:outputs] = bias.detach()
     return start
@@ -125,6 +131,10 @@ def _padded_rows(weight: Tensor, bias: Tensor | None) -> tuple[Any, Any]:
     return prepared((weight, bias), make, "rows")
 
 
+def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Tensor]]:
+    return ctx.saved_tensors, lambda x, *others: F.linear(x.dense(), *others)
+
+
 class _TableLinear(torch.autograd.Function):
     """Constant-rate input: every 4 steps by 4 pixels are four look-ups."""
 
@@ -139,15 +149,14 @@ class _TableLinear(torch.autograd.Function):
             out.data_ptr(), T, B, O,
             work=table_work(pixels, len(start)),
         )  # fmt: skip
-        ctx.pixels, ctx.has_bias = pixels, bias is not None
-        return out
+        ctx.save_for_backward(x, weight, bias)
+        return own(out)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference)
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
-        weight = _table_gradient(ctx.pixels, grad)
-        bias = grad.sum((0, 1)) if ctx.has_bias else None
-        return None, weight, bias
+        x, _, bias = ctx.saved_tensors
+        return None, _table_gradient(x._layout, grad), None if bias is None else grad.sum((0, 1))
 
 
 def arrays_of(pixels: ActivePixels) -> tuple[int, ...]:
@@ -173,7 +182,7 @@ def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
         partial.data_ptr(), parts, blocks, I + 1, LANES, T,
         work=table_work(pixels, padded),
     )  # fmt: skip
-    gradient = torch.empty((O, I), dtype=torch.float32)
+    gradient = torch.empty((O, I), dtype=torch.float32, device="cpu")
     _add_parts(
         partial.data_ptr(), parts, blocks, I + 1, LANES, gradient.data_ptr(), O, I,
         work=parts * padded * I,
@@ -196,14 +205,13 @@ class _RowsLinear(torch.autograd.Function):
         O, I = weight.shape
         words = rows.words.contiguous().view(-1, rows.words.shape[-1])
         density = density_of(rows)
-        ctx.rows, ctx.density, ctx.has_bias = rows, density, bias is not None
-        ctx.save_for_backward(weight if ctx.needs_input_grad[0] else None)
-        ctx.x_shape, ctx.outputs = x.shape, O
+        ctx.save_for_backward(x, weight, bias)
+        ctx.density = density
         way, R, padded = forward_way(density, O, len(words)), len(words), _padded(O)
         if way == "product":
             dense = rows.dense(torch.float32).view(-1, I)
             y = product(dense, weight.t(), pool.empty((R, O), torch.float32))
-            return (y if bias is None else y.add_(bias)).view(*x.shape[:-1], O)
+            return own((y if bias is None else y.add_(bias)).view(*x.shape[:-1], O))
         out = pool.empty((R, padded), torch.float32)
         if way == "tables":
             table, start = blocks(weight, bias)
@@ -218,22 +226,21 @@ class _RowsLinear(torch.autograd.Function):
             _rows_forward(
                 words_of(words).reshape(words.shape), by_input, start, out.numpy(), work=work
             )
-        return out.view(*x.shape[:-1], padded)[..., :O]
+        return own(out.view(*x.shape[:-1], padded)[..., :O])
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference)
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        (weight,) = ctx.saved_tensors
-        rows, O = ctx.rows, ctx.outputs
-        g = grad.reshape(-1, O)
+        x, weight, bias = ctx.saved_tensors
+        rows = x._layout.rows()
+        g = grad.reshape(-1, len(weight))
         dx = dw = None
         if ctx.needs_input_grad[0]:
             dx = pool.empty((len(g), rows.size), g.dtype)
-            dx = product(g, weight, dx).view(ctx.x_shape)
+            dx = product(g, weight, dx).view(x.shape)
         if ctx.needs_input_grad[1]:
             dw = _rows_gradient(rows, g, ctx.density)
-        db = g.sum(0) if ctx.has_bias else None
-        return dx, dw, db
+        return dx, dw, None if bias is None else g.sum(0)
 
 
 def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
@@ -249,7 +256,8 @@ def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
         if g.stride(1) != 1 or not has_slack(g):
             g = pool.empty((R, O), torch.float32).copy_(g)
         shape = parts_of_gradient(R, O), padded // LANES, 64 * words.shape[1], LANES
-        partial, out = pool.empty(shape, torch.float32), torch.empty((O, I), dtype=torch.float32)
+        partial = pool.empty(shape, torch.float32)
+        out = torch.empty((O, I), dtype=torch.float32, device="cpu")
         address, length = located(g)
         _row_tables_weight(
             words.data_ptr(), *words.shape, address, length + SLACK, g.stride(0),
@@ -269,7 +277,7 @@ def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
 
 def density_of(rows: Rows) -> float:
     """Share of spikes; 0 where there is nothing."""
-    parts, words = torch.empty(PARTS, dtype=torch.int64), words_of(rows.words)
+    parts, words = torch.empty(PARTS, dtype=torch.int64, device="cpu"), words_of(rows.words)
     _count(words, parts.numpy(), work=len(words))
     return int(parts.sum()) / max(1, math.prod(rows.lead) * rows.size)
 
@@ -286,7 +294,7 @@ def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return y
     if x.ndim < 2 or len(layout.rows().features) != 1:  # the words hold other axes than the last
         if x.requires_grad or x.ndim < 2:
-            return torch.nn.functional.linear(x.dense(), weight, bias)
+            return F.linear(x.dense(), weight, bias)
         x = SpikeTensor(Rows.pack(x.dense(), x.ndim - 1), x.dtype)
     z: Tensor = _RowsLinear.apply(x, weight, bias)
     return z
@@ -306,7 +314,8 @@ def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
 def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     """Spikes of each feature over ``divisor``, float32 ``[..., F]``, from words ``[T, ..., W]``."""
     T, *lead, W = words.shape
-    words, out = words.contiguous(), torch.empty((*lead, features), dtype=torch.float32)
+    words = words.contiguous()
+    out = torch.empty((*lead, features), dtype=torch.float32, device="cpu")
     rows = math.prod(lead)
     _over_time(
         words.data_ptr(), T, rows, W, divisor, out.data_ptr(), rows, features, work=T * out.numel()

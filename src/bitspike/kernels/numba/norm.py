@@ -1,15 +1,17 @@
 """Batch norm with the batch's statistics, channels last, in buffers that are used again."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _norm_kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, pool
+from bitspike.kernels.numba._memory import flat, own, pool
 
 PARTS = 32  # of the rows, in sums
 
@@ -32,6 +34,13 @@ def supports(x: Tensor) -> bool:
     if x.device.type != "cpu" or x.dtype != torch.float32 or x.ndim < 3 or x.shape[1] == 1:
         return False
     return x.stride(1) == 1 and x.movedim(1, -1).is_contiguous() and x.numel() > x.shape[1]
+
+
+def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Tensor]]:
+    def compute(x: Tensor, weight: Tensor | None, bias: Tensor | None, *_: None) -> Tensor:
+        return F.batch_norm(x, None, None, weight, bias, training=True, eps=ctx.eps)
+
+    return (*ctx.saved_tensors, None, None, None), compute
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -58,14 +67,14 @@ class _BatchNorm(torch.autograd.Function):
         if running is not None:
             for kept, new in zip(running, (mean, variance * (M / (M - 1))), strict=True):
                 kept.lerp_(torch.from_numpy(new).to(kept.dtype), momentum)
-        ctx.save_for_backward(x)
-        ctx.scale, ctx.gain, ctx.mean, ctx.affine = scale, gain, middle, weight is not None
-        return out.movedim(-1, 1)
+        ctx.save_for_backward(x, weight, bias)
+        ctx.scale, ctx.gain, ctx.mean, ctx.eps = scale, gain, middle, eps
+        return own(out.movedim(-1, 1))
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference)
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
+        x, weight, _ = ctx.saved_tensors
         C = x.shape[1]
         M = x.numel() // C
         values, g = flat(x.movedim(1, -1)), flat(grad.movedim(1, -1).contiguous())
@@ -79,7 +88,7 @@ class _BatchNorm(torch.autograd.Function):
             single = [array.astype(np.float32) for array in slopes]
             _backward(g, values, ctx.mean, *single, flat(gx), M, C, work=0.8 * x.numel())
             gx = gx.movedim(-1, 1)
-        if not ctx.affine:
+        if weight is None:
             return gx, None, None, None, None, None
         of_weight = torch.from_numpy((product * ctx.scale).astype(np.float32))
         return gx, of_weight, torch.from_numpy(total.astype(np.float32)), None, None, None

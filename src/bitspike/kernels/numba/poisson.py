@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.numba import _poisson_kernels as kernels
 from bitspike.kernels.numba._compile import Kernel
@@ -28,6 +29,9 @@ _encode_steps = Kernel(kernels.encode_steps, arrays={"x": (np.float32, 3), "out"
 
 def supports(x_seq: Tensor) -> str | None:
     """Why this backend cannot encode ``x_seq`` into bits; None if it can."""
+    why = obstacle_of(x_seq)
+    if why is not None:
+        return why
     if x_seq.device.type != "cpu":
         return f"the input is on {x_seq.device}"
     if x_seq.dtype != torch.float32:
@@ -56,7 +60,7 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
     x, listed = x.contiguous(), pixels + STEPS - 1
     size = (B, -(-pixels // STEPS), 4 * -(-T // 64))
     index = pool.empty((B, listed), torch.int32)
-    count = torch.empty(B, dtype=torch.int32)
+    count = torch.empty(B, dtype=torch.int32, device="cpu")
     units = pool.empty(size, torch.int64)
     wrong = _encode(
         x.data_ptr(), B, pixels, np.uint64(seed), first_sample, T,
@@ -107,4 +111,5 @@ def _draw(x_seq: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def _seed(generator: torch.Generator | None) -> int:
-    return int(torch.randint(2**62, (), generator=generator))
+    device = "cpu" if generator is None else generator.device
+    return int(torch.randint(2**62, (), generator=generator, device=device))

@@ -1,16 +1,19 @@
 """Pooling of spikes, forward and gradients."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from bitspike.kernels._dispatch import obstacle_of
+from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _pool_kernels as templates
 from bitspike.kernels.numba._compile import Kernel, specialise
-from bitspike.kernels.numba._memory import flat, pool, words_of
+from bitspike.kernels.numba._memory import flat, own, pool, words_of
 from bitspike.kernels.numba.conv import Pair, _dense, _matrix, _stored
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._bits import word_count
@@ -32,6 +35,9 @@ def _backward_kernel(dtype: Any) -> Kernel:
 
 def supports(x: Tensor) -> str | None:
     """Why this backend cannot pool ``x``; None if it can."""
+    why = obstacle_of(x)
+    if why is not None:
+        return why
     if x.device.type != "cpu":
         return f"the spikes are on {x.device}"
     if x.dtype not in _NUMPY:
@@ -39,31 +45,48 @@ def supports(x: Tensor) -> str | None:
     return None
 
 
+def _reference(pool: Callable[..., Tensor]) -> Callable[[Any], Any]:
+    """Of a pooling function of torch's, whose arguments ``ctx.arguments`` are."""
+
+    def reference(ctx: Any) -> tuple[Arguments, Callable[..., Tensor]]:
+        others = (None,) * (len(ctx.needs_input_grad) - 1)
+        return (*ctx.saved_tensors, *others), lambda x, *_: pool(x.dense(), *ctx.arguments)
+
+    return reference
+
+
+def _torch_max_pool(x: Tensor, *arguments: Any) -> Tensor:
+    return (F.max_pool1d if x.ndim == 3 else F.max_pool2d)(x, *arguments)
+
+
 class _MaxPool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: SpikeTensor, sizes: tuple[Pair, ...]) -> Tensor:
+    def forward(
+        ctx: Any, x: SpikeTensor, sizes: tuple[Pair, ...], arguments: tuple[Any, ...]
+    ) -> Tensor:
         rows = _stored(x)
         *_, C = rows.features
         words, out_size = _matrix(rows), sizes[-1]
         *plane, _ = rows.features
         OH, OW = out_size
-        pooled = torch.empty((len(words), word_count(OH * OW * C)), dtype=torch.int64)
+        pooled = torch.empty((len(words), word_count(OH * OW * C)), dtype=torch.int64, device="cpu")
         windows = len(words) * OH * OW * -(-C // 64)
         _maximum(words, words_of(pooled).reshape(pooled.shape), C, *sizes, work=10 * windows)
-        ctx.rows, ctx.sizes, ctx.windows = rows, sizes, windows
+        ctx.save_for_backward(x)
+        ctx.rows, ctx.sizes, ctx.windows, ctx.arguments = rows, sizes, windows, arguments
         out = (OH, OW) if len(plane) == 2 else (OW,)
         return SpikeTensor(channels_last(Rows(pooled, (*out, C))), x.dtype)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    @differentiable_again(_reference(_torch_max_pool))
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         rows: Rows = ctx.rows
         gx = pool.empty((*rows.lead, *rows.features), grad.dtype)
         _backward_kernel(_NUMPY[grad.dtype])(
             _matrix(rows), flat(grad.movedim(1, -1).contiguous()), flat(gx), rows.features[-1],
             *ctx.sizes, work=20 * ctx.windows + 0.2 * gx.numel(),
         )  # fmt: skip
-        return gx.movedim(-1, 1), None
+        return gx.movedim(-1, 1), None, None
 
 
 def max_pool(
@@ -86,21 +109,24 @@ def max_pool(
     fill = (1,) * (2 - len(size)), (0,) * (2 - len(size))
     ones, zeros = fill
     sizes = ((*ones, *size), (*ones, *kernel), (*ones, *stride), (*zeros, *padding))
-    return _MaxPool.apply(x, (*sizes, (*ones, *dilation), (*ones, *out)))
+    arguments = kernel, stride, padding, dilation, ceil_mode
+    return _MaxPool.apply(x, (*sizes, (*ones, *dilation), (*ones, *out)), arguments)
 
 
 class _AvgPool2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, arguments: tuple[Any, ...]) -> Tensor:
+        ctx.save_for_backward(x)
         ctx.arguments, ctx.shape = arguments, x.shape
         y: Tensor = aten.avg_pool2d(_dense(_stored(x), x.dtype), *arguments)
         return y
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference(aten.avg_pool2d))
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         form = torch.channels_last
-        nothing = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=form)  # only its shape
+        # Only its shape counts.
+        nothing = torch.empty(ctx.shape, dtype=grad.dtype, device="cpu", memory_format=form)
         gx: Tensor = aten.avg_pool2d_backward(
             grad.contiguous(memory_format=form), nothing, *ctx.arguments
         )
@@ -108,7 +134,7 @@ class _AvgPool2d(torch.autograd.Function):
 
 
 def avg_pool2d(x: SpikeTensor, *arguments: Any) -> Tensor:
-    """The same as torch's function of ``x.dense()``; keeps nothing for the backward pass."""
+    """The same as torch's function of ``x.dense()``; keeps the bits for the backward pass."""
     y: Tensor = _AvgPool2d.apply(x, arguments)
     return y
 
@@ -119,15 +145,18 @@ class _MeanOfPlane(torch.autograd.Function):
         rows = _stored(x)
         *plane, C = rows.features
         words = _matrix(rows)
-        count = torch.empty((len(words), C), dtype=torch.int64)
+        count = torch.empty((len(words), C), dtype=torch.int64, device="cpu")
         _count(words, count.numpy(), C, work=0.5 * x.numel())
-        ctx.shape, ctx.size = x.shape, x.numel() // max(1, count.numel())
-        return (count / ctx.size).to(x.dtype).view(len(words), C, *(1 for _ in plane))
+        ctx.save_for_backward(x)
+        ctx.arguments = tuple(range(2, x.ndim)), True
+        ctx.size = x.numel() // max(1, count.numel())
+        return own((count / ctx.size).to(x.dtype).view(len(words), C, *(1 for _ in plane)))
 
     @staticmethod
-    @once_differentiable
+    @differentiable_again(_reference(torch.mean))
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return (grad / ctx.size).expand(ctx.shape)
+        (x,) = ctx.saved_tensors
+        return (grad / ctx.size).expand(x.shape)
 
 
 def mean_of_plane(x: SpikeTensor) -> Tensor:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from bitspike.kernels import _record
+from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._evaluate import scan_recorded
 from bitspike.kernels._record import Recorded, Step
 from bitspike.kernels._second_order import Arguments, differentiable_again
-from bitspike.kernels.numba._memory import all_located, located, pool
+from bitspike.kernels.numba._memory import all_located, located, own, pool
 from bitspike.kernels.numba._reuse import is_alone
 from bitspike.kernels.numba._scan_kernels import Kernels, store
 from bitspike.kernels.numba._scan_source import BLOCK
@@ -32,6 +33,9 @@ def supports(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
     """Why this backend cannot run a scan over ``x_seq``; None if it can."""
     if x_seq.device.type != "cpu":
         return f"the input is on {x_seq.device}"
+    why = obstacle_of(x_seq, *states)
+    if why is not None:
+        return why
     if x_seq.dtype not in _NUMPY:
         return f"the input is {x_seq.dtype}"
     for state in states:
@@ -123,7 +127,8 @@ class _Scan(torch.autograd.Function):
             ctx.save_for_backward(x_seq, *tensors)
             ctx.recorded, ctx.recording, ctx.sizes = recorded, recording, sizes
             ctx.kernels, ctx.numbers = kernels, numbers
-        return (SpikeTensor(Rows(out, sizes.features), kind) if bits else out, v_seq, *last)
+        y = SpikeTensor(Rows(out, sizes.features), kind) if bits else own(out)
+        return (y, None if v_seq is None else own(v_seq), *map(own, last))
 
     @staticmethod
     @differentiable_again(_reference)

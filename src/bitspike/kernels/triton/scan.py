@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from bitspike.kernels import _record
+from bitspike.kernels import _dispatch, _record
 from bitspike.kernels._plan import Plan
 from bitspike.kernels._record import KernelStore, Recorded, Step
+from bitspike.kernels._second_order import differentiable_once
 from bitspike.kernels.triton._compile import Kernel, interpreting, options
 from bitspike.kernels.triton._scan_source import backward_source, forward_source
 
@@ -31,6 +31,9 @@ def supports(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
             "input there, or choose 'auto' (to test kernels on the CPU, set TRITON_INTERPRET=1)"
         )
     why = None if interpreting() else obstacle_of(x_seq.device)
+    if why is not None:
+        return why
+    why = _dispatch.obstacle_of(x_seq, *states)
     if why is not None:
         return why
     if x_seq.dtype not in _PRECISIONS:
@@ -143,7 +146,10 @@ class _Scan(torch.autograd.Function):
         return (out, v_seq, *last)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once(
+        "Triton's kernels do not keep a neuron's input, which they would need; call "
+        "functional.set_backend(net, 'eager') first"
+    )
     def backward(ctx: Any, g: Tensor | None, gv_seq: Tensor | None, *ends: Tensor | None) -> Any:
         x, *saved = ctx.saved_tensors
         kernels: _Kernels = ctx.kernels
