@@ -96,7 +96,10 @@ def obstacle_of(*tensors: Tensor | None) -> str | None:
 
 def in_memory(x: Any) -> Any:
     """``x`` as its memory says: a view such as ``z.conj().imag`` is the negative of that."""
-    return x.resolve_neg() if x is not None and x.is_neg() else x
+    if x is None or not x.is_neg():
+        return x
+    held = x.ndim > 0 and x.stride(0) == 0
+    return x[:1].resolve_neg().expand(x.shape) if held else x.resolve_neg()
 
 
 def resolve(asked: str) -> str:

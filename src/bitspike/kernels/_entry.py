@@ -145,6 +145,7 @@ def encode_poisson(
     Raises:
         ValueError: if a value of ``x`` is no probability.
     """
+    x = _dispatch.in_memory(x)
 
     def obstacle() -> str | None:
         from bitspike.kernels.numba import poisson
@@ -167,6 +168,7 @@ def encode_held(x: Tensor, T: int, seed: int, first: int, backend: str = "auto")
     Raises:
         ValueError: if a value of ``x`` is no probability.
     """
+    x = _dispatch.in_memory(x)
 
     def obstacle() -> str | None:
         from bitspike.kernels.numba import poisson
