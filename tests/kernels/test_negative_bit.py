@@ -1,6 +1,7 @@
 """Tensors whose memory holds the negative of what they are: torch's lazy negation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -55,7 +56,7 @@ def scan(view: View) -> list[Tensor]:
 
 
 def neurons(view: View) -> list[Tensor]:
-    found = []
+    found: list[Any] = []
     for size in (1, 64, 65):
         for cls in (neuron.IFNode, neuron.LIFNode):
             node = cls(step_mode="m")

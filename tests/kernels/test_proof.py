@@ -200,6 +200,10 @@ def other_charge(x: Any, v: Any, *_: Any) -> Any:
     return 0.25 * v + x
 
 
+def ramp(x: Any, v: Any) -> Any:
+    return (x >= 0).to(x), 0.5 * v + x
+
+
 def lif(**arguments: Any) -> neuron.LIFNode:
     """A neuron whose equations have been recorded before."""
     node = neuron.LIFNode(step_mode="m", surrogate_function=surrogate.ATan(), **arguments)
@@ -218,7 +222,7 @@ def test_a_replaced_method_of_an_object() -> None:
     node.reset_potential = lambda h, s: h * (1 - s)  # type: ignore[method-assign]
     assert_both_are_the_same(node, compiled=True)
     node = lif()
-    node.step = lambda x, v: ((x >= 0).to(x), 0.5 * v + x)  # type: ignore[method-assign]
+    node.step = ramp  # type: ignore[method-assign]
     assert_both_are_the_same(node, compiled=True)
 
 
@@ -248,7 +252,8 @@ def test_a_replaced_function(
 
 def test_a_replaced_forward_of_a_surrogate() -> None:
     node = lif()
-    node.surrogate_function.forward = lambda x: 2 * torch.sigmoid(x)  # type: ignore[attr-defined]
+    spike: Any = node.surrogate_function
+    spike.forward = lambda x: 2 * torch.sigmoid(x)
     assert_both_are_the_same(node)
 
 
@@ -296,7 +301,8 @@ def test_a_derivative_that_cannot_be_recorded_runs_eagerly() -> None:
 
 
 def test_hooks_of_a_surrogate_see_every_step() -> None:
-    node, seen = lif(), []
+    node = lif()
+    seen: list[None] = []
     spike: Any = node.surrogate_function
     hook = spike.register_forward_hook(lambda *_: seen.append(None))
     node.reset()

@@ -25,6 +25,12 @@ SPECIAL = (
 ROWS = len(SPECIAL)
 pytestmark = pytest.mark.backend("auto")
 
+
+@torch.no_grad()
+def _without_gradient(a: Any) -> Any:
+    return torch.exp(a)
+
+
 EXACT: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -94,7 +100,7 @@ ROUNDED: dict[str, Callable[..., Any]] = {
     "pow of 2": lambda a, _: 2**a,
     "pow of .5": lambda a, _: torch.pow(0.5, a),
 }
-REFUSED: dict[str, Callable[..., Any]] = {
+REFUSED: dict[str, Any] = {
     "whole numbers": lambda a, _: a.clamp(0, 4).to(torch.int32).float(),
     "half precision": lambda a, _: a.to(torch.bfloat16).float(),
     "half": lambda a, _: a.half().float(),
@@ -118,7 +124,7 @@ REFUSED: dict[str, Callable[..., Any]] = {
     "bits of numbers": lambda a, b: torch.where(a & b, a, b),
     "inverted number": lambda a, _: ~a,
     "where on a number": lambda a, b: torch.where(a, a, b),
-    "truth of a number": lambda a, b: torch.logical_and(a, 1) * b,
+    "truth of a number": lambda a, b: a.logical_and(1) * b,
     "alpha": lambda a, b: torch.add(a, b, alpha=0.1),
     "alpha of a difference": lambda a, b: a.sub(b, alpha=3),
     "rounding mode": lambda a, b: torch.div(a, b, rounding_mode="floor"),
@@ -173,11 +179,6 @@ def _swallow(a: Any) -> Any:
         return 2 * a
 
 
-@torch.no_grad()
-def _without_gradient(a: Any) -> Any:
-    return torch.exp(a)
-
-
 def step_of(parts: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
     """A step with a state for each of the functions, of the input and of that state."""
 
@@ -214,7 +215,8 @@ def run(
         y, last, v_seq = kernels.scan(step, inputs[0], inputs[1:], True, backend, bits=False)
     assert v_seq is not None
     weights = [1 + torch.arange(one.numel()).view(one.shape) % 3 for one in last]
-    total = sum((one * weight).sum() for one, weight in zip(last, weights, strict=True))
+    parts = [(one * weight).sum() for one, weight in zip(last, weights, strict=True)]
+    total = torch.stack(parts).sum()
     gradients = torch.autograd.grad(total, inputs, materialize_grads=True)
     return [y, v_seq, *last], list(gradients)
 
@@ -299,13 +301,12 @@ def results_of(step: RandomStep, x: Tensor, states: list[Tensor], backend: str) 
     else:
         y, last, v_seq = kernels.scan(step, inputs[0], inputs[1:], True, backend, bits=False)
     assert v_seq is not None
-    loss = sum(
-        (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum()
-        for out in (y, v_seq, *last)
-    )
+    outputs = (y, v_seq, *last)
+    parts = [(out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum() for out in outputs]
+    loss = torch.stack(parts).sum()
     wanted = [*inputs, step.learned, step.field]
     gradients = torch.autograd.grad(loss, wanted, materialize_grads=True)
-    return [one.detach() for one in (y, v_seq, *last, *gradients)]
+    return [one.detach() for one in (*outputs, *gradients)]
 
 
 def check_random_step(seed: int, special: bool) -> bool:
