@@ -1,7 +1,6 @@
 """A recorded step on torch's operations, with the numbers that it was recorded with."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from bitspike.kernels._program import Program
 
-_LOGIC = {"and": torch.logical_and, "or": torch.logical_or, "not": torch.logical_not}
+_LOGIC = {kind: f"logical_{kind}" for kind in ("and", "or", "not")}
 """All other operations have the names of torch's functions."""
 
 
@@ -44,9 +43,7 @@ def step_of(
                 return _Fire.apply(*taken)  # type: ignore[no-untyped-call]
             if kind == "pow":  # torch has special cases of exponents that are no tensors
                 taken = [_plain(program, *pair) for pair in zip(operands, taken, strict=True)]
-            if kind in _LOGIC:
-                return reduce(_LOGIC[kind], taken) if len(taken) > 1 else _LOGIC[kind](*taken)
-            return getattr(torch, kind)(*taken)
+            return getattr(torch, _LOGIC.get(kind, kind))(*taken)
 
         for node in program.nodes:  # each looks at those before it
             values.append(value_of(*node))  # noqa: PERF401

@@ -105,8 +105,6 @@ def assignments(
             lines.append(f"n{place} = p{node[1]}")
         elif node[0] == "const":
             lines.append(f"n{place} = c{place}")
-        elif node[0] == "and":  # of any number of truths
-            lines.append(f"n{place} = {' & '.join(f'n{one}' for one in node[1:])}")
         else:
             values = [f"n{one}" for one in operands(node)]
             lines.append(f"n{place} = {text[node[0]].format(*values)}")

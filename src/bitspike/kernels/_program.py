@@ -135,7 +135,7 @@ class Program:
         kind, kept = ("number", self.numbers) if value.numel() == 1 else ("field", self.fields)
         place = next((k for k, one in enumerate(kept) if one is value), len(kept))
         if place == len(kept):
-            kept.append(value)  # type: ignore[arg-type]
+            kept.append(value)
         return self.place(kind, place)
 
     def apply(self, operation: str, *operands: Any) -> "Symbol":
@@ -251,7 +251,7 @@ class Symbol:
     def __float__(self) -> float:
         self.program.refuse("it turns its input or state into a Python number")
 
-    __int__ = __index__ = __complex__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __complex__ = __float__
 
     def __len__(self) -> int:
         self.program.refuse("it asks for the shape of its input or state")

@@ -54,7 +54,7 @@ def _sources(values: Iterable[Any], depth: int) -> Iterator[Hashable]:
 def _source_of_object(thing: Any) -> Hashable:
     own = getattr(thing, "__dict__", None)
     if not isinstance(own, dict):
-        return type(thing)
+        return (type(thing),)
     functions: list[CodeType] = [one.__code__ for one in own.values() if type(one) is FunctionType]
     return type(thing), own.get("training"), *functions
 

@@ -8,7 +8,7 @@ constant needs no other kernel; integers are constants.
 
 import operator
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,34 +63,28 @@ def without_effect(step: Callable[..., Any]) -> Iterator[None]:
     A kernel would not do it. What lies deeper is found out by `bitspike.kernels._proof`.
     """
     own: dict[str, Any] = getattr(getattr(step, "__self__", None), "__dict__", {})
-    named = [*own.items()]
     cells = getattr(step, "__closure__", None) or ()
-    if cells:
-        found = zip(step.__code__.co_freevars, cells, strict=True)
-        variables = {name: (cell, _content(cell)) for name, cell in found}
-        named += [(name, value) for name, (_, value) in variables.items()]
-    else:
-        variables = {}
-    stores = [("", own), *((name, one) for name, one in named if isinstance(one, _CONTAINERS))]
-    before = [store.copy() for _, store in stores]
+    names: tuple[str, ...] = step.__code__.co_freevars if cells else ()
+    variables = [(name, cell, _content(cell)) for name, cell in zip(names, cells, strict=True)]
+    named = [*own.items(), *((name, value) for name, _, value in variables)]
+    tables = [own, *(one for _, one in named if isinstance(one, dict))]
+    lists = [(name, one) for name, one in named if isinstance(one, list | deque)]
+    before = [table.copy() for table in tables], [one.copy() for _, one in lists]
     written: set[str] = set()
     try:
         yield
     finally:
-        for (name, store), kept in zip(stores, before, strict=True):
-            mapping = isinstance(store, dict)
-            now, then = (store.values(), kept.values()) if mapping else (store, kept)
-            if len(store) == len(kept) and all(map(operator.is_, now, then)):
-                continue
-            if mapping:
-                written |= {key for key in {*store, *kept} if store.get(key) is not kept.get(key)}
-                store.clear()
-                store.update(kept)
-            else:
+        for table, kept in zip(tables, before[0], strict=True):
+            if not _same(table.values(), kept.values()):
+                written |= {key for key in {*table, *kept} if table.get(key) is not kept.get(key)}
+                table.clear()
+                table.update(kept)
+        for (name, now), then in zip(lists, before[1], strict=True):
+            if not _same(now, then):
                 written.add(name)
-                store.clear()
-                store.extend(kept)
-        for name, (cell, value) in variables.items():
+                now.clear()
+                now.extend(then)
+        for name, cell, value in variables:
             if _content(cell) is not value:
                 written.add(name)
                 cell.cell_contents = value
@@ -98,7 +92,8 @@ def without_effect(step: Callable[..., Any]) -> Iterator[None]:
         raise NotTraceableError(f"it writes into {', '.join(map(str, sorted(written)))}")
 
 
-_CONTAINERS = (dict, list, deque)
+def _same(a: Collection[Any], b: Collection[Any]) -> bool:
+    return len(a) == len(b) and all(map(operator.is_, a, b))
 
 
 def _content(cell: Any) -> Any:
