@@ -230,12 +230,12 @@ def assert_same(got: Tensor, want: Tensor, exact: bool, what: str) -> None:
     assert same.all(), f"{what}: {got[~same][:5].tolist()} in place of {want[~same][:5].tolist()}"
 
 
-def compare(parts: dict[str, Callable[..., Any]], exact: bool) -> None:
+def compare(parts: dict[str, Callable[..., Any]], exact: bool, backend: str = "numba") -> None:
     """Every part of a step, as the kernel and as the loop compute it."""
     step = step_of([*parts.values()])
     x, states = given(len(parts))
-    assert kernels.explain_scan(step, x, states) == ("numba", None)
-    found, expected = (run(step, x, states, backend) for backend in ("numba", "eager"))
+    assert kernels.explain_scan(step, x, states, backend) == (backend, None)
+    found, expected = (run(step, x, states, which) for which in (backend, "eager"))
     for name, got, want in zip(("y", "v_seq", *parts), found[0], expected[0], strict=True):
         assert_same(got, want, exact, name)
     for name, got, want in zip(("x", *parts), found[1], expected[1], strict=True):
@@ -309,7 +309,7 @@ def results_of(step: RandomStep, x: Tensor, states: list[Tensor], backend: str) 
     return [one.detach() for one in (*outputs, *gradients)]
 
 
-def check_random_step(seed: int, special: bool) -> bool:
+def check_random_step(seed: int, special: bool, backend: str = "numba") -> bool:
     """Whether the step of a seed was compiled; if so, it has been compared."""
     step = RandomStep(seed, special)
     x, states = given(2, T=3, dtype=step.field.dtype)
@@ -320,7 +320,7 @@ def check_random_step(seed: int, special: bool) -> bool:
         assert why is not None
         assert why.startswith("the neuron's step cannot be")
         return False
-    found, expected = (results_of(step, x, states, backend) for backend in ("numba", "eager"))
+    found, expected = (results_of(step, x, states, which) for which in (backend, "eager"))
     names = ("y", "v_seq", "v", "w", "x'", "v'", "w'", "learned'", "field'")
     for k, (name, got, want) in enumerate(zip(names, found, expected, strict=True)):
         if special and k >= 4:
@@ -343,3 +343,12 @@ def test_random_steps(special: bool) -> None:
 @pytest.mark.parametrize("seed", [3, 8])
 def test_random_steps_compiled(seed: int) -> None:
     assert check_random_step(seed, True)
+
+
+def test_truths_that_backward_keeps() -> None:
+    """They are stored as numbers, and read as truths."""
+    parts = {
+        "where": lambda a, b: torch.where((a > 0) & (b > 0), b, a),
+        "twice": lambda a, b: torch.where(~(a > b), torch.where((a > b) | (a == 0), b, a), a),
+    }
+    compare(parts, True)

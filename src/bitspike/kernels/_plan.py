@@ -85,6 +85,14 @@ def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) ->
     return found
 
 
+def stored_leaves(plan: Plan, names: Iterable[str]) -> dict[int, str]:
+    """Where the stored values come from: each from its name; truths are stored as 1 and 0."""
+    return {
+        place: f"({name} != zero)" if plan.program.is_logical(place) else name
+        for place, name in zip(plan.stored, names, strict=True)
+    }
+
+
 def assignments(
     program: Program, places: Iterable[int], leaf: Mapping[int, str], text: Mapping[str, str]
 ) -> list[str]:

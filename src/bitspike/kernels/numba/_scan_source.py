@@ -29,6 +29,7 @@ from bitspike.kernels._plan import (
     indent,
     leaves,
     needed,
+    stored_leaves,
     used_numbers,
 )
 from bitspike.kernels._program import Program, deciding_value
@@ -224,7 +225,7 @@ def backward_source(plan: Plan, held: bool) -> Source:
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
     stored = range(len(plan.stored))
     names = {"x": "x_row[j]", "field": "field{}[j]", "grad": "g_row[j]", "grad_state": "grad{}[j]"}
-    leaf = {place: f"kept{i}[j]" for i, place in enumerate(plan.stored)}
+    leaf = stored_leaves(plan, (f"kept{i}[j]" for i in stored))
     leaf |= leaves(program, places, names)
     body = assignments(program, places, leaf, TEXT)
     body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]

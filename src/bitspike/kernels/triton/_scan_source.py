@@ -19,6 +19,7 @@ from bitspike.kernels._plan import (
     indent,
     leaves,
     needed,
+    stored_leaves,
     used_numbers,
 )
 from bitspike.kernels._program import Program
@@ -149,9 +150,9 @@ def backward_source(plan: Plan, precision: str, learned: tuple[int, ...]) -> str
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
     names = {"x": "x_now", "field": "field{}", "grad": "g_now", "grad_state": "grad{}"}
-    leaf = {place: f"value{i}" for i, place in enumerate(plan.stored)}
-    leaf |= leaves(program, places, names)
     kept = range(len(plan.stored))
+    leaf = stored_leaves(plan, (f"value{i}" for i in kept))
+    leaf |= leaves(program, places, names)
     before = [_load(f"grad{k}", f"end{k} + at") for k in states]
     before += [_load(f"field{k}", f"given{k} + at") for k in fields]
     before += [f"grad_field{k} = zero" for k in fields]
