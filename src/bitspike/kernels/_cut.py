@@ -2,7 +2,7 @@
 
 from collections import defaultdict, deque
 
-from bitspike.kernels._trace import Program, operands
+from bitspike.kernels._program import Program, operands
 
 Vertex = tuple[int, bool]
 """A node's near side (False) or far side (True); what passes between them is kept."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bitspike.kernels._trace import Program, Symbol
+from bitspike.kernels._program import Program, Symbol
 
 Rule = Callable[..., tuple[Any, ...]]
 """``rule(g, y, *operands)``: what the gradient ``g`` of the value ``y`` adds to each operand's."""
@@ -15,22 +15,20 @@ def _if(condition: Symbol, a: Any, b: Any) -> Symbol:
     return condition.program.apply("where", condition, a, b)
 
 
-def _share(g: Symbol, a: Symbol, b: Symbol, first: Symbol) -> tuple[Symbol, Symbol]:
-    """``g`` to ``a`` where ``first``, else to ``b``; half to each where they are equal."""
-    half = _if(a == b, g / 2, 0)
-    return _if(first, g, half), _if(first.program.apply("or", first, a == b), half, g)
+def _extremum(g: Symbol, a: Symbol, b: Symbol, to_b: Symbol, to_a: Symbol) -> tuple[Any, Any]:
+    """``g`` to the operand that was taken, half to each if they are equal, all if one is NaN."""
+    half = _if(a == b, g / 2, g)
+    return _if(to_b, 0, half), _if(to_a, 0, half)
 
 
 def _clamp(g: Symbol, y: Symbol, a: Symbol, low: Symbol, high: Symbol) -> tuple[Any, ...]:  # noqa: ARG001
-    return (_if((a >= low) & (a <= high), g, 0), None, None)
+    return (_if((a >= low) & (a <= high), g, 0), None, None)  # the bounds are no tensors
 
 
 def _power(g: Symbol, y: Symbol, a: Symbol, b: Symbol) -> tuple[Any, ...]:
     program = g.program
-    base = g * b * program.apply("pow", a, b - 1)
-    if program.nodes[b.place][0] == "const":
-        return base, None
-    return base, g * y * program.apply("log", a)
+    base = _if(b == 0, 0, g * (b * program.apply("pow", a, b - 1)))
+    return base, _if((a == 0) & (b >= 0), 0, g * (y * program.apply("log", a)))
 
 
 def _erf(g: Symbol, y: Symbol, a: Symbol) -> tuple[Any, ...]:  # noqa: ARG001
@@ -46,23 +44,24 @@ RULES: dict[str, Rule] = {
     "add": lambda g, y, a, b: (g, g),
     "sub": lambda g, y, a, b: (g, -g),
     "mul": lambda g, y, a, b: (g * b, g * a),
-    "div": lambda g, y, a, b: (g / b, -(g * y) / b),
+    "div": lambda g, y, a, b: (g / b, -g * (y / b)),
     "neg": lambda g, y, a: (-g,),
-    "abs": lambda g, y, a: (_if(a > 0, g, _if(a < 0, -g, 0)),),
+    "abs": lambda g, y, a: (g * _if(a > 0, 1, _if(a < 0, -1, 0)),),
     "exp": lambda g, y, a: (g * y,),
     "log": lambda g, y, a: (g / a,),
     "sqrt": lambda g, y, a: (g / (2 * y),),
+    "rsqrt": lambda g, y, a: (-(g / 2) * (y * y * y),),
     "sin": lambda g, y, a: (g * g.program.apply("cos", a),),
     "cos": lambda g, y, a: (-(g * g.program.apply("sin", a)),),
     "tanh": lambda g, y, a: (g * (1 - y * y),),
-    "sigmoid": lambda g, y, a: (g * y * (1 - y),),
+    "sigmoid": lambda g, y, a: (g * (1 - y) * y,),
     "atan": lambda g, y, a: (g / (1 + a * a),),
     "erf": _erf,
     "erfc": _erfc,
     "pow": _power,
     "where": lambda g, y, c, a, b: (None, _if(c, g, 0), _if(c, 0, g)),
-    "maximum": lambda g, y, a, b: _share(g, a, b, a > b),
-    "minimum": lambda g, y, a, b: _share(g, a, b, a < b),
+    "maximum": lambda g, y, a, b: _extremum(g, a, b, a < b, a > b),
+    "minimum": lambda g, y, a, b: _extremum(g, a, b, a > b, a < b),
     "clamp": _clamp,
 }
 """Operations that have a gradient; comparisons, ``round``, ``detach`` and the like have none."""
@@ -110,9 +109,7 @@ def differentiate(program: Program, numbers: tuple[int, ...]) -> Gradients:
             continue
         node, g = program.nodes[place], adjoint[place]
         if node[0] == "fire":
-            surrogate = program.surrogates[node[3]]
-            slope = surrogate.derivative(Symbol(program, node[1]), *program.shape_of(surrogate))
-            give(node[1], g * slope)
+            give(node[1], g * Symbol(program, node[3]))
         elif node[0] in RULES:
             values = [Symbol(program, one) for one in node[1:]]
             gradients = RULES[node[0]](g, Symbol(program, place), *values)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,17 @@ def obstacle_of(*tensors: Tensor | None) -> str | None:
             return f"a {type(one).__name__} is not a plain tensor"
         if one.layout is not torch.strided:
             return f"a tensor is {one.layout}"
+        if one.is_neg():
+            return "a tensor has torch's negative bit: call resolve_neg() on it"
     return None
+
+
+def in_memory(x: Any) -> Any:
+    """``x`` as its memory says: a view such as ``z.conj().imag`` is the negative of that."""
+    if x is None or not x.is_neg():
+        return x
+    held = x.ndim > 0 and x.stride(0) == 0
+    return x[:1].resolve_neg().expand(x.shape) if held else x.resolve_neg()
 
 
 def resolve(asked: str) -> str:

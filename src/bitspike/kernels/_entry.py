@@ -75,6 +75,7 @@ def scan(
     """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
+    x_seq, states = _dispatch.in_memory(x_seq), [_dispatch.in_memory(state) for state in states]
     T, held = x_seq.shape[0], held_step(x_seq)
     chosen, recorded = choose_scan(step, x_seq if held is None else held, states, backend, key)
     if held is not None:
@@ -144,6 +145,7 @@ def encode_poisson(
     Raises:
         ValueError: if a value of ``x`` is no probability.
     """
+    x = _dispatch.in_memory(x)
 
     def obstacle() -> str | None:
         from bitspike.kernels.numba import poisson
@@ -166,6 +168,7 @@ def encode_held(x: Tensor, T: int, seed: int, first: int, backend: str = "auto")
     Raises:
         ValueError: if a value of ``x`` is no probability.
     """
+    x = _dispatch.in_memory(x)
 
     def obstacle() -> str | None:
         from bitspike.kernels.numba import poisson

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from bitspike.kernels._cut import smallest_cut
 from bitspike.kernels._differentiate import Gradients, differentiate
-from bitspike.kernels._trace import Program, operands
+from bitspike.kernels._program import Program, operands
 
 _AT_HAND = frozenset({"number", "field", "const"})
 
@@ -22,25 +22,23 @@ class Plan:
     Attributes:
         program: the step's operations, and behind them those of the gradients.
         forward: how many of them are the step's.
-        numbers: how many of the program's numbers are the step's.
         gradients: where the gradients are.
         kept: the forward pass's values that backward needs, by node.
     """
 
     program: Program
     forward: int
-    numbers: int
     gradients: Gradients
     kept: tuple[int, ...]
 
     @classmethod
     def of(cls, program: Program, wanted: tuple[int, ...]) -> "Plan":
         """Differentiates ``program`` for input, states, fields and the numbers ``wanted``."""
-        forward, numbers = len(program.nodes), len(program.numbers)
+        forward = len(program.nodes)
         gradients = differentiate(program, wanted)
         seen = needed(program, gradient_nodes(gradients), lambda place: place < forward)
         kept = {p for p in seen if p < forward and program.nodes[p][0] not in _AT_HAND}
-        return cls(program, forward, numbers, gradients, tuple(smallest_cut(program, kept)))
+        return cls(program, forward, gradients, tuple(smallest_cut(program, kept)))
 
     @cached_property
     def stored(self) -> tuple[int, ...]:
@@ -87,6 +85,14 @@ def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) ->
     return found
 
 
+def stored_leaves(plan: Plan, names: Iterable[str]) -> dict[int, str]:
+    """Where the stored values come from: each from its name; truths are stored as 1 and 0."""
+    return {
+        place: f"({name} != zero)" if plan.program.is_logical(place) else name
+        for place, name in zip(plan.stored, names, strict=True)
+    }
+
+
 def assignments(
     program: Program, places: Iterable[int], leaf: Mapping[int, str], text: Mapping[str, str]
 ) -> list[str]:
@@ -107,8 +113,6 @@ def assignments(
             lines.append(f"n{place} = p{node[1]}")
         elif node[0] == "const":
             lines.append(f"n{place} = c{place}")
-        elif node[0] == "and":  # of any number of truths
-            lines.append(f"n{place} = {' & '.join(f'n{one}' for one in node[1:])}")
         else:
             values = [f"n{one}" for one in operands(node)]
             lines.append(f"n{place} = {text[node[0]].format(*values)}")

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from bitspike.kernels._current import Current
-from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._plan import Plan
-from bitspike.kernels._trace import NotTraceableError, Program, deciding_value, trace
-from bitspike.surrogate import SurrogateFunctionBase
+from bitspike.kernels._program import NotTraceableError, Program, deciding_value
+from bitspike.kernels._proof import proved
 
 Step = Callable[..., Sequence[Tensor]]
 Kernels = TypeVar("Kernels")
@@ -43,8 +42,8 @@ class Recorded:
         """The kernels with gradients of the numbers ``wanted``, and the numbers as an array."""
         found: tuple[Kernels, Any] | None = self._found.get((store, wanted, form))
         if found is None:
-            kernels, added = store.find(self.program, wanted, form)
-            found = kernels, store.array([*self.program.numbers, *added], form)
+            kernels = store.find(self.program, wanted, form)
+            found = kernels, store.array(self.program.numbers, form)
             self._found[store, wanted, form] = found
         return found
 
@@ -70,37 +69,27 @@ def record(
         key: all that ``step`` depends on, hashable: an earlier record with the same key serves
             again. None if that is not known, or not only numbers.
     """
-    if key is not None and key in _records:
-        return _records[key]
+    if key is not None:
+        found = _records.get((key, x_seq.dtype))
+        if found is not None:
+            return found
     if not states:
         return "a scan without a state is none"
+    shape = x_seq.shape[1:]
+    for state in states:
+        if state.shape != shape and not isinstance(x_seq, Current):
+            return f"a state has the shape {tuple(state.shape)}, a step {tuple(shape)}"
     try:
-        program = trace(step, len(states))
+        program = proved(step, len(states), x_seq)
     except NotTraceableError as error:
         return f"the neuron's step cannot be compiled, since {error}"
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:
         # A step may do whatever Python can; what is wrong with it the eager engine will tell.
-        return f"the neuron's step cannot be recorded: {error}"
-    values = [value for value in program.numbers if isinstance(value, Tensor)]
-    why = obstacle_of(*program.fields, *values)
-    if why is not None:
-        return f"the neuron computes with something else: {why}"
-    for field in program.fields:
-        fits: Any = torch.broadcast_shapes  # without types
-        if fits(field.shape, x_seq.shape[1:]) != x_seq.shape[1:]:
-            return f"a parameter of shape {tuple(field.shape)} does not fit the input"
-        if torch.promote_types(field.dtype, x_seq.dtype) != x_seq.dtype:
-            return f"a parameter is {field.dtype}, the input {x_seq.dtype}"
+        return f"the neuron's step cannot be recorded: {type(error).__name__}: {error}"
     recorded = Recorded(program)
     if key is not None and not recorded.learned and not recorded.fields:
-        _keep(_records, key, recorded)
+        _keep(_records, (key, x_seq.dtype), recorded)
     return recorded
-
-
-def _numbers_of_shape(surrogate: SurrogateFunctionBase) -> tuple[Any, ...]:
-    """The shape parameters that are numbers; tensors are the program's own."""
-    shape = surrogate.parameters_of_shape()
-    return tuple(None if isinstance(value, Tensor) else value for value in shape)
 
 
 class KernelStore(Generic[Kernels]):
@@ -115,20 +104,16 @@ class KernelStore(Generic[Kernels]):
         self, make: Callable[[Plan, Any], Kernels], array: Callable[[list[Any], Any], Any]
     ) -> None:
         self._make, self.array = make, array
-        self._plans: dict[Any, tuple[Kernels, tuple[float, ...]]] = {}
+        self._plans: dict[Any, Kernels] = {}
         self._structures: dict[Any, Kernels] = {}
 
-    def find(
-        self, program: Program, wanted: tuple[int, ...], form: Hashable
-    ) -> tuple[Kernels, tuple[float, ...]]:
-        """Kernels for a program's structure, and the numbers that its gradients add."""
-        surrogates = tuple((type(s), _numbers_of_shape(s)) for s in program.surrogates)
-        key = (tuple(program.nodes), program.results, surrogates, wanted, form)
+    def find(self, program: Program, wanted: tuple[int, ...], form: Hashable) -> Kernels:
+        """Kernels for a program's structure."""
+        key = (tuple(program.nodes), program.results, wanted, form)
         found = self._plans.get(key)
         if found is None:
             plan = Plan.of(program.copy(), wanted)
-            added = tuple(float(value) for value in plan.program.numbers[plan.numbers :])
-            found = self._shared(plan, form), added
+            found = self._shared(plan, form)
             _keep(self._plans, key, found)
         return found
 
@@ -140,6 +125,5 @@ class KernelStore(Generic[Kernels]):
             # Values are no part of it; kept, they would hold on to parameters and their graph.
             plan.program.numbers = [0.0] * len(plan.program.numbers)
             plan.program.fields = [torch.empty(0, device="cpu")] * len(plan.program.fields)
-            plan.program.surrogates = []
             self._structures[key] = self._make(plan, form)
         return self._structures[key]

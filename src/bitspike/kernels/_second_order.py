@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.kernels._dispatch import in_memory
+
 Arguments = tuple[Any, ...]
 Reference = Callable[[Any], tuple[Arguments, Callable[..., Any]]]
 """Of a function's ``ctx``: its arguments, None for those that are no tensors, and the reference.
@@ -33,7 +35,7 @@ def differentiable_again(reference: Reference) -> Callable[[Callable[..., Any]],
         @wraps(backward)
         def run(ctx: Any, *grads: Tensor | None) -> Any:
             if not torch.is_grad_enabled():
-                return backward(ctx, *grads)
+                return backward(ctx, *map(in_memory, grads))
             return _by_reference(ctx, reference, grads)
 
         return run
@@ -55,7 +57,7 @@ def differentiable_once(why: str) -> Callable[[Callable[..., Any]], Any]:
         def run(ctx: Any, *grads: Tensor | None) -> Any:
             if torch.is_grad_enabled():
                 raise RuntimeError(f"gradients of gradients (create_graph=True): {why}")
-            return backward(ctx, *grads)
+            return backward(ctx, *map(in_memory, grads))
 
         return run
 

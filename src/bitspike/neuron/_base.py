@@ -127,15 +127,25 @@ class BaseNode(Describable, MemoryModule):
         return None
 
     def _tail_key(self) -> tuple[Any, ...] | None:
-        """What fire and reset depend on, for a `_step_key`."""
-        spike = self.surrogate_function
-        if not isinstance(spike, SurrogateFunctionBase):
+        """What fire and reset depend on, for a `_step_key`, and all functions of the step.
+
+        Methods can be replaced at any time, those of one object too.
+        """
+        spike, own = self.surrogate_function, self.__dict__
+        if "step" in own or "charge" in own or "fire" in own or "reset_potential" in own:
+            return None
+        if not isinstance(spike, SurrogateFunctionBase) or not spike.is_plain():
             return None
         shape = spike.parameters_of_shape()
-        if any(isinstance(value, Tensor) for value in shape):
-            return None
-        own = (self.v_threshold, self.v_reset, self.detach_reset)
-        return (*own, type(spike), spike.spiking, shape)
+        for value in shape:
+            if isinstance(value, Tensor):
+                return None
+        node, kind = type(self), type(spike)
+        return (
+            self.v_threshold, self.v_reset, self.detach_reset, spike.spiking, shape, kind,
+            node.step, node.charge, node.fire, node.reset_potential, dynamics.voltage_reset,
+            kind.forward, kind.spiking_function, kind.fire, kind.primitive, kind.derivative,
+        )  # fmt: skip
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""

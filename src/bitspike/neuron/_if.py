@@ -21,4 +21,4 @@ class IFNode(BaseNode):
 
     def _step_key(self) -> tuple[Any, ...] | None:
         tail = self._tail_key() if type(self) is IFNode else None
-        return None if tail is None else (IFNode, *tail)
+        return None if tail is None else (dynamics.if_charge, tail)

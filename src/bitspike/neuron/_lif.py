@@ -50,7 +50,7 @@ class LIFNode(BaseNode):
 
     def _step_key(self) -> tuple[Any, ...] | None:
         tail = self._tail_key() if type(self) is LIFNode else None
-        return None if tail is None else (LIFNode, self.tau, self.decay_input, *tail)
+        return None if tail is None else (dynamics.lif_charge, self.tau, self.decay_input, tail)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

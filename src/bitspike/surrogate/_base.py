@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from bitspike.surrogate._domain import POSITIVE, Domain, Shape
 from bitspike.surrogate._fire import fire, heaviside
@@ -141,6 +142,24 @@ class SurrogateFunctionBase(nn.Module):
     def set_spiking_mode(self, spiking: bool) -> None:
         """Chooses between spikes (True) and the primitive (False)."""
         self.spiking = spiking
+
+    def is_observed(self) -> bool:
+        """Whether a hook of torch's is to see each call."""
+        return bool(
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or _has_any_global_hook()  # type: ignore[no-untyped-call]
+        )
+
+    def is_plain(self) -> bool:
+        """Whether it is one of the library's that nobody has changed.
+
+        What it computes then depends on its class and its shape parameters alone.
+        """
+        known = type(self).__module__.startswith("bitspike.surrogate.")
+        return known and "forward" not in self.__dict__ and not self.is_observed()
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes (or the primitive's values) for ``x = h - v_threshold``, of the same shape."""

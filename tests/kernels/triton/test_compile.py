@@ -13,8 +13,9 @@ from torch import Tensor
 from bitspike import neuron, surrogate
 from bitspike.kernels import _record
 from bitspike.kernels._plan import Plan
+from bitspike.kernels._program import Program
 from bitspike.kernels._record import KernelStore
-from bitspike.kernels._trace import Program, trace
+from bitspike.kernels._trace import trace
 
 triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402

@@ -87,6 +87,7 @@ def everything(x: Any, v: Any) -> tuple[Any, Any]:
     smooth = torch.sin(v) * torch.cos(x) + torch.tanh(v) * torch.sigmoid(x) - torch.atan(v)
     smooth = smooth + torch.erf(x) / positive - torch.log(positive) * torch.sqrt(positive)
     smooth = smooth + positive**1.7 + positive**v + torch.clamp(x, min=-0.5) + torch.erfc(v)
+    smooth = smooth + torch.rsqrt(positive)
     steps = torch.floor(3 * x) + torch.round(4 * v) + torch.sign(x) + torch.clamp(v, -1, 0.7)
     inside = ((x > -1) & (x <= 1.0) & (v != 0)) | ~(v < 0.5)
     v = torch.where(inside, torch.maximum(smooth, v), torch.minimum(x, steps) + v.detach())
@@ -391,7 +392,7 @@ def test_states_must_fit() -> None:
     assert "a state on meta" in str(fast.supports(x, [torch.zeros(3, device="meta")]))
     away = torch.zeros(3, device="meta")
     found = fast.record(lambda x, v: (x + away, v), x, [torch.zeros(3)])
-    assert "a parameter on meta" in str(found)
+    assert "a tensor on meta" in str(found)
 
 
 def test_a_gpu_without_a_driver_is_no_target() -> None:

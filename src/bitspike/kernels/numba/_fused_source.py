@@ -21,8 +21,9 @@ from bitspike.kernels._plan import (
     indent,
     leaves,
     needed,
+    stored_leaves,
 )
-from bitspike.kernels._trace import deciding_value
+from bitspike.kernels._program import deciding_value
 from bitspike.kernels.numba import _table_kernels
 from bitspike.kernels.numba._scan_source import TEXT, Source, number_lines, replay, step_lines
 from bitspike.kernels.numba.simd import empty16, splat16
@@ -176,7 +177,7 @@ def backward_source(plan: Plan) -> Source:
     stored = () if _keeps_in_place(plan) else range(len(plan.stored))
     names = {"x": "x_row[j]", "grad": "g_row[j]", "grad_state": "grad{}[j]"}
     kept = ["x_row[j]"] if _keeps_in_place(plan) else [f"kept{i}[j]" for i in stored]
-    leaf = dict(zip(plan.stored, kept, strict=True))
+    leaf = stored_leaves(plan, kept)
     leaf |= leaves(program, places, names)
     body = assignments(program, places, leaf, TEXT)
     body += [f"gx_row[j] = {'zero' if gradients.x is None else f'n{gradients.x}'}"]

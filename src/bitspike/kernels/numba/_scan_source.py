@@ -29,9 +29,10 @@ from bitspike.kernels._plan import (
     indent,
     leaves,
     needed,
+    stored_leaves,
     used_numbers,
 )
-from bitspike.kernels._trace import Program, deciding_value
+from bitspike.kernels._program import Program, deciding_value
 from bitspike.kernels.numba import _pack
 from bitspike.kernels.numba._address import Arrays
 
@@ -50,12 +51,14 @@ TEXT = {
     "le": "{} <= {}",
     "eq": "{} == {}",
     "ne": "{} != {}",
+    "and": "{} & {}",
     "or": "{} | {}",
     "not": "not {}",
     "where": "{1} if {0} else {2}",
-    "maximum": "{0} if {0} >= {1} else {1}",
-    "minimum": "{0} if {0} <= {1} else {1}",
+    "maximum": "{0} if ({0} >= {1}) | ({0} != {0}) else {1}",
+    "minimum": "{0} if ({0} <= {1}) | ({0} != {0}) else {1}",
     "clamp": "{1} if {0} < {1} else ({2} if {0} > {2} else {0})",
+    "rsqrt": "one / sqrt({})",  # torch rounds otherwise, as it does in exp
     "sigmoid": "one / (one + exp(-{}))",
     "detach": "{}",
     "fire": "{}",
@@ -222,7 +225,7 @@ def backward_source(plan: Plan, held: bool) -> Source:
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
     stored = range(len(plan.stored))
     names = {"x": "x_row[j]", "field": "field{}[j]", "grad": "g_row[j]", "grad_state": "grad{}[j]"}
-    leaf = {place: f"kept{i}[j]" for i, place in enumerate(plan.stored)}
+    leaf = stored_leaves(plan, (f"kept{i}[j]" for i in stored))
     leaf |= leaves(program, places, names)
     body = assignments(program, places, leaf, TEXT)
     body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]

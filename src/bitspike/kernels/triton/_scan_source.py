@@ -19,9 +19,10 @@ from bitspike.kernels._plan import (
     indent,
     leaves,
     needed,
+    stored_leaves,
     used_numbers,
 )
-from bitspike.kernels._trace import Program
+from bitspike.kernels._program import Program
 
 _TEXT = {
     "add": "{} + {}",
@@ -35,16 +36,18 @@ _TEXT = {
     "le": "{} <= {}",
     "eq": "{} == {}",
     "ne": "{} != {}",
+    "and": "{} & {}",
     "or": "{} | {}",
     "not": "~{}",
     "where": "tl.where({}, {}, {})",
-    "maximum": "tl.where({0} >= {1}, {0}, {1})",
-    "minimum": "tl.where({0} <= {1}, {0}, {1})",
+    "maximum": "tl.where(({0} >= {1}) | ({0} != {0}), {0}, {1})",
+    "minimum": "tl.where(({0} <= {1}) | ({0} != {0}), {0}, {1})",
     "clamp": "tl.where({0} < {1}, {1}, tl.where({0} > {2}, {2}, {0}))",
     "sigmoid": "tl.div_rn(one, one + libdevice.exp({} * -1.0))",
     "abs": "tl.abs({})",
     "floor": "tl.floor({})",
     "sqrt": "tl.sqrt_rn({})",
+    "rsqrt": "tl.div_rn(one, tl.sqrt_rn({}))",
     "round": "libdevice.rint({})",  # half to even, as torch
     "pow": "libdevice.pow({}, {})",
     "detach": "{}",
@@ -60,6 +63,7 @@ _TEXT_OF = {
     | {
         "div": "{} / {}",
         "sqrt": "tl.sqrt({})",
+        "rsqrt": "one / tl.sqrt({})",
         "sigmoid": "one / (one + libdevice.exp({} * -1.0))",
     },
 }
@@ -146,9 +150,9 @@ def backward_source(plan: Plan, precision: str, learned: tuple[int, ...]) -> str
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
     names = {"x": "x_now", "field": "field{}", "grad": "g_now", "grad_state": "grad{}"}
-    leaf = {place: f"value{i}" for i, place in enumerate(plan.stored)}
-    leaf |= leaves(program, places, names)
     kept = range(len(plan.stored))
+    leaf = stored_leaves(plan, (f"value{i}" for i in kept))
+    leaf |= leaves(program, places, names)
     before = [_load(f"grad{k}", f"end{k} + at") for k in states]
     before += [_load(f"field{k}", f"given{k} + at") for k in fields]
     before += [f"grad_field{k} = zero" for k in fields]
