@@ -38,6 +38,12 @@ def list_spikes(words: Any, pixels: Any, C: Any, O: Any, spikes: Any, start: Any
         start[p] = n
 
 
+@njit(inline="always")
+def inside(x: Any, W: Any) -> Any:
+    """The pixel x of a row, or its nearest end: a window may lie wholly in the padding."""
+    return max(0, min(W, x))
+
+
 def forward(
     words: Any, weight: Any, bias: Any, out: Any, C: Any, O: Any, size: Any, kernel: Any,
     stride: Any, padding: Any, out_size: Any,
@@ -59,7 +65,7 @@ def forward(
             top = oy * SH - PH
             for ox in range(OW):
                 left = ox * SW - PW
-                first, last = max(0, left), max(0, min(W, left + KW))
+                first, last = inside(left, W), inside(left + KW, W)
                 to = ((n * OH + oy) * OW + ox) * O
                 for o in range(0, O // 64 * 64, 64):
                     a, b = load16(bias, o), load16(bias, o + 16)
@@ -120,7 +126,7 @@ def backward_weight(
                 top = oy * SH - PH
                 for ox in range(OW):
                     left = ox * SW - PW
-                    first, last = max(0, left), max(0, min(W, left + KW))
+                    first, last = inside(left, W), inside(left + KW, W)
                     at = ((n * OH + oy) * OW + ox) * O
                     for o in range(0, O // 32 * 32, 32):
                         a, b = load16(grad, at + o), load16(grad, at + o + 16)
