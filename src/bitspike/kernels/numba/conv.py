@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bitspike.kernels._convolution import weight_gradient
+from bitspike.kernels._convolution import skips_pixels, weight_gradient
 from bitspike.kernels.numba import _conv_kernels
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, pool, words_of
@@ -54,8 +54,11 @@ class _Geometry:
         self, x: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> None:
         self.shape, self.dtype = x.shape, x.dtype
-        self.arguments = (stride, padding, dilation, False, [0] * len(stride), groups)
         self.kernel = tuple(weight.shape[2:])
+        skips = skips_pixels(self.kernel, tuple(stride), tuple(padding))
+        every, stride_of_torch = (stride, (1,) * len(stride)) if skips else ((), stride)
+        self._seen = ..., *(slice(None, None, step) for step in every)
+        self.arguments = (stride_of_torch, padding, dilation, False, [0] * len(stride), groups)
         self.out = tuple(
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, p, d, k, s in zip(
@@ -67,10 +70,23 @@ class _Geometry:
         self.by_events = plain and fits and x.dtype == torch.float32
         self.sizes = (tuple(x.shape[2:]), self.kernel, stride, padding, self.out)
 
-    def empty_input(self) -> Tensor:
-        """Something with the shape of the input, for backward passes that look at nothing else."""
+    def seen(self, dense: Tensor) -> Tensor:
+        """The input as torch's convolution takes it with `arguments`: see `skips_pixels`."""
+        return dense[self._seen]
+
+    def gradient(self, grad: Tensor, weight: Tensor) -> Tensor:
+        """The gradient of the input ``[N, C, ...]``, for that of the output."""
         form = torch.channels_last if len(self.shape) == 4 else torch.contiguous_format
-        return torch.empty(self.shape, dtype=self.dtype, memory_format=form)
+        # torch looks at nothing but the shape of the input.
+        whole = torch.empty(self.shape, dtype=self.dtype, memory_format=form)
+        part: Tensor
+        part, _, _ = aten.convolution_backward(
+            grad, self.seen(whole), weight, None, *self.arguments, [True, False, False]
+        )
+        if len(self._seen) == 1:
+            return part
+        self.seen(whole.zero_()).copy_(part)
+        return whole
 
     def work(self, density: float, outputs: int) -> float:
         """Nanoseconds by events: less than half a one for 16 additions."""
@@ -92,7 +108,8 @@ class _Conv(torch.autograd.Function):
         ctx.has_bias = bias is not None
         if geometry.by_events and forward_by_events(density):
             return _by_events(rows, weight, bias, geometry, density)
-        y: Tensor = aten.convolution(_dense(rows, x.dtype), weight, bias, *geometry.arguments)
+        dense = geometry.seen(_dense(rows, x.dtype))
+        y: Tensor = aten.convolution(dense, weight, bias, *geometry.arguments)
         return y
 
     @staticmethod
@@ -106,12 +123,10 @@ class _Conv(torch.autograd.Function):
         if want_weight and geometry.by_events and weight_by_events(ctx.density):
             dw = _weight_by_events(ctx.rows, grad, geometry, ctx.density)
         elif want_weight:
-            dw = weight_gradient(grad, _dense(ctx.rows, grad.dtype), weight, geometry.arguments)
+            dense = geometry.seen(_dense(ctx.rows, grad.dtype))
+            dw = weight_gradient(grad, dense, weight, geometry.arguments)
         if want_x:
-            dx, _, _ = aten.convolution_backward(
-                grad, geometry.empty_input(), weight, None, *geometry.arguments,
-                [True, False, False],
-            )  # fmt: skip
+            dx = geometry.gradient(grad, weight)
         return dx, dw, bias, None
 
 

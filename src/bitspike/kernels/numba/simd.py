@@ -2,8 +2,8 @@
 
 LLVM maps them to whatever the processor has (AVX2, AVX-512, NEON, ...). Three types:
 ``F16`` is 16 float32, ``U4`` and ``U8`` are 4 and 8 uint64. Arrays must be one-dimensional and
-contiguous; a position counts elements. Whether all lanes lie within the array is checked where Numba
-checks bounds, see `CHECKED`.
+contiguous; a position counts elements. All lanes must lie in the array, which is checked only where
+Numba checks bounds, see `CHECKED`.
 """
 
 from collections.abc import Callable
@@ -37,13 +37,13 @@ U8 = Vector("U8", types.uint64, ir.IntType(64), 8)
 
 
 CHECKED = bool(config.BOUNDSCHECK)  # type: ignore[attr-defined]
-"""Whether kernels look at every index before they use it: ``NUMBA_BOUNDSCHECK=1`` (``make bounds``)."""
+"""Whether kernels check every index: ``NUMBA_BOUNDSCHECK=1``, as ``make bounds`` sets it."""
 
 
 def _check_bounds(context: Any, builder: Any, length: Any, position: Any, vector: Vector) -> None:
     """Raises IndexError in a kernel unless all lanes from ``position`` on lie in the array."""
     last = builder.sub(length, ir.Constant(length.type, vector.lanes))
-    # As unsigned numbers: a negative position is a large one. The array may be shorter than a vector.
+    # As an unsigned number, a negative position is a large one.
     short = builder.icmp_signed("<", last, ir.Constant(length.type, 0))
     beyond = builder.icmp_unsigned(">", position, last)
     with builder.if_then(builder.or_(short, beyond), likely=False):
