@@ -127,6 +127,7 @@ def convolution(
             weight.ndim == 4
             and type(x) is Tensor
             and x.ndim >= 3
+            and x.numel() > 0
             and x.device.type == "cpu"
             and skips_pixels(tuple(weight.shape[2:]), stride, padding)
             and _is_channels_last(x)

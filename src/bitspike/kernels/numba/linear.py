@@ -281,6 +281,8 @@ def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             f"linear: the input {tuple(x.shape)} does not fit the weight {tuple(weight.shape)}"
         )
     layout = x._layout
+    if x.numel() == 0 or len(weight) == 0:
+        return torch.nn.functional.linear(x.dense(), weight, bias)
     if isinstance(layout, ActivePixels) and len(layout.features) == 1 and not x.requires_grad:
         y: Tensor = _TableLinear.apply(x, weight, bias)
         return y
@@ -295,6 +297,8 @@ def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
     """The gradient ``[O, I]`` of the weight of `linear`, for that of its output, ``[..., O]``."""
     layout = x._layout
+    if x.numel() == 0 or grad.numel() == 0:
+        return grad.new_zeros((grad.shape[-1], x.shape[-1]))
     if isinstance(layout, ActivePixels) and len(layout.features) == 1:
         return _table_gradient(layout, grad)
     rows = layout.rows()
