@@ -20,6 +20,8 @@ def _batch_norm(
     parameters = [t for t in (weight, bias, running_mean, running_var) if t is not None]
     if len(parameters) % 2 or any(t.dtype != torch.float32 for t in parameters):
         return NotImplemented
+    if any(t.shape != x.shape[1:2] for t in parameters):
+        return NotImplemented  # torch says what is wrong
     if (weight is None) != (bias is None) or _dispatch.choose("auto", lambda: None) != "numba":
         return NotImplemented
     from bitspike.kernels.numba import norm

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from bitspike.kernels.numba._pack import features_of
 from bitspike.kernels.numba.simd import add_float, load16, store16, trailing_zeros
 
 LANES = 16
@@ -24,7 +25,7 @@ def list_spikes(words: Any, pixels: Any, C: Any, O: Any, spikes: Any, start: Any
     limit = C
     start[0] = 0
     for w in range(len(words)):
-        word = words[w]
+        word = words[w] & features_of(w, pixels * C)
         while word != 0:
             bit = 64 * w + trailing_zeros(word)
             word &= word - np.uint64(1)

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from bitspike.kernels._convolution import skips_pixels, weight_gradient
 from bitspike.kernels.numba import _conv_kernels
+from bitspike.kernels.numba._checked import check_words
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, pool, words_of
 from bitspike.kernels.numba.linear import LANES, _padded, density_of
@@ -51,8 +52,9 @@ class _Geometry:
     """What a convolution is beside its tensors, and its sizes as the kernels take them."""
 
     def __init__(
-        self, x: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int
-    ) -> None:
+        self, x: Tensor, weight: Tensor, bias: Tensor | None,
+        stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    ) -> None:  # fmt: skip
         self.shape, self.dtype = x.shape, x.dtype
         self.kernel = tuple(weight.shape[2:])
         skips = skips_pixels(self.kernel, tuple(stride), tuple(padding))
@@ -67,6 +69,8 @@ class _Geometry:
         )
         plain = groups == 1 and set(dilation) == {1} and len(stride) == 2
         fits = min(self.out) > 0 and min(padding) >= 0 and x.shape[1] == weight.shape[1]
+        if bias is not None:
+            fits = fits and bias.shape == weight.shape[:1] and bias.dtype == weight.dtype
         self.by_events = plain and fits and x.dtype == torch.float32
         self.sizes = (tuple(x.shape[2:]), self.kernel, stride, padding, self.out)
 
@@ -141,7 +145,7 @@ def _stored(x: SpikeTensor) -> Rows:
 
 
 def _matrix(rows: Rows) -> Any:
-    words = rows.words.contiguous()
+    words = check_words(rows.words, rows.size).contiguous()
     return words_of(words).reshape(-1, words.shape[-1])
 
 
@@ -204,6 +208,6 @@ def conv(
     groups: int,
 ) -> Tensor:
     """The same as torch's convolution of ``x.dense()``, ``[N, C, ...]`` to ``[N, O, ...]``."""
-    geometry = _Geometry(x, weight, stride, padding, dilation, groups)
+    geometry = _Geometry(x, weight, bias, stride, padding, dilation, groups)
     y: Tensor = _Conv.apply(x, weight, bias, geometry)
     return y
