@@ -71,7 +71,7 @@ def of_layer(form: str) -> Conv:
         outputs, channels = weight.shape[:2]
         module = layer.Conv2d(channels, outputs, 1, stride, bias=False, step_mode="m")
         del module.weight
-        module.weight = weight  # type: ignore[assignment]
+        module.weight = weight
         if form == "valid":
             module.padding = "valid"
         if form == "padding-mode":

@@ -115,7 +115,9 @@ def test_bits_beyond_the_pixels_name_no_memory() -> None:
 
 
 def test_lists_of_pixels_that_do_not_fit_are_refused() -> None:
-    good = kernels.encode_held(torch.rand(4, 9), 5, 0, 0)._layout
+    spikes = kernels.encode_held(torch.rand(4, 9), 5, 0, 0)
+    assert isinstance(spikes, SpikeTensor)
+    good = spikes._layout
     assert isinstance(good, ActivePixels)
     parts = {"index": good.index, "count": good.count, "units": good.units}
     for name, part in parts.items():

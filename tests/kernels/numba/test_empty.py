@@ -108,6 +108,6 @@ def test_layers_with_their_neurons(sizes: tuple[int, int, int]) -> None:
     functional.set_step_mode(net, "m")
     with kernels.use_backend("auto"):
         y = net(torch.rand(B, I).expand(3, B, I))
+    y.sum().backward()
     assert isinstance(y, SpikeTensor)
     assert y.shape == (3, B, O)
-    y.sum().backward()

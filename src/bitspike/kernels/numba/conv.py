@@ -57,10 +57,10 @@ class _Geometry:
     ) -> None:  # fmt: skip
         self.shape, self.dtype = x.shape, x.dtype
         self.kernel = tuple(weight.shape[2:])
-        skips = skips_pixels(self.kernel, tuple(stride), tuple(padding))
-        every, stride_of_torch = (stride, (1,) * len(stride)) if skips else ((), stride)
-        self._seen = ..., *(slice(None, None, step) for step in every)
-        self.arguments = (stride_of_torch, padding, dilation, False, [0] * len(stride), groups)
+        self._skips = skips_pixels(self.kernel, tuple(stride), tuple(padding))
+        self._seen: Any = (..., *(slice(None, None, step) for step in stride))
+        of_torch = (1,) * len(stride) if self._skips else stride
+        self.arguments = (of_torch, padding, dilation, False, [0] * len(stride), groups)
         self.out = tuple(
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, p, d, k, s in zip(
@@ -76,7 +76,7 @@ class _Geometry:
 
     def seen(self, dense: Tensor) -> Tensor:
         """The input as torch's convolution takes it with `arguments`: see `skips_pixels`."""
-        return dense[self._seen]
+        return dense[self._seen] if self._skips else dense
 
     def gradient(self, grad: Tensor, weight: Tensor) -> Tensor:
         """The gradient of the input ``[N, C, ...]``, for that of the output."""
@@ -87,7 +87,7 @@ class _Geometry:
         part, _, _ = aten.convolution_backward(
             grad, self.seen(whole), weight, None, *self.arguments, [True, False, False]
         )
-        if len(self._seen) == 1:
+        if not self._skips:
             return part
         self.seen(whole.zero_()).copy_(part)
         return whole
