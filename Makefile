@@ -8,8 +8,11 @@ READY := .venv/.ready
 BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
+# The tests in which kernels get sizes and layouts of all kinds.
+BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding $(wildcard tests/fuzz)
+
 .DEFAULT_GOAL := help
-.PHONY: help install mnist playground fashion test lint format pages smoke docs tensorboard bench clean
+.PHONY: help install mnist playground fashion test bounds lint format pages smoke docs tensorboard bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +31,12 @@ playground: $(READY) ## draw digits in your browser (ARGS="--host 0.0.0.0" lets 
 
 test: $(READY) ## run the whole test suite (ARGS="any pytest option")
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Numba keeps what it compiles by source and types, not by this option: it has a folder of its own.
+bounds: export NUMBA_BOUNDSCHECK := 1
+bounds: export NUMBA_CACHE_DIR := $(CURDIR)/.numba-bounds
+bounds: $(READY) ## run the tests of kernels with every index checked, slowly (ARGS="any pytest option")
+	@$(BIN)/python -m pytest $(BOUNDS) $(ARGS)
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .
@@ -54,7 +63,7 @@ bench: $(BENCH_READY) ## measure beside four peers and write benchmarks/results 
 	@$(BENCH)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and everything that was built; runs in ./logs stay
-	rm -rf .venv .venv-bench site docs/api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .numba-bounds site docs/api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that was interrupted starts over.

@@ -120,6 +120,7 @@ def correlate(post: Tensor, pre: Tensor, kernel: Sequence[int], stride: object =
     if not kernel:
         return post.t() @ pre
     gradient: Callable[..., Tensor] = conv1d_weight if len(kernel) == 1 else conv2d_weight
+    pre = pre.contiguous()  # channels last, some are wrong: see `kernels._convolution.skips_pixels`
     return gradient(pre, (post.shape[1], pre.shape[1], *kernel), post, stride=stride)
 
 

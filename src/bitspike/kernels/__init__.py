@@ -5,7 +5,7 @@ what is exported here and never a backend by name.
 """
 
 from bitspike.kernels._buffers import release_buffers
-from bitspike.kernels._convolution import convolution, convolves
+from bitspike.kernels._convolution import convolution
 from bitspike.kernels._current import Current
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import (
@@ -30,7 +30,6 @@ __all__ = [
     "channels_last",
     "check_backend",
     "convolution",
-    "convolves",
     "encode_held",
     "encode_poisson",
     "explain_scan",

@@ -1,8 +1,14 @@
-"""Convolution whose gradients are the same to the bit for any number of threads; see `_parts`."""
+"""Convolution of dense tensors: torch's, away from what torch computes wrongly.
 
+In torch's deterministic mode its gradients are the same to the bit for any number of threads; see
+`_parts`.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.autograd import forward_ad
 
@@ -60,8 +66,31 @@ class _Convolution(torch.autograd.Function):
         return dx, dw, bias, None
 
 
-def convolves(x: Tensor, weight: Tensor) -> bool:
-    """Whether `convolution` is to compute this one, instead of torch."""
+def skips_pixels(
+    kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]
+) -> bool:
+    """Whether a convolution looks at one pixel at a time and passes over others.
+
+    The gradient of its weight must not be asked of torch where the input lies channels last: with
+    fewer than 8 channels, torch 2.13 reads and writes outside of its memory, by the kernels that
+    its oneDNN has for AVX2. Without the pixels that are passed over, the convolution is one of
+    stride 1, which is right. ``tests/layer/test_strided_points.py`` tells when torch's own is.
+    """
+    return set(kernel) == {1} and max(stride) > 1 and not any(padding)
+
+
+def _seen(x: Tensor, stride: tuple[int, ...]) -> Tensor:
+    """The pixels of ``[..., C, H, W]`` that the convolution looks at, laid out as ``x`` is."""
+    return F.avg_pool2d(x, 1, stride)
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    """Whether torch may take ``[..., C, H, W]`` for channels last; also true of single pixels."""
+    return x.stride(-3) <= x.stride(-1)
+
+
+def _by_parts(x: Tensor, weight: Tensor) -> bool:
+    """Whether `_Convolution` is to compute this one, instead of torch."""
     return (
         torch.are_deterministic_algorithms_enabled()
         and torch.is_grad_enabled()
@@ -78,17 +107,34 @@ def convolves(x: Tensor, weight: Tensor) -> bool:
     )
 
 
+_OF_TORCH: dict[int, Callable[..., Tensor]] = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}
+
+
 def convolution(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
     stride: tuple[int, ...],
-    padding: tuple[int, ...],
+    padding: tuple[int, ...] | str,
     dilation: tuple[int, ...],
     groups: int,
 ) -> Tensor:
     """The same as ``F.conv2d`` and its like, ``[N, C, ...]`` to ``[N, O, ...]``."""
-    none = (0,) * len(stride)
-    arguments = (stride, padding, dilation, False, none, groups)
-    y: Tensor = _Convolution.apply(x, weight, bias, arguments)  # type: ignore[no-untyped-call]
-    return y
+    if padding == "valid":
+        padding = (0,) * len(stride)
+    if not isinstance(padding, str):
+        if (
+            weight.ndim == 4
+            and type(x) is Tensor
+            and x.ndim >= 3
+            and x.numel() > 0
+            and x.device.type == "cpu"
+            and skips_pixels(tuple(weight.shape[2:]), stride, padding)
+            and _is_channels_last(x)
+        ):
+            x, stride = _seen(x, stride), (1, 1)
+        if _by_parts(x, weight):
+            arguments = (stride, padding, dilation, False, (0,) * len(stride), groups)
+            y: Tensor = _Convolution.apply(x, weight, bias, arguments)  # type: ignore[no-untyped-call]
+            return y
+    return _OF_TORCH[weight.ndim](x, weight, bias, stride, padding, dilation, groups)

@@ -1,5 +1,6 @@
 """What modules call: every operation of the engine, on the backend that is to run it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -225,7 +226,8 @@ def weight_gradient(x: Tensor, grad: Tensor, backend: str = "auto") -> Tensor:
 
     if not isinstance(x, SpikeTensor) or _dispatch.choose(backend, obstacle) == "eager":
         dense = x.dense() if isinstance(x, SpikeTensor) else x
-        return grad.reshape(-1, grad.shape[-1]).t() @ dense.reshape(-1, x.shape[-1])
+        rows = math.prod(x.shape[:-1])  # -1 is nothing that an empty axis could tell
+        return grad.reshape(rows, grad.shape[-1]).t() @ dense.reshape(rows, x.shape[-1])
     from bitspike.kernels.numba import linear
 
     return linear.weight_gradient(x, grad)

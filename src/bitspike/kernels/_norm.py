@@ -22,6 +22,8 @@ def _batch_norm(
         return NotImplemented
     if _dispatch.obstacle_of(x, *parameters) is not None:
         return NotImplemented
+    if any(t.shape != x.shape[1:2] for t in parameters):
+        return NotImplemented  # torch says what is wrong
     if (weight is None) != (bias is None) or _dispatch.choose("auto", lambda: None) != "numba":
         return NotImplemented
     from bitspike.kernels.numba import norm

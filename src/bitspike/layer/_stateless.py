@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike import kernels
@@ -23,29 +24,27 @@ class Linear(Stepwise, nn.Linear):
         return stateless(x_seq)  # only the last axis matters: T and B need not be merged
 
 
-class _SameForAnyThreads(StepModule):
-    """A convolution whose gradients, if that is asked for, do not depend on how many threads run.
-
-    ``torch.use_deterministic_algorithms(True)`` asks for it.
-    """
+class _OnKernels(StepModule):
+    """A convolution by way of `kernels.convolution`, in either step mode."""
 
     def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002
-        numbers = self.padding_mode == "zeros" and isinstance(self.padding, tuple)
-        if numbers and kernels.convolves(input, weight):
-            sizes = self.stride, self.padding, self.dilation
-            return kernels.convolution(input, weight, bias, *sizes, self.groups)
-        return super()._conv_forward(input, weight, bias)  # type: ignore[misc,no-any-return]
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            around = self._reversed_padding_repeated_twice
+            input, padding = F.pad(input, around, mode=self.padding_mode), "valid"  # noqa: A001
+        sizes = self.stride, padding, self.dilation, self.groups
+        return kernels.convolution(input, weight, bias, *sizes)
 
 
-class Conv1d(_SameForAnyThreads, Stepwise, nn.Conv1d): ...
+class Conv1d(_OnKernels, Stepwise, nn.Conv1d): ...
 
 
-class Conv2d(_SameForAnyThreads, Stepwise, nn.Conv2d):
+class Conv2d(_OnKernels, Stepwise, nn.Conv2d):
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         return seq_to_ann_forward(x_seq, lambda x: stateless(kernels.channels_last(x)))
 
 
-class Conv3d(_SameForAnyThreads, Stepwise, nn.Conv3d): ...
+class Conv3d(_OnKernels, Stepwise, nn.Conv3d): ...
 
 
 class ConvTranspose1d(Stepwise, nn.ConvTranspose1d): ...

@@ -7,10 +7,12 @@ from typing import Any
 
 import numba
 import numpy as np
+import pytest
 import torch
 
 from bitspike import neuron, surrogate
 from bitspike.kernels.numba import _scan_kernels, scan
+from bitspike.kernels.numba.simd import CHECKED
 from bitspike.surrogate import SurrogateFunctionBase
 
 
@@ -42,6 +44,7 @@ def test_users_own_surrogate_gets_the_fused_kernel() -> None:
         surrogate.registry.pop("Hat", None)
 
 
+@pytest.mark.skipif(CHECKED, reason="kernels that check bounds have one thread")
 def test_threads_obey_torch() -> None:
     node = neuron.IFNode(surrogate_function=surrogate.ATan(), step_mode="m")
     node.backend = "numba"

@@ -80,6 +80,19 @@ def test_arguments(name: str, density: float) -> None:
     assert_parity(F.conv2d, s, weight, bias=False, **ARGUMENTS[name])
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("kernel", "padding"), [(1, 3), (1, 9), (2, (6, 0)), (2, (0, 6)), (3, (4, 7))]
+)
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_windows_that_lie_wholly_in_the_padding(
+    kernel: int, padding: Any, stride: int, channels: int
+) -> None:
+    s, weight = spikes(3, channels, 5, 4, density=0.2), torch.randn(20, channels, kernel, kernel)
+    assert_parity(F.conv2d, s, weight, bias=True, padding=padding, stride=stride)
+    assert_parity(F.conv2d, s, weight, bias=False, padding=padding, stride=stride)
+
+
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 3), (4, 2), (8, 11)])
 def test_kernels_and_bits_in_either_order(kernel: tuple[int, int]) -> None:
     s = spikes(2, 3, 8, 11)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from bitspike.kernels.numba._pack import features_of
 from bitspike.kernels.numba.simd import (
     keep,
     load16,
@@ -87,7 +88,7 @@ def reorder(words: Any, target: Any, out: Any, R: Any, W: Any) -> None:
     for r in prange(R):
         out[r * W : (r + 1) * W] = np.uint64(0)
         for w in range(W):
-            word = words[r * W + w]
+            word = words[r * W + w] & features_of(w, len(target))
             while word != 0:
                 to = target[w * WORD + trailing_zeros(word)]
                 word &= word - np.uint64(1)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from bitspike.kernels.numba._pack import features_of
 from bitspike.kernels.numba.simd import add_float, load16, store16, trailing_zeros
 
 LANES = 16
@@ -24,7 +25,7 @@ def list_spikes(words: Any, pixels: Any, C: Any, O: Any, spikes: Any, start: Any
     limit = C
     start[0] = 0
     for w in range(len(words)):
-        word = words[w]
+        word = words[w] & features_of(w, pixels * C)
         while word != 0:
             bit = 64 * w + trailing_zeros(word)
             word &= word - np.uint64(1)
@@ -36,6 +37,12 @@ def list_spikes(words: Any, pixels: Any, C: Any, O: Any, spikes: Any, start: Any
             n += 1
     for p in range(pixel + 1, pixels + 1):
         start[p] = n
+
+
+@njit(inline="always")
+def inside(x: Any, W: Any) -> Any:
+    """The pixel x of a row, or its nearest end: a window may lie wholly in the padding."""
+    return max(0, min(W, x))
 
 
 def forward(
@@ -59,7 +66,7 @@ def forward(
             top = oy * SH - PH
             for ox in range(OW):
                 left = ox * SW - PW
-                first, last = max(0, left), max(0, min(W, left + KW))
+                first, last = inside(left, W), inside(left + KW, W)
                 to = ((n * OH + oy) * OW + ox) * O
                 for o in range(0, O // 64 * 64, 64):
                     a, b = load16(bias, o), load16(bias, o + 16)
@@ -120,7 +127,7 @@ def backward_weight(
                 top = oy * SH - PH
                 for ox in range(OW):
                     left = ox * SW - PW
-                    first, last = max(0, left), max(0, min(W, left + KW))
+                    first, last = inside(left, W), inside(left + KW, W)
                     at = ((n * OH + oy) * OW + ox) * O
                     for o in range(0, O // 32 * 32, 32):
                         a, b = load16(grad, at + o), load16(grad, at + o + 16)

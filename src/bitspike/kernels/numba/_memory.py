@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitspike.kernels.numba._checked import address_of
+
 SLACK = 16
 """Elements that a kernel may read beyond the last output, since it reads 16 at a time."""
 
@@ -31,7 +33,7 @@ def located(x: Tensor | None) -> tuple[int, int]:
     """Address of ``x`` and how many elements lie from its first to its last; of None, 0 and 0."""
     if x is None:
         return 0, 0
-    return x.data_ptr(), x.numel() if x.is_contiguous() else _extent(x)
+    return address_of(x), x.numel() if x.is_contiguous() else _extent(x)
 
 
 def all_located(*groups: Sequence[Tensor | None]) -> list[int]:

@@ -11,6 +11,13 @@ WORD = 64
 
 
 @njit(inline="always")
+def features_of(w: Any, features: Any) -> Any:
+    """The bits of word w that are features: what a file may hold beyond them names no memory."""
+    left = min(WORD, features - WORD * w)
+    return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(WORD - left)
+
+
+@njit(inline="always")
 def pack_float32(u: Any, start: Any, count: Any, limit: Any) -> Any:
     """Bit j of the word: whether ``u[start + j] >= limit``, for ``count`` values.
 

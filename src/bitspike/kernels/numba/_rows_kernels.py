@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from bitspike.kernels.numba._pack import features_of
 from bitspike.kernels.numba.simd import add_float, load16, popcount, store16, trailing_zeros
 
 LANES = 16
@@ -35,7 +36,7 @@ def forward(words: Any, weight: Any, bias: Any, out: Any) -> None:
         for r in range(task * TOGETHER, min(R, (task + 1) * TOGETHER)):
             n = 0
             for w in range(W):
-                word = words[r, w]
+                word = words[r, w] & features_of(w, len(weight))
                 while word != 0:
                     spikes[n] = (64 * w + trailing_zeros(word)) * O
                     n += 1
@@ -74,7 +75,7 @@ def backward_weight(words: Any, grad: Any, out: Any) -> None:
         last = min(I, 64 * w + 64)
         sums[64 * w * O : last * O] = np.float32(0.0)
         for r in range(R):
-            word = words[r, w]
+            word = words[r, w] & features_of(w, I)
             while word != 0:
                 to = (64 * w + trailing_zeros(word)) * O
                 word &= word - np.uint64(1)

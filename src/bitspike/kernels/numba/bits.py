@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bitspike.kernels.numba import _bits_kernels as templates
+from bitspike.kernels.numba._checked import check_words
 from bitspike.kernels.numba._compile import Kernel, specialise
 from bitspike.kernels.numba._memory import flat, pool, words_of
 from bitspike.spikes._bits import word_count
@@ -40,7 +41,7 @@ def supports(device: torch.device, dtype: torch.dtype) -> str | None:
 
 def unpack(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
     """A tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
-    lead = words.shape[:-1]
+    lead = check_words(words, features).shape[:-1]
     out = pool.empty((*lead, features), dtype)
     kernel = _unpack_kernel(_NUMPY[dtype])
     kernel(
@@ -61,7 +62,7 @@ def pack(x: Tensor) -> Tensor:
 
 def reorder(words: Tensor, target: Tensor) -> Tensor:
     """Words ``[..., W]`` in which feature i of each row has become feature ``target[i]``."""
-    *lead, W = words.shape
+    *lead, W = check_words(words, len(target)).shape
     out = torch.empty((*lead, W), dtype=torch.int64, device="cpu")
     arrays = words_of(words.contiguous()), target.numpy(), words_of(out)
     _reorder(*arrays, math.prod(lead), W, work=20 * out.numel())

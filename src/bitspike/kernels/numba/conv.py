@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitspike.kernels._convolution import weight_gradient
+from bitspike.kernels._convolution import skips_pixels, weight_gradient
 from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _conv_kernels
+from bitspike.kernels.numba._checked import check_words
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import flat, own, pool, words_of
 from bitspike.kernels.numba.linear import LANES, _padded, density_of
@@ -56,11 +57,15 @@ class _Geometry:
     """What a convolution is beside its tensors, and its sizes as the kernels take them."""
 
     def __init__(
-        self, x: Tensor, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int
-    ) -> None:
+        self, x: Tensor, weight: Tensor, bias: Tensor | None,
+        stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    ) -> None:  # fmt: skip
         self.shape, self.dtype = x.shape, x.dtype
-        self.arguments = (stride, padding, dilation, False, [0] * len(stride), groups)
         self.kernel = tuple(weight.shape[2:])
+        self._skips = skips_pixels(self.kernel, tuple(stride), tuple(padding))
+        self._seen: Any = (..., *(slice(None, None, step) for step in stride))
+        of_torch = (1,) * len(stride) if self._skips else stride
+        self.arguments = (of_torch, padding, dilation, False, [0] * len(stride), groups)
         self.out = tuple(
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, p, d, k, s in zip(
@@ -69,13 +74,28 @@ class _Geometry:
         )
         plain = groups == 1 and set(dilation) == {1} and len(stride) == 2
         fits = min(self.out) > 0 and min(padding) >= 0 and x.shape[1] == weight.shape[1]
+        if bias is not None:
+            fits = fits and bias.shape == weight.shape[:1] and bias.dtype == weight.dtype
         self.by_events = plain and fits and x.dtype == torch.float32
         self.sizes = (tuple(x.shape[2:]), self.kernel, stride, padding, self.out)
 
-    def empty_input(self) -> Tensor:
-        """Something with the shape of the input, for backward passes that look at nothing else."""
+    def seen(self, dense: Tensor) -> Tensor:
+        """The input as torch's convolution takes it with `arguments`: see `skips_pixels`."""
+        return dense[self._seen] if self._skips else dense
+
+    def gradient(self, grad: Tensor, weight: Tensor) -> Tensor:
+        """The gradient of the input ``[N, C, ...]``, for that of the output."""
         form = torch.channels_last if len(self.shape) == 4 else torch.contiguous_format
-        return torch.empty(self.shape, dtype=self.dtype, device="cpu", memory_format=form)
+        # torch looks at nothing but the shape of the input.
+        whole = torch.empty(self.shape, dtype=self.dtype, device="cpu", memory_format=form)
+        part: Tensor
+        part, _, _ = aten.convolution_backward(
+            grad, self.seen(whole), weight, None, *self.arguments, [True, False, False]
+        )
+        if not self._skips:
+            return part
+        self.seen(whole.zero_()).copy_(part)
+        return whole
 
     def work(self, density: float, outputs: int) -> float:
         """Nanoseconds by events: less than half a one for 16 additions."""
@@ -85,7 +105,8 @@ class _Geometry:
 
 def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Tensor]]:
     def compute(x: SpikeTensor, weight: Tensor, bias: Tensor | None, geometry: Any) -> Tensor:  # noqa: ARG001
-        y: Tensor = aten.convolution(x.dense(), weight, bias, *ctx.geometry.arguments)
+        seen = ctx.geometry.seen(x.dense())
+        y: Tensor = aten.convolution(seen, weight, bias, *ctx.geometry.arguments)
         return y
 
     return (*ctx.saved_tensors, None), compute
@@ -104,7 +125,8 @@ class _Conv(torch.autograd.Function):
         ctx.save_for_backward(x, weight, bias)
         if geometry.by_events and forward_by_events(density):
             return own(_by_events(rows, weight, bias, geometry, density))
-        y: Tensor = aten.convolution(_dense(rows, x.dtype), weight, bias, *geometry.arguments)
+        dense = geometry.seen(_dense(rows, x.dtype))
+        y: Tensor = aten.convolution(dense, weight, bias, *geometry.arguments)
         return y
 
     @staticmethod
@@ -118,12 +140,10 @@ class _Conv(torch.autograd.Function):
         if want_weight and geometry.by_events and weight_by_events(ctx.density):
             dw = _weight_by_events(ctx.rows, grad, geometry, ctx.density)
         elif want_weight:
-            dw = weight_gradient(grad, _dense(ctx.rows, grad.dtype), weight, geometry.arguments)
+            dense = geometry.seen(_dense(ctx.rows, grad.dtype))
+            dw = weight_gradient(grad, dense, weight, geometry.arguments)
         if want_x:
-            dx, _, _ = aten.convolution_backward(
-                grad, geometry.empty_input(), weight, None, *geometry.arguments,
-                [True, False, False],
-            )  # fmt: skip
+            dx = geometry.gradient(grad, weight)
         return dx, dw, bias, None
 
 
@@ -138,7 +158,7 @@ def _stored(x: SpikeTensor) -> Rows:
 
 
 def _matrix(rows: Rows) -> Any:
-    words = rows.words.contiguous()
+    words = check_words(rows.words, rows.size).contiguous()
     return words_of(words).reshape(-1, words.shape[-1])
 
 
@@ -201,6 +221,6 @@ def conv(
     groups: int,
 ) -> Tensor:
     """The same as torch's convolution of ``x.dense()``, ``[N, C, ...]`` to ``[N, O, ...]``."""
-    geometry = _Geometry(x, weight, stride, padding, dilation, groups)
+    geometry = _Geometry(x, weight, bias, stride, padding, dilation, groups)
     y: Tensor = _Conv.apply(x, weight, bias, geometry)
     return y

@@ -16,6 +16,7 @@ from bitspike.kernels._prepared import keeps_prepared
 from bitspike.kernels._record import Recorded, Step, record
 from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import linear
+from bitspike.kernels.numba._checked import at
 from bitspike.kernels.numba._fused_source import LANES, ROW, samples_a_row
 from bitspike.kernels.numba._memory import all_located, located, own, pool
 from bitspike.kernels.numba._scan_kernels import Kernels, store
@@ -45,6 +46,13 @@ def _is_start(state: Tensor | float) -> bool:
     return state.dtype == torch.float32 and not state.requires_grad
 
 
+def _start(state: Tensor, neurons: int) -> Tensor:
+    """A state as one number, or one for each neuron."""
+    if state.numel() not in (1, neurons):
+        raise ValueError(f"a state {tuple(state.shape)} does not fit {neurons} neurons")
+    return state.contiguous()
+
+
 def _reference(ctx: Any) -> tuple[Arguments, Callable[..., Any]]:
     weight, _, *states = ctx.saved_tensors
 
@@ -70,7 +78,7 @@ class _Fused(torch.autograd.Function):
     ) -> tuple[Any, ...]:
         T, B, (N, I) = pixels.steps, len(pixels.count), weight.shape
         kernels, numbers = recorded.kernels(store, (), np.float32)
-        starts = [state.contiguous() for state in states]
+        starts, f32 = [_start(state, B * N) for state in states], torch.float32
         last = [pool.result((B, N), torch.float32) for _ in states]
         words = pool.result((T, B, word_count(N)), torch.int64)
         counts = pool.result((B, N), torch.float32)
@@ -82,8 +90,9 @@ class _Fused(torch.autograd.Function):
         size = (word_count(N) * -(-B // S) * -(-T // 4) * 4 * ROW,)
         tape = pool.empty(size, torch.float32) if saving else None
         kernels.fused_forward()(
-            *arrays_of(pixels), weight.data_ptr(), N, I, table.data_ptr(), *table.shape, fresh,
-            *located(tape), *located(words), counts.data_ptr(), B * N, T, S, numbers,
+            *arrays_of(pixels), *at(weight, f32, N, I),
+            *at(table, f32, -(-N // LANES), math.prod(pixels.features) + 1, LANES), fresh,
+            *located(tape), *located(words), *located(counts), T, S, numbers,
             *all_located(starts, last), work=_work(pixels, N, kernels.plan.forward),
         )  # fmt: skip
         if saving:
@@ -103,14 +112,16 @@ class _Fused(torch.autograd.Function):
             g = torch.zeros((), device="cpu").expand(T, B, N)
         if g.stride(2) != 1 and N > 1:
             g = g.contiguous()
+        # Copies must live until the kernel has run.
+        after = [None if end is None else end.contiguous() for end in ends]
         blocks = -(-N // LANES)
         shape = parts_of_gradient(B, N), blocks, I + 1, LANES
         partial = pool.empty(shape, torch.float32)
         out = torch.empty((N, I), dtype=torch.float32, device="cpu")
         kernels.fused_backward()(
             *arrays_of(pixels), *located(g), g.stride(0), g.stride(1), *located(tape),
-            partial.data_ptr(), *shape, out.data_ptr(), N, I, T, samples_a_row(N), ctx.numbers,
-            *all_located(starts, [None if end is None else end.contiguous() for end in ends]),
+            *at(partial, torch.float32, *shape), *at(out, torch.float32, N, I),
+            T, samples_a_row(N), ctx.numbers, *all_located(starts, after),
             work=_work(pixels, N, len(kernels.plan.program.nodes)),
         )  # fmt: skip
         return (None, None, None, out, *(None for _ in ends))

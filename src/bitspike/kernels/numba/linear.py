@@ -14,12 +14,13 @@ from bitspike.kernels._parts import product, sum_of_parts
 from bitspike.kernels._prepared import prepared
 from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _row_table_kernels, _rows_kernels, _table_kernels
+from bitspike.kernels.numba._checked import at, check_words
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import SLACK, has_slack, located, own, pool, words_of
 from bitspike.spikes import SpikeTensor
 from bitspike.spikes._bits import word_count
 from bitspike.spikes._layout import Rows
-from bitspike.spikes._pixels import ActivePixels
+from bitspike.spikes._pixels import STEPS, ActivePixels
 
 LANES = 16
 FEW_ROWS, MANY_OUTPUTS = 128, 512
@@ -113,7 +114,8 @@ def blocks(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         O, I = weight.shape
         size = (_padded(O) // LANES, I + 1, LANES)
         table, rows = pool.empty(size, torch.float32), weight.detach().contiguous()
-        _turn_weight(rows.data_ptr(), O, I, table.data_ptr(), *size, work=_padded(O) * I)
+        f32 = torch.float32
+        _turn_weight(*at(rows, f32, O, I), *at(table, f32, *size), work=_padded(O) * I)
         return table, _padded_bias(bias, O)
 
     return prepared((weight, bias), make, "blocks")
@@ -143,11 +145,12 @@ class _TableLinear(torch.autograd.Function):
         pixels: ActivePixels = x._layout  # type: ignore[assignment]
         (T, B), O = x.shape[:2], len(weight)
         table, start = blocks(weight, bias)
-        out = pool.empty((T, B, O), torch.float32)
+        padded, f32 = _padded(O), torch.float32
+        out = pool.empty((T, B, O), f32)
         _table_forward(
-            *arrays_of(pixels), table.data_ptr(), *table.shape, start.data_ptr(), len(start),
-            out.data_ptr(), T, B, O,
-            work=table_work(pixels, len(start)),
+            *arrays_of(pixels), *at(table, f32, padded // LANES, _inputs(pixels) + 1, LANES),
+            *at(start, f32, padded), *at(out, f32, T, B, O),
+            work=table_work(pixels, padded),
         )  # fmt: skip
         ctx.save_for_backward(x, weight, bias)
         return own(out)
@@ -159,40 +162,43 @@ class _TableLinear(torch.autograd.Function):
         return None, _table_gradient(x._layout, grad), None if bias is None else grad.sum((0, 1))
 
 
+def _inputs(pixels: ActivePixels) -> int:
+    return math.prod(pixels.features)
+
+
 def arrays_of(pixels: ActivePixels) -> tuple[int, ...]:
     """Index, count and units as kernels take them."""
-    index, count, units = pixels.index, pixels.count, pixels.units
+    B, I = len(pixels.count), _inputs(pixels)
+    size = B, -(-I // STEPS), 4 * -(-pixels.steps // 64)
     return (
-        index.data_ptr(), *index.shape, count.data_ptr(), len(count),
-        units.data_ptr(), *units.shape,
+        *at(pixels.index, torch.int32, B, I + STEPS - 1), *at(pixels.count, torch.int32, B),
+        *at(pixels.units, torch.int64, *size),
     )  # fmt: skip
 
 
 def _table_gradient(pixels: ActivePixels, grad: Tensor) -> Tensor:
     """Gradient ``[O, I]`` of the weight, for that of the output, ``[T, B, O]``."""
-    (T, B, O), I = grad.shape, math.prod(pixels.features)
-    padded = _padded(O)
+    (T, B, O), I = grad.shape, _inputs(pixels)
+    padded, f32 = _padded(O), torch.float32
     if grad.stride(2) != 1 or not has_slack(grad):
         grad = pool.empty(grad.shape, grad.dtype).copy_(grad)
     blocks, parts = padded // LANES, parts_of_gradient(B, O)
-    partial = pool.empty((parts, blocks, I + 1, LANES), torch.float32)
+    shape = parts, blocks, I + 1, LANES
+    partial = pool.empty(shape, f32)
+    gradient = torch.empty((O, I), dtype=f32, device="cpu")
     address, length = located(grad)
     _table_weight(
         *arrays_of(pixels), address, length + SLACK, grad.stride(0), grad.stride(1),
-        partial.data_ptr(), parts, blocks, I + 1, LANES, T,
+        *at(partial, f32, *shape), T,
         work=table_work(pixels, padded),
     )  # fmt: skip
-    gradient = torch.empty((O, I), dtype=torch.float32, device="cpu")
-    _add_parts(
-        partial.data_ptr(), parts, blocks, I + 1, LANES, gradient.data_ptr(), O, I,
-        work=parts * padded * I,
-    )  # fmt: skip
+    _add_parts(*at(partial, f32, *shape), *at(gradient, f32, O, I), work=parts * padded * I)
     return gradient
 
 
 def table_work(pixels: ActivePixels, outputs: int) -> float:
     """Nanoseconds: half a one for a look-up of 16 outputs; a fifth of the pixels are active."""
-    look_ups = len(pixels.count) * pixels.steps * math.prod(pixels.features) / 20
+    look_ups = len(pixels.count) * pixels.steps * _inputs(pixels) / 20
     return 0.5 * look_ups * outputs / LANES
 
 
@@ -203,7 +209,7 @@ class _RowsLinear(torch.autograd.Function):
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         rows = x._layout.rows()
         O, I = weight.shape
-        words = rows.words.contiguous().view(-1, rows.words.shape[-1])
+        words = _matrix(rows)
         density = density_of(rows)
         ctx.save_for_backward(x, weight, bias)
         ctx.density = density
@@ -214,11 +220,11 @@ class _RowsLinear(torch.autograd.Function):
             return own((y if bias is None else y.add_(bias)).view(*x.shape[:-1], O))
         out = pool.empty((R, padded), torch.float32)
         if way == "tables":
-            table, start = blocks(weight, bias)
+            (table, start), W, f32 = blocks(weight, bias), words.shape[1], torch.float32
             _row_tables_forward(
-                words.data_ptr(), *words.shape, table.data_ptr(), *table.shape,
-                start.data_ptr(), padded, out.data_ptr(), R, padded,
-                work=(0.1 * R + 3) * words.shape[1] * 64 * padded / LANES,
+                *at(words, torch.int64, R, W), *at(table, f32, padded // LANES, I + 1, LANES),
+                *at(start, f32, padded), *at(out, f32, R, padded),
+                work=(0.1 * R + 3) * W * 64 * padded / LANES,
             )  # fmt: skip
         else:
             by_input, start = _padded_rows(weight, bias)
@@ -250,18 +256,18 @@ def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
     if way == "product":
         dense = rows.dense(torch.float32).view(-1, I)
         return sum_of_parts(lambda g, x: g.t() @ x, g, dense, products=g.numel() * I)
-    words = rows.words.contiguous().view(-1, rows.words.shape[-1])
-    padded = _padded(O)
+    words, padded = _matrix(rows), _padded(O)
     if way == "tables":
         if g.stride(1) != 1 or not has_slack(g):
             g = pool.empty((R, O), torch.float32).copy_(g)
-        shape = parts_of_gradient(R, O), padded // LANES, 64 * words.shape[1], LANES
-        partial = pool.empty(shape, torch.float32)
-        out = torch.empty((O, I), dtype=torch.float32, device="cpu")
+        W, f32 = words.shape[1], torch.float32
+        shape = parts_of_gradient(R, O), padded // LANES, 64 * W, LANES
+        partial = pool.empty(shape, f32)
+        out = torch.empty((O, I), dtype=f32, device="cpu")
         address, length = located(g)
         _row_tables_weight(
-            words.data_ptr(), *words.shape, address, length + SLACK, g.stride(0),
-            partial.data_ptr(), *shape, out.data_ptr(), O, I,
+            *at(words, torch.int64, R, W), address, length + SLACK, g.stride(0),
+            *at(partial, f32, *shape), *at(out, f32, O, I),
             work=0.15 * R * I * padded / LANES,
         )  # fmt: skip
         return out
@@ -273,6 +279,12 @@ def _rows_gradient(rows: Rows, g: Tensor, density: float) -> Tensor:
     work = 0.2 * density * R * I * padded
     _rows_weight(words_of(words).reshape(words.shape), wide.numpy(), by_input.numpy(), work=work)
     return by_input[:, :O].t()
+
+
+def _matrix(rows: Rows) -> Tensor:
+    """Words ``[R, W]``, contiguous."""
+    words = check_words(rows.words, rows.size).contiguous()
+    return words.view(-1, words.shape[-1])
 
 
 def density_of(rows: Rows) -> float:
@@ -289,6 +301,9 @@ def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             f"linear: the input {tuple(x.shape)} does not fit the weight {tuple(weight.shape)}"
         )
     layout = x._layout
+    odd = bias is not None and (bias.dtype is not torch.float32 or not bias.is_cpu)
+    if x.numel() == 0 or len(weight) == 0 or odd:
+        return torch.nn.functional.linear(x.dense(), weight, bias)
     if isinstance(layout, ActivePixels) and len(layout.features) == 1 and not x.requires_grad:
         y: Tensor = _TableLinear.apply(x, weight, bias)
         return y
@@ -302,22 +317,30 @@ def linear(x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def weight_gradient(x: SpikeTensor, grad: Tensor) -> Tensor:
     """The gradient ``[O, I]`` of the weight of `linear`, for that of its output, ``[..., O]``."""
-    layout = x._layout
+    layout, outputs = x._layout, grad.shape[-1]
+    if math.prod(grad.shape[:-1]) != math.prod(x.shape[:-1]):
+        raise ValueError(
+            f"weight_gradient: the spikes {tuple(x.shape)} and the gradient {tuple(grad.shape)} do "
+            "not fit each other"
+        )
+    if x.numel() == 0 or grad.numel() == 0:
+        return grad.new_zeros((outputs, x.shape[-1]))
     if isinstance(layout, ActivePixels) and len(layout.features) == 1:
-        return _table_gradient(layout, grad)
+        return _table_gradient(layout, grad.reshape(*x.shape[:-1], outputs))
     rows = layout.rows()
     if len(rows.features) != 1:  # the words hold other axes than the last
         rows = Rows.pack(x.dense(), x.ndim - 1)
-    return _rows_gradient(rows, grad.reshape(-1, grad.shape[-1]), density_of(rows))
+    return _rows_gradient(rows, grad.reshape(-1, outputs), density_of(rows))
 
 
 def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     """Spikes of each feature over ``divisor``, float32 ``[..., F]``, from words ``[T, ..., W]``."""
-    T, *lead, W = words.shape
-    words = words.contiguous()
-    out = torch.empty((*lead, features), dtype=torch.float32, device="cpu")
-    rows = math.prod(lead)
+    T, *lead, W = check_words(words, features).shape
+    rows, f32 = math.prod(lead), torch.float32
+    words = words.reshape(T, rows, W).contiguous()
+    out = torch.empty((rows, features), dtype=f32, device="cpu")
     _over_time(
-        words.data_ptr(), T, rows, W, divisor, out.data_ptr(), rows, features, work=T * out.numel()
-    )
-    return out
+        *at(words, torch.int64, T, rows, W), divisor, *at(out, f32, rows, features),
+        work=T * out.numel(),
+    )  # fmt: skip
+    return out.view(*lead, features)

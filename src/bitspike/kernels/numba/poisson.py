@@ -9,6 +9,7 @@ from torch import Tensor
 from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._probabilities import check_probabilities
 from bitspike.kernels.numba import _poisson_kernels as kernels
+from bitspike.kernels.numba._checked import at
 from bitspike.kernels.numba._compile import Kernel
 from bitspike.kernels.numba._memory import pool
 from bitspike.spikes import SpikeTensor
@@ -57,14 +58,15 @@ def encode_constant(x: Tensor, T: int, seed: int, first_sample: int = 0) -> Acti
     """
     features = tuple(x.shape[1:])
     B, pixels = len(x), math.prod(features)
-    x, listed = x.contiguous(), pixels + STEPS - 1
+    rows, listed = x.reshape(B, pixels).contiguous(), pixels + STEPS - 1
     size = (B, -(-pixels // STEPS), 4 * -(-T // 64))
     index = pool.empty((B, listed), torch.int32)
     count = torch.empty(B, dtype=torch.int32, device="cpu")
     units = pool.empty(size, torch.int64)
     wrong = _encode(
-        x.data_ptr(), B, pixels, np.uint64(seed), first_sample, T,
-        index.data_ptr(), B, listed, count.data_ptr(), B, units.data_ptr(), *size,
+        *at(rows, torch.float32, B, pixels), np.uint64(seed), first_sample, T,
+        *at(index, torch.int32, B, listed), *at(count, torch.int32, B),
+        *at(units, torch.int64, *size),
         work=B * pixels * (1 + T / 64),
     )  # fmt: skip
     if wrong:
@@ -101,10 +103,12 @@ def _draw(x_seq: Tensor, generator: torch.Generator | None) -> Tensor:
     if x_seq.numel() == 0:
         return out
     T, B = len(x_seq), x_seq.shape[1] if x_seq.ndim > 1 else 1
-    size, x = (T, B, x_seq.numel() // (T * B)), x_seq.contiguous()
+    size = T, B, x_seq.numel() // (T * B)
+    f32, x = torch.float32, x_seq.reshape(size).contiguous()
     wrong = _encode_steps(
-        x.data_ptr(), *size, np.uint64(_seed(generator)), out.data_ptr(), *size, work=x.numel()
-    )
+        *at(x, f32, *size), np.uint64(_seed(generator)), *at(out.view(size), f32, *size),
+        work=x.numel(),
+    )  # fmt: skip
     if wrong:
         check_probabilities(x_seq)
     return out

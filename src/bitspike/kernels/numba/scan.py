@@ -209,7 +209,7 @@ def _block(T: int, kept: int) -> int:
 
 def _rows_a_task(block: int, N: int, *strides: int) -> int:
     """How many rows of N neurons a task takes: many short ones, if they lie without a gap."""
-    if block < N or any(stride != N for stride in strides):
+    if N == 0 or block < N or any(stride != N for stride in strides):
         return 1
     return block // N
 

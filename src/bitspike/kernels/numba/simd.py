@@ -2,7 +2,8 @@
 
 LLVM maps them to whatever the processor has (AVX2, AVX-512, NEON, ...). Three types:
 ``F16`` is 16 float32, ``U4`` and ``U8`` are 4 and 8 uint64. Arrays must be one-dimensional and
-contiguous; a position counts elements. There is no bounds check.
+contiguous; a position counts elements. All lanes must lie in the array, which is checked only where
+Numba checks bounds, see `CHECKED`.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import llvmlite.ir as ir
 import numpy as np
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
 
@@ -35,8 +36,26 @@ U4 = Vector("U4", types.uint64, ir.IntType(64), 4)
 U8 = Vector("U8", types.uint64, ir.IntType(64), 8)
 
 
+CHECKED = bool(config.BOUNDSCHECK)  # type: ignore[attr-defined]
+"""Whether kernels check every index: ``NUMBA_BOUNDSCHECK=1``, as ``make bounds`` sets it."""
+
+
+def _check_bounds(context: Any, builder: Any, length: Any, position: Any, vector: Vector) -> None:
+    """Raises IndexError in a kernel unless all lanes from ``position`` on lie in the array."""
+    last = builder.sub(length, ir.Constant(length.type, vector.lanes))
+    # As an unsigned number, a negative position is a large one.
+    short = builder.icmp_signed("<", last, ir.Constant(length.type, 0))
+    beyond = builder.icmp_unsigned(">", position, last)
+    with builder.if_then(builder.or_(short, beyond), likely=False):
+        message = f"{vector.name} reaches beyond its array"
+        context.call_conv.return_user_exc(builder, IndexError, (message,))
+
+
 def _address(context: Any, builder: Any, signature: Any, args: Any, vector: Vector) -> Any:
     array = context.make_array(signature.args[0])(context, builder, args[0])
+    if CHECKED:
+        (length,) = cgutils.unpack_tuple(builder, array.shape, 1)
+        _check_bounds(context, builder, length, args[1], vector)
     element = builder.gep(array.data, [args[1]], inbounds=True)
     return builder.bitcast(element, vector.llvm.as_pointer())
 
