@@ -22,8 +22,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bitspike import kernels, visualizing
 from bitspike.datasets import ImageDataset
 from bitspike.examples import lif_fc_mnist
-from bitspike.examples._options import Options
 from bitspike.training import load_checkpoint, save_checkpoint
+from bitspike.training._options import Options
 
 State = dict[str, Any]
 SMALL = ["-T", "4", "-b", "32", "-limit", "320", "-lr", "0.01", "-j", "0"]  # 10 batches an epoch

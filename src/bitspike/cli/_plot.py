@@ -15,9 +15,9 @@ from bitspike.cli import _images
 from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._parser import UsageError
 from bitspike.cli._predict import centred
-from bitspike.cli._programs import Trained
+from bitspike.cli._programs import Trained, load
 from bitspike.examples import _pictures
-from bitspike.training import CheckpointError, load_checkpoint
+from bitspike.training import CheckpointError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,8 +163,9 @@ def first_weights(net: dict[str, Tensor]) -> tuple[str, Tensor] | None:
 
 def _weights(args: Namespace) -> "Figure":
     path = checkpoint_path(args.paths[0])
-    net = load_checkpoint(path).get("net", {})
-    found = first_weights({n: w for n, w in net.items() if isinstance(w, torch.Tensor)})
+    net = load(path)[1].get("net")
+    weights = net if isinstance(net, dict) else {}
+    found = first_weights({n: w for n, w in weights.items() if isinstance(w, torch.Tensor)})
     if found is None:
         raise CheckpointError(
             f"checkpoint {path} has neither weights of {PIXELS} inputs nor of a convolution"

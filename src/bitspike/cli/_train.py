@@ -133,7 +133,7 @@ def run(argv: Sequence[str]) -> int:
     model = request.model or chosen or "mnist"
 
     from bitspike.cli._programs import PROGRAMS
-    from bitspike.examples import _options
+    from bitspike.training import _options
 
     program = PROGRAMS[model]
     kind = program.options_class
