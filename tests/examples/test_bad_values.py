@@ -2,49 +2,15 @@
 
 import os
 import random
-import shutil
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from bitspike.examples import lif_fc_mnist
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.examples.conftest import Program, Run
-
-    Refused = Callable[..., str]
-
-
-@pytest.fixture
-def refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> "Refused":
-    """Runs the program in an empty folder, sees to the general rules, returns the message."""
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    monkeypatch.setattr(lif_fc_mnist.Trainer, "train_epoch", lambda *_: pytest.fail("it trains"))
-
-    def run(*argv: str | Path) -> str:
-        before = sorted(tmp_path.rglob("*"))
-        try:
-            code: Any = lif_fc_mnist.main([str(arg) for arg in argv])
-        except SystemExit as stopped:
-            code = stopped.code
-        out, err = capsys.readouterr()
-        assert (code, out) == (2, "")
-        assert sorted(tmp_path.rglob("*")) == before
-        assert err.startswith("lif_fc_mnist: error: ")
-        assert err.count("\n") == 1
-        assert err.endswith("\n")
-        return err.removeprefix("lif_fc_mnist: error: ").removesuffix("\n")
-
-    return run
+    from tests.examples.conftest import Program, Refused
 
 
 @pytest.mark.parametrize(
@@ -155,13 +121,6 @@ def test_no_permission_to_write_in_out_dir(
     monkeypatch.setattr(os, "access", lambda path, mode: path != locked and access(path, mode))
     message = refused("-out-dir", locked / "runs")
     assert message.endswith(f": no permission to write in {locked}")
-
-
-@pytest.fixture
-def checkpoint(reference: "Run", tmp_path: Path) -> Path:
-    """A copy of a good checkpoint, to be made a bad one."""
-    (tmp_path / "old").mkdir()
-    return Path(shutil.copy(reference.latest, tmp_path / "old"))
 
 
 @pytest.mark.parametrize("option", ["-resume", "-predict"])

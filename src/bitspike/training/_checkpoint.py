@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill and say what is wrong with them."""
 
 import os
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -67,10 +68,13 @@ def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) ->
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged pickle raises can be anything
         reason = str(error).strip().split("\n")[0]
+        if isinstance(error, pickle.UnpicklingError):  # torch's advice is to trust the file
+            reason = "it holds what is neither tensor, number nor text"
         raise CheckpointError(
             f"checkpoint {path} cannot be read: it is damaged, cut off, or no checkpoint ({reason})"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+    form = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(form, str) or form != _FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint that this version of bitspike wrote")
     if not isinstance(content.get("program"), str):
         raise CheckpointError(f"checkpoint {path} does not say which program wrote it")
