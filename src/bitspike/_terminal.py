@@ -1,6 +1,7 @@
 """What programs show on a terminal: no control codes of others, and errors of one line."""
 
 import argparse
+import json
 import re
 import sys
 from typing import Any, NoReturn
@@ -25,6 +26,15 @@ def printable(text: str, lines: bool = False) -> str:
         c
         if c.isprintable() or _HARMLESS.match(c) or (lines and c == "\n")
         else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON in which nothing stands that `printable` would escape."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return "".join(
+        c if c == "\n" or c == printable(c) else json.dumps(c)[1:-1]  # a line end is its own
         for c in text
     )
 

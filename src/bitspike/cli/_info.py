@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from bitspike._terminal import say
 from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._programs import load
 from bitspike.cli._table import pairs, print_json
@@ -78,7 +79,7 @@ def run(args: Namespace) -> int:
     for name, weight in found["weights"].items():
         shape = " x ".join(map(str, weight["shape"])) or "scalar"
         rows.append((f"  {name}", f"{shape}  {weight['dtype']}"))
-    print(pairs(rows))
+    say(pairs(rows))
     return 0
 
 

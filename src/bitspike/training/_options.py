@@ -19,8 +19,7 @@ DATASETS = ("mnist", "fashion-mnist")
 Kind = TypeVar("Kind", bound="DataclassInstance")
 Some = TypeVar("Some", bound="BaseOptions")
 _LARGEST_LR = 3e37  # ten times as much, Adam's first step, still is a float32
-_LARGEST = 2**31 - 1  # of a number of steps, images, neurons
-_MOST_THREADS = 1024  # beyond that OpenMP ends the process
+_LARGEST = 2**31 - 1  # of a number of images or neurons
 
 
 class OptionError(ValueError):
@@ -44,6 +43,8 @@ class BaseOptions:
     least: ClassVar[dict[str, int]] = {
         "T": 1, "b": 1, "epochs": 0, "j": 0, "threads": 1, "limit": 0,
     }  # fmt: skip
+    # With many more threads OpenMP ends the process.
+    most: ClassVar[dict[str, int]] = {"T": 100_000, "threads": 1024}
     # What stands in the name of every run, and letters for names that are long.
     named: ClassVar[tuple[str, ...]] = ("T", "b", "lr")
     letters: ClassVar[dict[str, str]] = {}
@@ -98,8 +99,7 @@ class BaseOptions:
                 if not 0 <= value < 2**32:
                     raise OptionError(f"-seed must lie in [0, 2**32), but is {_short(value)}")
             elif type(value) is int:
-                low = self.least.get(name, 0)
-                most = _MOST_THREADS if name == "threads" else _LARGEST
+                low, most = self.least.get(name, 0), self.most.get(name, _LARGEST)
                 if value < low:
                     raise OptionError(f"{dashed} must be at least {low}, but is {value}")
                 if value > most:
