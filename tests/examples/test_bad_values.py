@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     [
         ("-T 0", "-T must be at least 1, but is 0"),
         ("-T -3", "-T must be at least 1, but is -3"),
+        ("-T 9223372036854775808", "-T must be at most 100000, but is 9223372036854775808"),
+        ("-b 9223372036854775808", "-b must be at most 2147483647, but is 9223372036854775808"),
+        (
+            "-limit " + 4000 * "9",
+            "-limit must be at most 2147483647, but is a number of 13288 bits",
+        ),
+        ("-limit " + 5000 * "9", "argument -limit/--limit: invalid int value: '999"),
+        ("-threads 100000", "-threads must be at most 1024, but is 100000"),
+        ("-out-dir a\0b", "-out-dir 'a\\x00b' has a NUL in it, which no path may have"),
+        ("-resume a\0b", "-resume 'a\\x00b' has a NUL in it, which no path may have"),
+        ("-resume " + 300 * "a", "checkpoint aaaa"),
+        ("-predict a.pth -image " + 300 * "a", "checkpoint a.pth does not exist"),
         ("-T 2.5", "argument -T/--T: invalid int value: '2.5'"),
         ("-T", "argument -T/--T: expected one argument"),
         ("-b 0", "-b must be at least 1, but is 0"),

@@ -39,6 +39,10 @@ def entry(name: str, value: Any) -> Forge:
     return lambda state: state.update({name: value})
 
 
+def without(name: str) -> Forge:
+    return lambda state: state.pop(name)
+
+
 def moment(value: Any) -> Forge:
     return lambda state: adam(state).update(exp_avg=value)
 
@@ -120,7 +124,7 @@ FORGED: dict[str, tuple[Forge, str]] = {
     "no options": (entry("options", None), "the options are no dict, but NoneType"),
     # The rest.
     **{
-        f"no {name}": (lambda s, name=name: s.pop(name), "")
+        f"no {name}": (without(name), "")
         for name in ("net", "optimizer", "scaler", "history", "batch", "meter", "random", "options")
     },
     "more": (entry("extra", 1), "it has 'extra', which is unknown"),

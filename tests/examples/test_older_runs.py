@@ -152,7 +152,7 @@ def test_two_runs_at_once(
         found.append(run.state()["options"]["seed"])
     assert sorted(found) == sorted(seeds)
     alone = tmp_path / "alone"
-    assert program.here(*argv[:-1], alone, "-seed", seeds[0]) == 0
+    assert program.here(*argv[:-1], alone, "-seed", str(seeds[0])) == 0
     program.only(alone).assert_same_as(Run(next(p.parent for p in checkpoints(out))))
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_is_alive_is_not_resumed(
     wait_until(lambda: len(checkpoints(out)) == 1)
     (checkpoint,) = checkpoints(out)
     before = files(checkpoint.parent)
-    for elsewhere in ([], ["-out-dir", tmp_path / "other"]):
+    for elsewhere in ([], ["-out-dir", str(tmp_path / "other")]):
         capsys.readouterr()
         assert program.here("-resume", checkpoint, "-epochs", "2", *elsewhere) == 2
         assert capsys.readouterr().err == (

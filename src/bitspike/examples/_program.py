@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 
 from bitspike import diagnosis, functional, kernels
 from bitspike._files import atomic
@@ -284,7 +285,7 @@ class Program(Generic[Kind]):
         self,
         trainer: Trainer[Kind],
         test_set: ImageDataset,
-        writer: "_pictures.SummaryWriter",
+        writer: SummaryWriter,
         screen: Screen,
         folder: Path,
     ) -> None:

@@ -176,15 +176,15 @@ def make_net(options: Options) -> nn.Sequential:
 class Learner:
     """Network, STDP, and everything else that a checkpoint holds."""
 
-    synapse: layer.Linear
-    neurons: WinnerTakeAll
-
     def __init__(self, options: Options) -> None:
         self.options = options
         seed_everything(options.seed, torch.device("cpu"))
         self.encoder = encoding.PoissonEncoder(step_mode="m")
         self.net = make_net(options)
-        _, self.synapse, self.neurons = self.net
+        _, synapse, neurons = self.net
+        assert isinstance(synapse, layer.Linear)  # noqa: S101
+        assert isinstance(neurons, WinnerTakeAll)  # noqa: S101
+        self.synapse, self.neurons = synapse, neurons
         nn.init.uniform_(self.synapse.weight)
         self.normalise()
         self.stdp = learning.STDPLearner(

@@ -4,7 +4,7 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -31,7 +31,8 @@ def save_checkpoint(path: str | os.PathLike[str], program: str, content: dict[st
     with atomic(path) as temporary, temporary.open("wb") as file:
         watched = _Watched(file)
         try:
-            torch.save({"format": _FORMAT, "program": program, **content}, watched)
+            whole = {"format": _FORMAT, "program": program, **content}
+            torch.save(whole, cast("BinaryIO", watched))
         except RuntimeError:  # torch's word for a write that failed, whatever the reason
             if watched.failure is None:
                 raise
@@ -65,7 +66,7 @@ def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) ->
         raise CheckpointError(f"checkpoint {path} is not a file")
     try:
         _verify(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        found: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged pickle raises can be anything
         reason = str(error).strip().split("\n")[0]
         if isinstance(error, pickle.UnpicklingError):  # torch's advice is to trust the file
@@ -73,7 +74,8 @@ def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) ->
         raise CheckpointError(
             f"checkpoint {path} cannot be read: it is damaged, cut off, or no checkpoint ({reason})"
         ) from error
-    form = content.get("format") if isinstance(content, dict) else None
+    content: dict[str, Any] = found if isinstance(found, dict) else {}
+    form = content.get("format")
     if not isinstance(form, str) or form != _FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint that this version of bitspike wrote")
     if not isinstance(content.get("program"), str):
