@@ -81,7 +81,7 @@ def guarded(name: str, run: Callable[[], int]) -> int:
         complain(name, "out of memory; try a smaller -b or -T")
         return 1
     except KeyboardInterrupt:
-        complain(name, "stopped at once, without saving")
+        print(f"{name}: stopped at once, without saving", file=sys.stderr)
         return 128 + signal.SIGINT
 
 
