@@ -63,11 +63,12 @@ clean: ## remove .venv and everything that was built; runs in ./logs stay
 # The stamp is written last: an installation that was interrupted starts over. pip checks hashes for
 # all of a call or for nothing, and a checkout has none: what is locked is installed first, by itself.
 # Left for the second call are torch, triton, what torch needs beside for CUDA, and bitspike.
-$(READY): pyproject.toml constraints.txt requirements.lock
+$(READY): pyproject.toml constraints.txt requirements.lock requirements-peer.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bitspike needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv .venv || { echo 'Python cannot create virtual environments: install its venv package (Debian: python3-venv).'; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch -e '.[dev,peer]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-peer.lock
 	@touch $@
 
 # The peers of the benchmarks have an environment of their own, and bring no dependencies.
