@@ -12,7 +12,8 @@ BENCH_READY := .venv-bench/.ready
 BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding $(wildcard tests/fuzz)
 
 .DEFAULT_GOAL := help
-.PHONY: help install mnist playground fashion test bounds lint format pages smoke docs tensorboard bench clean
+.PHONY: help install mnist playground fashion test bounds lint format pages lock smoke docs tensorboard \
+	bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +51,9 @@ format: $(READY) ## bring the code into the format that lint checks
 pages: $(READY) ## write the pages and pictures anew that are made from the code
 	@$(BIN)/python -m scripts.documentation
 
+lock: ## write requirements.lock anew, after a change of constraints.txt
+	@PYTHON=$(PYTHON) scripts/lock.sh
+
 smoke: $(READY) ## build wheel and sdist, and try both in clean environments
 	@PYTHON=$(BIN)/python scripts/smoke_wheel.sh
 
@@ -66,12 +70,15 @@ clean: ## remove .venv and everything that was built; runs in ./logs stay
 	rm -rf .venv .venv-bench .numba-bounds site docs/api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp is written last: an installation that was interrupted starts over.
-$(READY): pyproject.toml constraints.txt
+# The stamp is written last: an installation that was interrupted starts over. pip checks hashes for
+# all of a call or for nothing, and a checkout has none: what is locked is installed first, by itself.
+# Left for the second call are torch, triton, what torch needs beside for CUDA, and bitspike.
+$(READY): pyproject.toml constraints.txt requirements.lock requirements-peer.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bitspike needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv .venv || { echo 'Python cannot create virtual environments: install its venv package (Debian: python3-venv).'; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch -e '.[dev,peer]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps spikingjelly
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-peer.lock
 	@touch $@
 
 # The peers of the benchmarks have an environment of their own, and bring no dependencies.

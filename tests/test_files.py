@@ -1,4 +1,6 @@
+import errno
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,3 +103,19 @@ def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"), atomic(tmp_path / "folder") as temporary:
         temporary.write_bytes(b"new")
     assert names(tmp_path) == ["folder"]
+
+
+def test_an_error_names_the_file_and_not_a_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    full = errno.ENOSPC, os.strerror(errno.ENOSPC)
+    errors = [OSError(*full), OSError("12 requested and 3 written")]
+    for error in errors:
+        with pytest.raises(OSError, match=re.escape(str(path))) as caught, atomic(path):
+            raise error
+        assert caught.value.errno == error.errno
+    with pytest.raises(OSError, match="other") as caught, atomic(path):
+        raise OSError(*full, "other")
+    assert caught.value.filename == "other"
+    with pytest.raises(FileNotFoundError) as missing, atomic(tmp_path / "none" / "file.bin"):
+        pytest.fail("there is no path to write to")
+    assert missing.value.filename == str(tmp_path / "none" / "file.bin")

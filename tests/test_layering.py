@@ -16,7 +16,7 @@ PACKAGE = "bitspike"
 ROOT = Path(bitspike.__file__).parent
 
 FLOORS = {
-    0: {"_version", "_extras", "_files", "_seeds", "spikes", "dynamics", "surrogate"},
+    0: {"_version", "_extras", "_files", "_seeds", "_terminal", "spikes", "dynamics", "surrogate"},
     1: {"kernels"},
     2: {PACKAGE, "base", "neuron", "layer", "rnn", "encoding", "functional"},
     3: {"testing", "visualizing", "monitor", "diagnosis", "learning", "convert", "profile"},

@@ -47,6 +47,24 @@ def test_there_are_issue_forms() -> None:
     assert {p.stem for p in TEMPLATES} == {"bug", "config", "numbers", "wish"}
 
 
+def test_every_package_that_is_pinned_is_locked_by_hashes() -> None:
+    """But for torch and triton, whose files come from several places; see `make lock`."""
+
+    def pins(lines: list[str]) -> dict[str, str]:
+        found = (re.match(r"([\w.-]+)==(\S+)", line) for line in lines)
+        return {re.sub(r"[-_.]+", "-", pin[1]).lower(): pin[2] for pin in found if pin}
+
+    locks = [(ROOT / f"requirements{which}.lock").read_text("utf-8") for which in ("", "-peer")]
+    entries = [entry for lock in locks for entry in re.split(r"\n(?=\S)", lock)[1:]]
+    constraints = pins((ROOT / "constraints.txt").read_text("utf-8").splitlines())
+    assert {"torch", "triton"} < constraints.keys()
+    wanted = {name: pin for name, pin in constraints.items() if name not in ("torch", "triton")}
+    assert pins(entries) == wanted
+    for entry in entries:
+        assert re.fullmatch(r"\S+( \\\n    --hash=sha256:[0-9a-f]{64})+\n?", entry), entry[:80]
+    assert "://" not in "".join(locks)
+
+
 def test_hooks_run_what_lint_runs() -> None:
     """Tools of .venv, which the development extra installs."""
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))

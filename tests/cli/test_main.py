@@ -158,7 +158,7 @@ def test_an_installation_without_extras() -> None:
         "predict": (["x", "y"], "train"),
         "plot": (["weights", "x"], "train"),
         "health": (["x"], "train"),
-        "info": (["x"], "data"),
+        "info": (["x"], "train"),
         "data": (["verify"], "data"),
         "playground": ([], "playground"),
     }

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bitspike.cli._plot import first_weights, run_names
+from bitspike.cli._plot import first_weights, run_labels, run_names
 from bitspike.training import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -67,6 +67,28 @@ def test_accuracy_of_several_runs(
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts[0].startswith(trained.name)
     assert texts[1] == "other: 75.00 % (epoch 2)"
+
+
+def test_several_runs_are_labelled_by_what_differs(tmp_path: Path) -> None:
+    def run(name: str, seed: int, tau: float, block: str = "") -> str:
+        (tmp_path / name).mkdir()
+        text = f"T: 4\nseed: {seed}\ntau: {tau}\nout_dir: {name}\nresume: \ncommand: x -y\n\n"
+        (tmp_path / name / "args.txt").write_text(block + text)
+        return str(tmp_path / name)
+
+    one, two = run("a", 1, 2.0), run("b", 2, 2.0, block="T: 9\nseed: 5\n\n")
+    assert run_labels([one, two]) == ["seed 1", "seed 2"]
+    three = run("c", 2, 3.0)
+    assert run_labels([one, two, three]) == [
+        "seed 1, tau 2.0",
+        "seed 2, tau 2.0",
+        "seed 2, tau 3.0",
+    ]
+    again = run("c_2", 2, 3.0)
+    assert run_labels([three, again]) == ["c", "c_2"], "the same options: by their folders"
+    (tmp_path / "without").mkdir()
+    assert run_labels([one, str(tmp_path / "without")]) == ["a", "without"]
+    assert run_labels([one, run("$x$\x1b[31m", 1, 2.0)]) == ["a", r"\$x\$\x1b[31m"]
 
 
 def test_runs_are_named_by_what_tells_them_apart() -> None:

@@ -164,8 +164,8 @@ def test_bad_input(
     ("change", "complaint"),
     [
         ({"program": "stdp_mnist"}, "whose network cannot be rebuilt"),
-        ({"options": {"depth": 3}}, "options of another version"),
-        ({"net": {"1.weight": torch.zeros(10, 3)}}, "another network: {'1.weight': (10, 3)}"),
+        ({"options": {"depth": 3}}, "the option 'depth' is unknown"),
+        ({"net": {"1.weight": torch.zeros(10, 3)}}, "1.weight is float32 [10, 3], not float32 [10"),
     ],
 )
 def test_checkpoints_of_something_else(

@@ -63,7 +63,7 @@ def test_header_that_promises_more_than_fits_into_memory(tmp_path: Path) -> None
     path = tmp_path / "images"
     sizes = (2**32 - 1, 2**16, 2**16)
     path.write_bytes(struct.pack(">IIII", 0x0803, *sizes) + bytes(100))
-    with pytest.raises(DatasetError, match=rf"truncated, 116 of the {16 + math.prod(sizes)}"):
+    with pytest.raises(DatasetError, match=rf"promises {16 + math.prod(sizes)} bytes"):
         read_idx(path, 3)
 
 
@@ -87,3 +87,32 @@ def test_damaged_gzip(tmp_path: Path, damage: str) -> None:
 def test_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"nowhere: cannot be read \(No such file"):
         read_idx(tmp_path / "nowhere", 3)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte that says that it is a gigabyte, and would be."""
+    read = gzip.GzipFile.read
+    seen = 0
+
+    def watched(self: gzip.GzipFile, size: int | None = -1) -> bytes:
+        nonlocal seen
+        piece = read(self, size)
+        seen += len(piece)
+        return piece
+
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    header = struct.pack(">BBBB3I", 0, 0, 8, 3, 1_500_000, 28, 28)
+    path.write_bytes(gzip.compress(header + bytes(1 << 20)))
+    monkeypatch.setattr(gzip.GzipFile, "read", watched)
+    with pytest.raises(DatasetError, match=r"promises 1176000016 bytes .* more than the 512 MiB"):
+        read_idx(path, 3)
+    assert seen == len(header)
+    monkeypatch.undo()
+    # What is larger than its header says is left at once.
+    header = struct.pack(">BBBB3I", 0, 0, 8, 3, 1, 28, 28)
+    path.write_bytes(gzip.compress(header + bytes(64 << 20)))
+    seen = 0
+    monkeypatch.setattr(gzip.GzipFile, "read", watched)
+    with pytest.raises(DatasetError, match="surplus bytes"):
+        read_idx(path, 3)
+    assert seen < 1000

@@ -111,3 +111,13 @@ def test_a_proxy_is_left_to_find_the_host(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
     with pytest.raises(SourceError, match=r"some\.gz: .*[Pp]roxy"):
         list(Mirror("http://host.invalid/").fetch(["some"], Screen()))
+
+
+def test_an_endless_answer_is_not_kept(
+    served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, url = served
+    monkeypatch.setattr(_mirror, "LARGEST", 1 << 20)
+    (folder / "some.gz").write_bytes(bytes(3 << 20))
+    with pytest.raises(SourceError, match="the answer has more than 1 MiB"):
+        dict(Mirror(url).fetch(["some"], Screen()))

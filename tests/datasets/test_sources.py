@@ -142,7 +142,7 @@ def test_package_folder(tmp_path: Path) -> None:
 
 
 def test_gunzip_refuses_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sources, "_LARGEST", 2 << 20)
+    monkeypatch.setattr(_sources, "LARGEST", 2 << 20)
     assert len(gunzip(gzip.compress(bytes(2 << 20)))) == 2 << 20
     with pytest.raises(SourceError, match="unpacks to more than 2 MiB"):
         gunzip(gzip.compress(bytes((2 << 20) + 1)))

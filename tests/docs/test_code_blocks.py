@@ -18,9 +18,10 @@ from bitspike import encoding, functional, kernels, layer, neuron, rnn, surrogat
 from bitspike.cli import _train
 from bitspike.cli._commands import build
 from bitspike.cli._programs import PROGRAMS
-from bitspike.examples import _options, conv_fashion_mnist, stdp_mnist
-from bitspike.examples._options import Options
+from bitspike.examples import conv_fashion_mnist, stdp_mnist
 from bitspike.playground import _server as playground
+from bitspike.training import _options
+from bitspike.training._options import Options
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")

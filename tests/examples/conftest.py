@@ -2,10 +2,11 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bitspike import kernels, visualizing
 from bitspike.datasets import ImageDataset
 from bitspike.examples import lif_fc_mnist
-from bitspike.examples._options import Options
 from bitspike.training import load_checkpoint, save_checkpoint
+from bitspike.training._options import Options
 
 State = dict[str, Any]
+Refused = Callable[..., str]
 SMALL = ["-T", "4", "-b", "32", "-limit", "320", "-lr", "0.01", "-j", "0"]  # 10 batches an epoch
 TEST_IMAGES = 600  # 3 batches of evaluation
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "COLUMNS": "300"}
@@ -260,3 +262,37 @@ def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Run
     folder = tmp_path_factory.mktemp("reference")
     assert program.here(*SMALL, "-epochs", "3", "-out-dir", folder) == 0
     return program.only(folder)
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Refused:
+    """Runs the program in an empty folder, sees to the general rules, returns the message."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setattr(lif_fc_mnist.Trainer, "train_epoch", lambda *_: pytest.fail("it trains"))
+
+    def run(*argv: str | Path) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        try:
+            code: Any = lif_fc_mnist.main([str(arg) for arg in argv])
+        except SystemExit as stopped:
+            code = stopped.code
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, "")
+        assert sorted(tmp_path.rglob("*")) == before
+        assert err.startswith("lif_fc_mnist: error: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        return err.removeprefix("lif_fc_mnist: error: ").removesuffix("\n")
+
+    return run
+
+
+@pytest.fixture
+def checkpoint(reference: Run, tmp_path: Path) -> Path:
+    """A copy of a good checkpoint, to be made a bad one."""
+    (tmp_path / "old").mkdir()
+    return Path(shutil.copy(reference.latest, tmp_path / "old"))

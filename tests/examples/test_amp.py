@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def test_a_run(program: "Program", small: list[str], reference: "Run", tmp_path: Path) -> None:
     assert program.here(*small, "-amp", "-epochs", "3", "-out-dir", tmp_path) == 0
     run = program.only(tmp_path)
-    assert run.folder.name == "T4_b32_adam_lr0.01_amp"
+    assert run.folder.name == "T4_b32_adam_lr0.01_amp_limit320"
     v = np.load(run.folder / "v_t_array.npy")
     assert v.dtype == np.float32
     rounded = torch.from_numpy(v).bfloat16().float().numpy()

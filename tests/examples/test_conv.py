@@ -154,7 +154,7 @@ def test_it_learns(
 ) -> None:
     assert conv("-epochs", "15", "-lr", "0.02", "-out-dir", tmp_path) == 0
     run = only(tmp_path)
-    assert run.folder.name == "conv_fashion_mnist_T2_b16_c2_adam_lr0.02"
+    assert run.folder.name == "conv_fashion_mnist_T2_b16_c2_adam_lr0.02_epochs15"
     rows = run.metrics()
     assert len(rows) == 15
     assert rows[-1]["train_loss"] < 0.8 * rows[0]["train_loss"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bitspike.datasets import Encoder, FashionMNIST
 from bitspike.examples import _pictures, lif_fc_mnist
-from bitspike.examples._options import Options
+from bitspike.training._options import Options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program

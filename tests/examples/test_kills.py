@@ -4,22 +4,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.examples.conftest import Run
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from tests.examples.conftest import Program
 
 # A run writes checkpoint_latest at its start, and checkpoint_max and checkpoint_latest after each
 # of its three epochs, all of which are better than those before.
 HALF_A_CHECKPOINT = """
 save, saved = torch.save, []
-def half(content, path):
-    saved.append(path)
+def half(content, file):
+    saved.append(file)
     if len(saved) == {n}:
         buffer = io.BytesIO()
         save(content, buffer)
-        Path(path).write_bytes(buffer.getvalue()[: buffer.tell() // 2])
+        file.write(buffer.getvalue()[: buffer.tell() // 2])
+        file.flush()
         send("SIGKILL")
-    save(content, path)
+    save(content, file)
 torch.save = half
 """
 AT_RENAME = """
@@ -107,13 +109,13 @@ def test_kill_and_resume(
 def test_killed_before_the_first_checkpoint(
     program: "Program", small: list[str], reference: "Run", tmp_path: Path
 ) -> None:
-    """There is nothing to resume, and the same command again starts over."""
+    """There is nothing to resume, and the same command again starts over, in another folder."""
     argv = [*small, "-epochs", "3", "-out-dir", str(tmp_path)]
     kill(program, HALF_A_CHECKPOINT.format(n=1), *argv)
-    assert not program.only(tmp_path).latest.exists()
-    program.wait(program.only(tmp_path))
+    killed = program.only(tmp_path)
+    assert not killed.latest.exists()
     assert program.here(*argv) == 0
-    program.only(tmp_path).assert_same_as(reference)
+    Run(killed.folder.with_name(f"{killed.folder.name}_2")).assert_same_as(reference)
 
 
 def test_killed_twice(
@@ -142,6 +144,8 @@ def half(source, target):
 shutil.copyfile = half
 """
     kill(program, half, *again)
-    assert not program.only(new).latest.exists()
+    killed = program.only(new)
+    assert not killed.latest.exists()
     assert program.here(*again) == 0
-    program.only(new).assert_same_checkpoints_as(reference)
+    whole = Run(killed.folder.with_name(f"{killed.folder.name}_2"))
+    whole.assert_same_checkpoints_as(reference)

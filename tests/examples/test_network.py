@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bitspike import encoding, functional
 from bitspike.examples import lif_fc_mnist
-from bitspike.examples._options import Options
+from bitspike.training._options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

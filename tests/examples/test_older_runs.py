@@ -1,19 +1,30 @@
-"""A new run never overwrites an older one."""
+"""A run has a folder of its own, whatever else lies or works in the same place."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.examples.conftest import DRIVER, ENVIRONMENT, Run
+
+from bitspike.training._run_folder import Resumed, RunError, run_folder
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from collections.abc import Callable
+
+    from tests.examples.conftest import Program
+
+NAME = "T4_b32_adam_lr0.01_limit320"
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_an_older_run_is_moved_aside(
+def test_a_second_run_of_the_same_name_gets_a_number(
     program: "Program",
     small: list[str],
     tmp_path: Path,
@@ -21,43 +32,52 @@ def test_an_older_run_is_moved_aside(
 ) -> None:
     argv = [*small, "-epochs", "1", "-out-dir", str(tmp_path)]
     assert program.here(*argv) == 0
-    folder = program.only(tmp_path).folder
-    kept = []
-    for seed in ("1", "2"):
-        (folder / "note.txt").write_text(f"mine, before seed {seed}")
-        kept.append(files(folder))
+    kept = files(tmp_path / NAME)
+    for number in (2, 3):
         capsys.readouterr()
-        assert program.here(*argv, "-seed", seed) == 0
-        old = folder.with_name(f"{folder.name}.old{seed}")
-        assert f"An older run in {folder} was moved to {old}." in capsys.readouterr().out
-    assert [files(folder.with_name(f"{folder.name}.old{i}")) for i in (1, 2)] == kept
-    assert not (folder / "note.txt").exists()
-    assert "seed: 2\n" in (folder / "args.txt").read_text()
-    assert len(list(tmp_path.iterdir())) == 3
+        assert program.here(*argv) == 0
+        assert f"That of this one is {tmp_path / NAME}_{number}." in capsys.readouterr().out
+        assert files(tmp_path / NAME) == kept
+    assert {path.name for path in tmp_path.iterdir()} == {NAME, f"{NAME}_2", f"{NAME}_3"}
 
 
-def test_resuming_elsewhere_moves_an_older_run_aside_too(
-    program: "Program", small: list[str], reference: "Run", tmp_path: Path
-) -> None:
-    argv = [*small, "-epochs", "1", "-seed", "1", "-out-dir", str(tmp_path)]
-    assert program.here(*argv) == 0
-    folder = program.only(tmp_path).folder
-    kept = files(folder)
-    assert program.here("-resume", reference.latest, "-epochs", "3", "-out-dir", tmp_path) == 0
-    assert files(folder.with_name(f"{folder.name}.old1")) == kept
-    assert (folder / "checkpoint_latest.pth").read_bytes() == reference.latest.read_bytes()
-    assert (folder / "checkpoint_max.pth").read_bytes() == reference.best.read_bytes()
-
-
-def test_files_of_the_user_in_the_run_s_folder_stay(
+def test_what_differs_from_its_default_stands_in_the_name(
     program: "Program", small: list[str], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "T4_b32_adam_lr0.01"
+    argv = [*small, "-epochs", "0", "-out-dir", str(tmp_path)]
+    for other in ("", "-seed 1", "-seed 2", "-tau 3", "-momentum 0.5 -opt sgd"):
+        assert program.here(*argv, *other.split()) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        NAME,
+        "T4_b32_adam_lr0.01_seed1_limit320",
+        "T4_b32_adam_lr0.01_seed2_limit320",
+        "T4_b32_adam_lr0.01_tau3.0_limit320",
+        "T4_b32_sgd_lr0.01_momentum0.5_limit320",
+    }
+
+
+def test_resuming_elsewhere_gets_a_number_too(
+    program: "Program", small: list[str], reference: "Run", tmp_path: Path
+) -> None:
+    argv = [*small, "-epochs", "1", "-out-dir", str(tmp_path)]
+    assert program.here(*argv) == 0
+    kept = files(tmp_path / NAME)
+    assert program.here("-resume", reference.latest, "-epochs", "3", "-out-dir", tmp_path) == 0
+    assert files(tmp_path / NAME) == kept
+    other = Run(tmp_path / f"{NAME}_2")
+    assert other.latest.read_bytes() == reference.latest.read_bytes()
+    assert other.best.read_bytes() == reference.best.read_bytes()
+
+
+def test_a_folder_of_the_user_stays_as_it_is(
+    program: "Program", small: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / NAME
     folder.mkdir()
     (folder / "note.txt").write_text("mine")
     assert program.here(*small, "-epochs", "0", "-out-dir", tmp_path) == 0
-    assert program.only(tmp_path).folder == folder
-    assert (folder / "note.txt").read_text() == "mine"
+    assert files(folder) == {"note.txt": b"mine"}
+    assert (tmp_path / f"{NAME}_2" / "checkpoint_latest.pth").exists()
 
 
 def test_no_epoch_at_all(
@@ -73,3 +93,117 @@ def test_no_epoch_at_all(
     out = capsys.readouterr().out
     assert "checkpoint_max" not in out
     assert str(run.latest) in out
+
+
+# -- several processes at once ------------------------------------------------------------------
+
+# Stops in its first batch, until the test has made the file that is named.
+WAITS = """
+import time
+update = Precision.update
+def waiting(*args):
+    while not Path({go!r}).exists():
+        time.sleep(0.01)
+    update(*args)
+Precision.update = waiting
+"""
+
+
+def start(change: str, *argv: str | Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", DRIVER % change, *map(str, argv)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ENVIRONMENT, "BITSPIKE_BACKEND": "eager"},
+    )
+
+
+def wait_until(true: "Callable[[], bool]") -> None:
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/checkpoint_latest.pth"))
+
+
+@pytest.mark.parametrize("seeds", [(1, 2), (3, 3)], ids=["two seeds", "the same twice"])
+def test_two_runs_at_once(
+    program: "Program", small: list[str], tmp_path: Path, seeds: tuple[int, int]
+) -> None:
+    """Each has what its own options say, as a sweep needs it."""
+    out, go = tmp_path / "out", tmp_path / "go"
+    argv = [*small, "-epochs", "1", "-out-dir", str(out)]
+    both = [start(WAITS.format(go=str(go)), *argv, "-seed", str(seed)) for seed in seeds]
+    wait_until(lambda: len(checkpoints(out)) == 2)
+    go.touch()
+    for one in both:
+        one.communicate()
+    assert [one.returncode for one in both] == [0, 0]
+    found = []
+    for path in checkpoints(out):
+        run = Run(path.parent)
+        (line,) = (x for x in (run.folder / "args.txt").read_text().splitlines() if "seed:" in x)
+        assert line == f"seed: {run.state()['options']['seed']}"
+        assert len(run.metrics()) == 1
+        found.append(run.state()["options"]["seed"])
+    assert sorted(found) == sorted(seeds)
+    alone = tmp_path / "alone"
+    assert program.here(*argv[:-1], alone, "-seed", str(seeds[0])) == 0
+    program.only(alone).assert_same_as(Run(next(p.parent for p in checkpoints(out))))
+
+
+def test_a_run_that_is_alive_is_not_resumed(
+    program: "Program", small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in its folder nor elsewhere, until it has ended, in whatever way."""
+    out, go = tmp_path / "out", tmp_path / "go"
+    alive = start(WAITS.format(go=str(go)), *small, "-epochs", "1", "-out-dir", out)
+    wait_until(lambda: len(checkpoints(out)) == 1)
+    (checkpoint,) = checkpoints(out)
+    before = files(checkpoint.parent)
+    for elsewhere in ([], ["-out-dir", str(tmp_path / "other")]):
+        capsys.readouterr()
+        assert program.here("-resume", checkpoint, "-epochs", "2", *elsewhere) == 2
+        assert capsys.readouterr().err == (
+            f"lif_fc_mnist: error: the run in {checkpoint.parent} is alive in another process: "
+            "wait until it has ended, or stop it\n"
+        )
+    assert files(checkpoint.parent) == before
+    assert not (tmp_path / "other").exists()
+    alive.kill()
+    alive.communicate()
+    assert program.here("-resume", checkpoint, "-epochs", "1") == 0
+    assert len(Run(checkpoint.parent).metrics()) == 1
+
+
+def test_a_checkpoint_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    """By a run that ended in between: its newer state must not be overwritten by the older."""
+    checkpoint = tmp_path / "checkpoint_latest.pth"
+    checkpoint.write_bytes(b"old")
+    resumed = Resumed.of(checkpoint)
+    checkpoint.unlink()
+    checkpoint.write_bytes(b"newer")
+    for wanted in (tmp_path, tmp_path / "elsewhere"):
+        with pytest.raises(RunError, match="was written anew"), run_folder(wanted, resumed):
+            pytest.fail("it goes on")
+    assert checkpoint.read_bytes() == b"newer"
+
+
+def test_many_processes_make_as_many_folders(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from bitspike.training._run_folder import run_folder\n"
+        "with run_folder(Path(sys.argv[1]), None) as folder:\n"
+        "    print(folder.name)\n    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "deep" / "run")]
+    several = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    names = [one.communicate()[0].splitlines()[-1] for one in several]
+    assert sorted(names) == ["run", "run_2", "run_3", "run_4"]

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bitspike.examples import _options, lif_fc_mnist
-from bitspike.examples._options import Options
+from bitspike.examples import lif_fc_mnist
+from bitspike.training import _options
+from bitspike.training._options import Options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program
@@ -89,6 +90,9 @@ def test_help_has_nothing_else(help_text: str) -> None:
         ("-amp", "T100_b64_adam_lr0.001_amp"),
         ("-T 8 -b 1 -opt sgd -lr 0.1", "T8_b1_sgd_lr0.1"),
         ("-dataset fashion-mnist", "T100_b64_adam_lr0.001_fashion-mnist"),
+        ("-seed 7 -tau 3", "T100_b64_adam_lr0.001_tau3.0_seed7"),
+        ("-momentum 0.5 -limit 9", "T100_b64_adam_lr0.001_momentum0.5_limit9"),
+        ("-epochs 3 -j 0 -threads 2 -device cpu -data-dir d", "T100_b64_adam_lr0.001"),
     ],
 )
 def test_name_of_the_run(argv: str, name: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bitspike.examples._options import Options
+from bitspike.training._options import Options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Finished, Program, Run
@@ -54,14 +54,14 @@ def test_ends_well_and_silently(done: "Finished") -> None:
 
 
 def test_folder_and_files(finished: "Run") -> None:
-    assert finished.folder.name == "T20_b64_adam_lr0.002"
+    assert finished.folder.name == "T20_b64_adam_lr0.002_limit2000"
     names = sorted(path.name for path in finished.folder.iterdir())
     (events,) = (name for name in names if name.startswith("events.out.tfevents."))
     names.remove(events)
     pictures = [f"{name}.png" for name in PICTURES]
     arrays = ["s_t_array.npy", "v_t_array.npy"]
     checkpoints = ["checkpoint_latest.pth", "checkpoint_max.pth"]
-    assert names == sorted(["args.txt", "metrics.csv", *checkpoints, *arrays, *pictures])
+    assert names == sorted([".lock", "args.txt", "metrics.csv", *checkpoints, *arrays, *pictures])
 
 
 def test_args(finished: "Run", mnist_root: Path, out_dir: Path) -> None:
@@ -157,7 +157,7 @@ def test_pictures(finished: "Run", name: str) -> None:
 
 
 def test_screen(finished: "Run", done: "Finished") -> None:
-    first, second = re.findall(r"^epoch +\d/2 .*$", done.out, re.MULTILINE)
+    first, second = re.findall(r"^epoch +\d/2  train .*$", done.out, re.MULTILINE)
     for line, row in zip((first, second), finished.metrics(), strict=True):
         assert f"train loss {row['train_loss']:.4f} acc {row['train_acc']:.2%}" in line
         assert f"test loss {row['test_loss']:.4f} acc {row['test_acc']:.2%}" in line

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bitspike.examples import _pictures
-from bitspike.examples._options import OptionError
+from bitspike.training._options import OptionError
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program, Run

@@ -100,7 +100,17 @@ def test_answers_have_security_headers(empty: TestClient) -> None:
         assert "access-control-allow-origin" not in headers
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example:80", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example:80",
+        "",
+        "localhost:80; script-src evil.example",
+        "localhost:80 evil.example",
+        "[::1] evil.example",
+    ],
+)
 def test_a_strange_name_is_refused(empty: TestClient, host: str) -> None:
     answer = empty.get("/", headers={"host": host})
     assert answer.status_code == 421

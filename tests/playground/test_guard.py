@@ -10,7 +10,13 @@ from bitspike.playground._guard import Hosts, policy
             "127.0.0.1",
             [],
             ["localhost", "localhost:8028", "127.0.0.1:1", "[::1]:80", "LOCALHOST"],
-            ["", "evil.example", "192.168.1.7", "localhost.evil.example", "[::2]", "a:b:c"],
+            [
+                *("", "evil.example", "192.168.1.7", "localhost.evil.example", "[::2]", "a:b:c"),
+                # What a policy would take for more rules, and what is no host at all.
+                *("localhost:80; script-src *", "localhost;x", "localhost:", "localhost:8028x"),
+                *("localhost:123456", "localhost/", "localhost ", "localhost:80\n", "[::1]x"),
+                *("[::1", "::1", "[localhost]", "user@localhost", "localhost,evil", "l\xf6calhost"),
+            ],
         ),
         ("192.168.1.7", [], ["192.168.1.7:8028", "localhost"], ["192.168.1.8", "evil.example"]),
         (

@@ -7,6 +7,7 @@ import torch
 
 from bitspike.datasets import centre_drawing
 from bitspike.playground._model import Answer, Model, find, make_net, read
+from bitspike.spikes import pack
 from bitspike.training import CheckpointError, save_checkpoint
 
 from .digits import DIGITS, ink, moved
@@ -94,11 +95,18 @@ def test_checkpoints_of_the_tutorial_program_are_read(tmp_path: Path) -> None:
         {"options": None},
         {"options": {"T": 4, "tau": 0.5, "dataset": "mnist"}},
         {"options": {"T": 4}},
+        {"options": {"T": 2**63, "tau": 2.0, "dataset": "mnist"}},
+        {"options": {"T": 4, "tau": float("nan"), "dataset": "mnist"}},
+        {"options": {"T": 4, "tau": 2.0, "dataset": "../x"}},
+        {"net": {"1.weight": torch.zeros(10, 784).double()}},
+        {"net": {"1.weight": torch.zeros(10, 1).expand(10, 784)}},
+        {"net": {"1.weight": torch.zeros(10, 784, device="meta")}},
+        {"net": {"1.weight": pack(torch.zeros(10, 784))}},
     ],
 )
 def test_checkpoints_of_other_networks_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     save_checkpoint(tmp_path / "a.pth", "lif_fc_mnist", content(**changes))
-    with pytest.raises(CheckpointError, match=r"a\.pth holds another network"):
+    with pytest.raises(CheckpointError, match=r"a\.pth was not written by this program"):
         read(tmp_path / "a.pth", "mine")
 
 

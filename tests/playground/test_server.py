@@ -1,17 +1,23 @@
+import contextlib
 import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from bitspike.playground import _server, main
+from bitspike.playground import Stage, _server, main, make_app
 from bitspike.playground._model import make_net
+from bitspike.playground._patience import PatientProtocol
 from bitspike.training import CheckpointError, save_checkpoint
 
 from .browser import serving
@@ -101,6 +107,93 @@ def test_the_program_says_which_extra_it_needs() -> None:
         'starlette not installed, which the playground needs: pip install "bitspike[playground]"'
     )
     assert result.stderr.splitlines()[-1] == f"ImportError: {message}"
+
+
+@pytest.fixture
+def impatient(stage: Stage) -> Iterator[int]:
+    """A server that waits for half a second; its port."""
+
+    class Impatient(PatientProtocol):
+        patience = 0.5
+
+    config = uvicorn.Config(
+        make_app(stage),
+        http=Impatient,
+        ws="websockets-sansio",
+        lifespan="off",
+        log_level="critical",
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"",
+        b"G",
+        WHOLE[:-2],
+        b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx",
+    ],
+    ids=["nothing", "a letter", "all but the end", "a line", "half a body"],
+)
+def test_half_a_request_is_not_waited_for(impatient: int, begin: bytes) -> None:
+    """Nor one of which another byte comes now and then."""
+    with socket.create_connection(("127.0.0.1", impatient), timeout=30) as visitor:
+        visitor.sendall(begin)
+        visitor.settimeout(0.1)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                if visitor.recv(1 << 16) == b"":
+                    return
+                visitor.sendall(b"x")
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+        pytest.fail("the connection is still open")
+
+
+def test_after_an_answer_half_a_request_is_not_waited_for_either(impatient: int) -> None:
+    with socket.create_connection(("127.0.0.1", impatient), timeout=30) as visitor:
+        visitor.sendall(WHOLE)
+        assert visitor.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        visitor.settimeout(0.2)
+        with pytest.raises((ConnectionError, EOFError)):  # noqa: PT012
+            for _ in range(100):
+                visitor.sendall(b"G" if _ == 0 else b"E")
+                with contextlib.suppress(TimeoutError):
+                    while chunk := visitor.recv(1 << 16):
+                        assert chunk
+                    raise EOFError
+
+
+def test_who_has_asked_may_stay(impatient: int) -> None:
+    """A whole request ends the waiting, and a WebSocket stays open."""
+    with connect(f"ws://localhost:{impatient}/live") as visitor:
+        visitor.recv()
+        time.sleep(1.2)
+        visitor.send(message(sample=3))
+        while isinstance(visitor.recv(timeout=30), str):
+            pass
+
+
+def test_a_malformed_host_is_refused_and_not_repeated(impatient: int) -> None:
+    with socket.create_connection(("127.0.0.1", impatient), timeout=30) as visitor:
+        visitor.sendall(b"GET / HTTP/1.1\r\nHost: localhost:80; script-src evil.example\r\n\r\n")
+        answer = visitor.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert b"evil" not in answer
 
 
 def test_the_running_server_keeps_its_limits(tmp_path: Path, mnist_root: Path) -> None:

@@ -1,6 +1,10 @@
+import errno
 import io
 import os
 import random
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,15 +82,42 @@ def test_the_state_of_an_optimizer_survives(path: Path, optimizer: str) -> None:
 def test_a_failed_write_keeps_the_old_checkpoint(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def disk_full(_: object, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise OSError("No space left on device")
+    def disk_full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", disk_full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
         save_checkpoint(saved, "prog", {"net": {}})
+    assert caught.value.filename == str(saved)
     assert_is_content(load_checkpoint(saved, "prog"))
     assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="the system limits no files")
+@pytest.mark.parametrize("most", [0, 100, 10_000, 100_000])
+def test_a_write_that_the_system_cuts_off_keeps_the_old_checkpoint(saved: Path, most: int) -> None:
+    """Files of this process may not be larger: as on a full disk, torch fails in the middle."""
+    code = f"""
+import resource, torch
+from bitspike.training import save_checkpoint
+resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
+try:
+    save_checkpoint({str(saved)!r}, "prog", {{"net": torch.zeros(50_000)}})
+except OSError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"[Errno {errno.EFBIG}] File too large: {str(saved)!r}\n"
+    assert_is_content(load_checkpoint(saved, "prog"))
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_bomb_is_not_unpacked(saved: Path) -> None:
+    """A megabyte of zeros that takes a kilobyte, under the name of a tensor."""
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("checkpoint/data/1", bytes(1 << 20))
+    assert_damaged(saved)
 
 
 def test_what_cannot_be_pickled_keeps_the_old_checkpoint(saved: Path) -> None:

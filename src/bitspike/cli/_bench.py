@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 import bitspike
 from bitspike import encoding, functional, kernels, layer, neuron
+from bitspike._terminal import say
 from bitspike.cli._parser import UsageError
 from bitspike.cli._table import print_json, table
 
@@ -53,10 +54,10 @@ def run(args: Namespace) -> int:
         [what, f"{ms['eager']:.2f}", f"{ms['numba']:.2f}", f"{ms['eager'] / ms['numba']:.1f}x"]
         for what, ms in found["milliseconds"].items()
     ]
-    print(f"The tutorial's network, T={T}, batch {B}, one thread, median of {rounds} rounds:\n")
-    print(table(("a batch", "eager ms", "kernels ms", "faster"), rows))
+    say(f"The tutorial's network, T={T}, batch {B}, one thread, median of {rounds} rounds:\n")
+    say(table(("a batch", "eager ms", "kernels ms", "faster"), rows))
     if (folder := checkout()) is not None:
-        print(f"\nMore: bitspike bench SUITE or all runs the benchmarks in {folder}.")
+        say(f"\nMore: bitspike bench SUITE or all runs the benchmarks in {folder}.")
     return 0
 
 

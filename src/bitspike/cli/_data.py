@@ -1,10 +1,10 @@
 """``bitspike data``: fetch data sets, or look whether they are there and whole."""
 
-import sys
 import warnings
 from argparse import Namespace
 from typing import Any
 
+from bitspike._terminal import complain, say
 from bitspike.cli._commands import DATASETS
 from bitspike.cli._parser import UsageError
 from bitspike.cli._table import print_json, table
@@ -43,20 +43,20 @@ def run(args: Namespace) -> int:
             try:
                 download(KINDS[name], root)
             except DatasetError as error:
-                print(f"bitspike data: error: {error}", file=sys.stderr)
+                complain("bitspike data", error)
                 failed = True
     rows = [row for name in names for row in look(name, root)]
     if args.json:
         print_json({"root": args.root or None, "splits": rows})
     else:
-        print(
+        say(
             table(
                 ("data set", "split", "images", ""),
                 [[row["dataset"], row["split"], _count(row), _state(row)] for row in rows],
             )
         )
         for text in () if failed else dict.fromkeys(row["error"] for row in rows if "error" in row):
-            print(f"bitspike data: error: {text}", file=sys.stderr)
+            complain("bitspike data", text)
     whole = all(row["official"] for row in rows)
     return 0 if whole and not failed else 1
 

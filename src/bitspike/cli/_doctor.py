@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bitspike import __version__
+from bitspike._terminal import say
 from bitspike.cli._selftest import compare
 from bitspike.cli._table import pairs, print_json
 from bitspike.datasets import default_root
@@ -142,8 +143,8 @@ def run(args: Namespace) -> int:
                 f"{'ok' if check['holds'] else 'FAILED'}, {check['found']}",
             )
         )
-    print(pairs([(name, _text(value)) for name, value in rows]))
-    print("\nAll is well." if found["healthy"] else "\nNot well: what failed stands above.")
+    say(pairs([(name, _text(value)) for name, value in rows]))
+    say("\nAll is well." if found["healthy"] else "\nNot well: what failed stands above.")
     return 0 if found["healthy"] else 1
 
 

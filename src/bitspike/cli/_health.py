@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 import bitspike
+from bitspike._terminal import say
 from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._programs import Trained
 from bitspike.cli._table import print_json
@@ -18,5 +19,5 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json({"checkpoint": path, "images": len(labels), **found.to_dict()})
     else:
-        print(found)
+        say(str(found))
     return 0

@@ -19,6 +19,7 @@ STDIN = "-"
 SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
+_LARGEST = 256 << 20  # bytes of a picture
 _NOISE = 0.15  # of the ink's strength: paper and shadows stay below
 
 
@@ -58,8 +59,7 @@ def read(name: str, centred: bool) -> Tensor:
         UsageError: if it is no picture.
     """
     try:
-        source = io.BytesIO(sys.stdin.buffer.read()) if name == STDIN else name
-        with Image.open(source) as picture:
+        with _pictures.opened(_stdin() if name == STDIN else name) as picture:
             grey = _pictures.gray(ImageOps.exif_transpose(picture))
             if centred and grey.size != (28, 28):
                 return torch.from_numpy(centre_drawing(_ink(grey))).reshape(1, 1, 28, 28)
@@ -67,6 +67,18 @@ def read(name: str, centred: bool) -> Tensor:
     except Exception as error:  # what a damaged picture raises can be anything
         where = "standard input" if name == STDIN else name
         raise UsageError(f"{where} cannot be read as a picture: {error}") from error
+
+
+def _stdin() -> io.BytesIO:
+    """Standard input, up to more than any picture has.
+
+    Raises:
+        ValueError: if there is more.
+    """
+    content = sys.stdin.buffer.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
+    return io.BytesIO(content)
 
 
 def _ink(picture: Image.Image) -> npt.NDArray[np.uint8]:

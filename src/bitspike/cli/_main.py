@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from bitspike._terminal import complain
 from bitspike._version import __version__
 from bitspike.cli._commands import COMMANDS, build
 from bitspike.cli._parser import UsageError
@@ -16,6 +17,7 @@ EXTRAS = {
     "platformdirs": "data",
     "pooch": "data",
     "rich": "data",
+    "filelock": "train",
     "matplotlib": "plot",
     "PIL": "train",
     "tensorboard": "train",
@@ -53,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     root, _ = build()
+    if any("\0" in argument for argument in arguments):
+        root.error("an argument has a NUL in it, which no name of a file may have")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
@@ -77,22 +81,22 @@ def _guarded(name: str, given: object) -> int:
     except BrokenPipeError:
         raise
     except (UsageError, OSError) as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        complain(prog, error)
         return 2
     except ImportError as error:
         if (text := _missing(error)) is None:
             raise
-        print(f"{prog}: error: {text}", file=sys.stderr)
+        complain(prog, text)
         return 2
     except MemoryError:
-        print(f"{prog}: error: out of memory", file=sys.stderr)
+        complain(prog, "out of memory")
         return 1
     except (RuntimeError, ValueError) as error:
         if any(kind.__name__ in FOR_USERS for kind in type(error).__mro__):
-            print(f"{prog}: error: {error}", file=sys.stderr)
+            complain(prog, error)
             return 2
         if "out of memory" in str(error) or "t allocate memory" in str(error):
-            print(f"{prog}: error: out of memory", file=sys.stderr)
+            complain(prog, "out of memory")
             return 1
         raise
     return code

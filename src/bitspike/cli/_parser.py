@@ -1,10 +1,12 @@
-"""argparse with the programs' manners: errors of one line, no abbreviations, coloured help."""
+"""argparse with the programs' manners and coloured help."""
 
 import argparse
 import os
 import re
 import sys
-from typing import Any, NoReturn
+from typing import Any
+
+from bitspike import _terminal
 
 _BOLD, _CYAN, _PLAIN = "\033[1m", "\033[36m", "\033[0m"
 _HEADING = re.compile(r"^(usage:|[a-z][a-z ]*:$)", re.MULTILINE)
@@ -15,27 +17,18 @@ class UsageError(ValueError):
     """A command was given something that it cannot work with; the message names it."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line on standard error, with exit code 2."""
+class Parser(_terminal.Parser):
+    """A parser with coloured help."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs = {"formatter_class": _formatter, "allow_abbrev": False, **kwargs}
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"formatter_class": _formatter, **kwargs})
         self.color = False  # Python 3.14 has colours of its own
-
-    def error(self, message: str) -> NoReturn:
-        """Exits with code 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         file = sys.stderr if file is None else file
         if message and ": error: " not in message and shows_colours(file):
             message = paint(message)
         super()._print_message(message, file)
-
-    def _get_option_tuples(self, _: str) -> list[Any]:
-        """No abbreviations of options with one dash either."""
-        return []
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

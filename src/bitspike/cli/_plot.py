@@ -11,19 +11,23 @@ import torch
 from torch import Tensor
 
 from bitspike import visualizing
+from bitspike._terminal import printable, say
 from bitspike.cli import _images
 from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._parser import UsageError
 from bitspike.cli._predict import centred
-from bitspike.cli._programs import Trained
+from bitspike.cli._programs import Trained, load
 from bitspike.examples import _pictures
-from bitspike.training import CheckpointError, load_checkpoint
+from bitspike.training import CheckpointError
+from bitspike.training._options import Options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PIXELS = 28 * 28
 _MOST_MAPS = 400
+# Lines of args.txt that say where and how a run computes, not what.
+NO_DIFFERENCE = Options.free - {"epochs"} | {"command"}
 
 
 def run(args: Namespace) -> int:
@@ -36,7 +40,7 @@ def run(args: Namespace) -> int:
     _check_suffix(out)
     figure = DRAW[args.what](args)
     visualizing.save(figure, out)
-    print(out)
+    say(printable(str(out)))
     return 0
 
 
@@ -96,12 +100,46 @@ def run_names(paths: list[str]) -> list[str]:
     return [str(folder) for folder in folders]
 
 
+def read_args(path: str) -> dict[str, str]:
+    """The options in the ``args.txt`` of a run, as they were at its last start; empty without."""
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    try:
+        text = (folder / "args.txt").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    lines = (line.partition(": ") for line in text.strip().split("\n\n")[-1].splitlines())
+    return {name: value for name, colon, value in lines if colon and name not in NO_DIFFERENCE}
+
+
+def run_labels(paths: list[str]) -> list[str]:
+    """What distinguishes each run: options that differ, else the end of its path.
+
+    Raises:
+        UsageError: if a run is given twice.
+    """
+    names = run_names(paths)
+    found = [read_args(path) for path in paths]
+    known = dict.fromkeys(name for options in found for name in options)
+    differ = [name for name in known if len({options.get(name) for options in found}) > 1]
+    labels = [
+        ", ".join(f"{name} {options.get(name) or '(none)'}" for name in differ) for options in found
+    ]
+    if not all(found) or len(set(labels)) < len(labels):
+        labels = names
+    return [_shown(label) for label in labels]
+
+
+def _shown(text: str) -> str:
+    """Text for a picture: without control codes, and a dollar begins no formula."""
+    return printable(text).replace("$", r"\$")
+
+
 def _accuracy(args: Namespace) -> "Figure":
     metrics = [read_metrics(path) for path in args.paths]
     if len(metrics) == 1 and "train_acc" in metrics[0]:
         return visualizing.plot_accuracy(metrics[0]["train_acc"], metrics[0]["test_acc"])
     curves = [one["test_acc"] for one in metrics]
-    return visualizing.plot_runs(dict(zip(run_names(args.paths), curves, strict=True)))
+    return visualizing.plot_runs(dict(zip(run_labels(args.paths), curves, strict=True)))
 
 
 # -- networks -----------------------------------------------------------------------------------
@@ -114,8 +152,8 @@ def _answer(args: Namespace) -> tuple[Trained, _pictures.Answer]:
 
 
 def _image(args: Namespace, trained: Trained) -> Tensor:
-    if args.image.isdecimal():
-        index, test_set = int(args.image), trained.test_set()
+    if (index := _pictures.image_number(args.image)) is not None:
+        test_set = trained.test_set()
         if index >= len(test_set):
             raise UsageError(f"--image {index}: there are {len(test_set)} test images, from 0")
         return test_set[index : index + 1][0]
@@ -163,8 +201,9 @@ def first_weights(net: dict[str, Tensor]) -> tuple[str, Tensor] | None:
 
 def _weights(args: Namespace) -> "Figure":
     path = checkpoint_path(args.paths[0])
-    net = load_checkpoint(path).get("net", {})
-    found = first_weights({n: w for n, w in net.items() if isinstance(w, torch.Tensor)})
+    net = load(path)[1].get("net")
+    weights = net if isinstance(net, dict) else {}
+    found = first_weights({n: w for n, w in weights.items() if isinstance(w, torch.Tensor)})
     if found is None:
         raise CheckpointError(
             f"checkpoint {path} has neither weights of {PIXELS} inputs nor of a convolution"
@@ -172,7 +211,7 @@ def _weights(args: Namespace) -> "Figure":
     name, maps = found
     maps = maps[:_MOST_MAPS].float()
     rows = next(n for n in range(math.isqrt(len(maps)), 0, -1) if len(maps) % n == 0)
-    title = f"{name}, {len(maps)} maps of {maps.shape[1]} x {maps.shape[2]}"
+    title = f"{_shown(name)}, {len(maps)} maps of {maps.shape[1]} x {maps.shape[2]}"
     figure, _ = visualizing.plot_2d_feature_map(maps, rows, len(maps) // rows, 1, title)
     return figure
 

@@ -1,9 +1,9 @@
 """``bitspike predict``: classes of pictures, as a table or as JSON."""
 
-import sys
 from argparse import Namespace
 from typing import Any
 
+from bitspike._terminal import complain, say
 from bitspike.cli import _images
 from bitspike.cli._checkpoints import checkpoint_path
 from bitspike.cli._parser import UsageError
@@ -40,13 +40,13 @@ def run(args: Namespace) -> int:
         try:
             answers.append(answer(trained, name, args.fit))
         except UsageError as error:
-            print(f"bitspike predict: error: {error}", file=sys.stderr)
+            complain("bitspike predict", error)
             answers.append({"image": name, "error": str(error)})
             failed = True
     if args.json:
         print_json({"checkpoint": path, "program": trained.name, "answers": answers})
     elif rows := [_row(trained, one) for one in answers if "error" not in one]:
-        print(table(("image", "class", "rate", "next", "rate"), rows))
+        say(table(("image", "class", "rate", "next", "rate"), rows))
     return 2 if failed else 0
 
 

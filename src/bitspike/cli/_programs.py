@@ -4,21 +4,24 @@ import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bitspike.datasets import MNIST, DatasetNote, FashionMNIST, ImageDataset
-from bitspike.examples import _options
+from bitspike.datasets import MNIST, DatasetNote, ImageDataset
 from bitspike.examples._pictures import Answer, votes
+from bitspike.examples._program import KINDS
 from bitspike.training import (
     CheckpointError,
+    _options,
     load_checkpoint,
     random_state,
     restore_random_state,
 )
+from bitspike.training._contents import of_checkpoint, plain, saved_network
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Program:
         kind: type[Any] = getattr(self.module, self.options)
         return kind
 
+    def load(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        """The options and the content of one of its checkpoints, wholly checked."""
+        found: tuple[Any, dict[str, Any]] = self.module.load_state(
+            path, self.options_class(), frozenset()
+        )
+        return found
+
 
 PROGRAMS = {
     "mnist": Program("lif_fc_mnist", "Options"),
@@ -51,6 +61,28 @@ CLASSIFIERS = {
     "conv_fashion_mnist": PROGRAMS["fashion"],
     "playground": PROGRAMS["mnist"],
 }
+# What the playground says of a network that it has trained.
+PLAYGROUND_OPTIONS = ("T", "tau", "dataset")
+
+
+def load(path: str) -> tuple[Any, dict[str, Any]]:
+    """The options and the content of a checkpoint, checked against what its program builds.
+
+    Of another program than ours nothing but the form can be checked; its options are None.
+
+    Raises:
+        CheckpointError: naming what is wrong with it.
+    """
+    state = load_checkpoint(path)
+    if state["program"] == "playground":
+        kind, module = PROGRAMS["mnist"].options_class, PROGRAMS["mnist"].module
+        options, net = saved_network(path, state, kind, PLAYGROUND_OPTIONS, module.Trainer.make_net)
+        return options, {**state, "net": net}
+    for program in PROGRAMS.values():
+        if program.name == state["program"]:
+            return program.load(Path(path))
+    with of_checkpoint(path):
+        return None, plain(state)
 
 
 class Trained:
@@ -75,23 +107,17 @@ class Trained:
                 f"cannot be rebuilt here; there are {', '.join(CLASSIFIERS)}"
             )
         self.name, self._module = state["program"], program.module
-        try:
-            options = _options.adopt(program.options_class(), frozenset(), state["options"])
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"checkpoint {path} holds options of another version") from error
+        options, state = load(path)
         self.options = replace(options, device=device, data_dir=data_dir)
+        self.options.check()
         torch.set_num_threads(self.options.threads)
         self.trainer = self._module.Trainer(self.options, _options.choose_device(self.options))
-        try:
-            self.trainer.net.load_state_dict(state["net"])
-        except (KeyError, RuntimeError) as error:
-            found = {name: tuple(value.shape) for name, value in state.get("net", {}).items()}
-            raise CheckpointError(f"checkpoint {path} holds another network: {found}") from error
+        self.trainer.net.load_state_dict(state["net"])
         self._random = random_state()
 
     @property
     def _kind(self) -> type[ImageDataset]:
-        return MNIST if self.options.dataset == "mnist" else FashionMNIST
+        return KINDS[self.options.dataset]
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """Tables and JSON on standard output, without rich: some commands run where it is not there."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+from bitspike._terminal import json_text, printable, say
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns; those of numbers to the right."""
-    lines = [[*head], *([*row] for row in rows)]
+    rows = [[printable(cell) for cell in row] for row in rows]
+    lines = [[*head], *rows]
     right = [
         bool(rows) and all(_is_number(row[column]) for row in rows) for column in range(len(head))
     ]
@@ -24,12 +26,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def pairs(rows: Sequence[tuple[str, str]]) -> str:
     """Names and values, one a line."""
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name.ljust(width)}  {value}".rstrip() for name, value in rows)
+    return "\n".join(
+        f"{printable(name).ljust(width)}  {printable(value)}".rstrip() for name, value in rows
+    )
 
 
 def print_json(value: Any) -> None:
     """One JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    say(json_text(value, indent=2))
 
 
 def _is_number(text: str) -> bool:

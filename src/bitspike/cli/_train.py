@@ -1,12 +1,12 @@
 """``bitspike train``: options from a file and from flags, then the model's own program."""
 
-import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bitspike._terminal import json_text, say
 from bitspike.cli._commands import COMMANDS, MODELS, build
 from bitspike.cli._parser import UsageError
 
@@ -67,7 +67,7 @@ def read_config(path: str) -> dict[str, Any]:
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # integers of 5,000 digits, 5,000 brackets
         raise UsageError(f"--config {path} is no TOML: {error}") from error
     return {name.replace("-", "_"): value for name, value in table.items()}
 
@@ -133,7 +133,7 @@ def run(argv: Sequence[str]) -> int:
     model = request.model or chosen or "mnist"
 
     from bitspike.cli._programs import PROGRAMS
-    from bitspike.examples import _options
+    from bitspike.training import _options
 
     program = PROGRAMS[model]
     kind = program.options_class
@@ -141,7 +141,7 @@ def run(argv: Sequence[str]) -> int:
     text = f"{COMMANDS['train'].summary}: {MODELS[model]}. --config FILE reads options from TOML."
     options, _ = _options.parse_as(kind, words, f"bitspike train {model}", text)
     if request.print_config:
-        print("\n".join(config_lines(model, options)))
+        say("\n".join(config_lines(model, options)))
         return 0
     code: int = program.module.main(words)
     return code
@@ -159,7 +159,7 @@ def config_lines(model: str, options: Any) -> list[str]:
 
 def _toml(value: Any) -> str:
     """A string, a number or a truth value; JSON's spelling is TOML's for these."""
-    return json.dumps(value, ensure_ascii=False)
+    return json_text(value)
 
 
 def _words(kind: type[Any]) -> str:

@@ -16,6 +16,7 @@ from bitspike.datasets._errors import DatasetError
 _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_LARGEST = 512 << 20  # bytes: 680,000 images of 28 x 28
 _ADVICE = "Delete it, so that it can be fetched again, or put an undamaged file in its place."
 
 
@@ -81,8 +82,13 @@ def _parse(path: Path, stream: BinaryIO, ndim: int) -> IdxFile:
         )
     shape = struct.unpack_from(f">{ndim}I", content, len(magic))
     size = header_size + math.prod(shape)
+    if size > _LARGEST:  # what is packed may be small and unpack to all of that
+        raise DatasetError(
+            f"{path}: its header promises {size} bytes (shape {list(shape)}), more than the "
+            f"{_LARGEST >> 20} MiB that a data set may have. {_ADVICE}"
+        )
     # One byte more than the header promises, to notice surplus ones; in pieces, because a damaged
-    # header may promise more than fits into memory.
+    # header may promise more than is there.
     while len(content) <= size:
         piece = stream.read(min(_CHUNK, size + 1 - len(content)))
         if not piece:

@@ -6,10 +6,14 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bitspike.datasets._screen import Screen
-from bitspike.datasets._sources import SourceError, gunzip
+from bitspike.datasets._sources import LARGEST, SourceError, gunzip
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _PATIENCE = 5.0  # seconds, for a connection
 _SILENCE = 15.0  # seconds without a byte, once connected
@@ -42,10 +46,24 @@ class Mirror:
             yield name, gunzip(_get(f"{self.url}{name}.gz", name, screen))
 
 
+class _Bounded(io.BytesIO):
+    """Takes what a server sends, as long as that can be one of the files."""
+
+    def write(self, content: "ReadableBuffer", /) -> int:
+        """Adds ``content``.
+
+        Raises:
+            SourceError: there is too much by now.
+        """
+        if self.tell() + memoryview(content).nbytes > LARGEST:
+            raise SourceError(f"the answer has more than {LARGEST >> 20} MiB")
+        return super().write(content)
+
+
 def _get(url: str, title: str, screen: Screen) -> bytes:
     import pooch
 
-    into = io.BytesIO()
+    into = _Bounded()
     with screen.bar(title) as bar:
         download = pooch.HTTPDownloader(
             progressbar=bar,

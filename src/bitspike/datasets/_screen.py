@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bitspike._terminal import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -47,7 +49,7 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Print one line."""
-        self._console.print(line)
+        self._console.print(printable(line))
 
     @contextmanager
     def bar(self, title: str) -> Iterator[Bar]:

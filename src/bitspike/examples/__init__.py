@@ -6,4 +6,6 @@ Raises:
 
 from bitspike._extras import require
 
-require("matplotlib", "PIL", "rich", "tensorboard", extra="train", purpose="the program")
+require(
+    "filelock", "matplotlib", "PIL", "rich", "tensorboard", extra="train", purpose="the program"
+)

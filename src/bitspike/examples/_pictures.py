@@ -1,9 +1,13 @@
 """The programs' pictures, arrays and TensorBoard entries."""
 
 import math
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import matplotlib as mpl
 import numpy as np
@@ -15,8 +19,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from bitspike import visualizing
 from bitspike._files import atomic
-from bitspike.examples._options import OptionError
 from bitspike.training import EpochMetrics
+from bitspike.training._options import OptionError
 
 mpl.use("Agg")  # the programs only write files: never open a window
 
@@ -56,6 +60,29 @@ class Answer:
     def predicted(self) -> int:
         """The class whose neurons fired most."""
         return int(self.firing_rate.argmax())
+
+
+@contextmanager
+def event_log(folder: Path, first_epoch: int) -> Iterator[SummaryWriter]:
+    """TensorBoard's log of a run, what a killed run wrote of later epochs left out.
+
+    Raises:
+        OSError: if it cannot be written, as on a full disk.
+    """
+    # The writer has a thread of its own, and hands its errors to the next call. That Python prints
+    # them with a traceback as well helps nobody.
+    before = threading.excepthook
+
+    def quiet(failed: threading.ExceptHookArgs) -> None:
+        if not isinstance(failed.exc_value, OSError):
+            before(failed)
+
+    threading.excepthook = quiet
+    try:
+        with SummaryWriter(str(folder), purge_step=first_epoch) as writer:
+            yield writer
+    finally:
+        threading.excepthook = before
 
 
 def log_epoch(writer: SummaryWriter, row: EpochMetrics) -> None:
@@ -131,6 +158,29 @@ def draw_input(answer: Answer) -> Figure:
     return figure
 
 
+def image_number(text: str) -> int | None:
+    """The number of a test image; None if it is the name of a file."""
+    # Python refuses to read an integer of more than 4,300 digits.
+    return int(text) if text.isdecimal() and len(text) < 4000 else None
+
+
+# What people have. Pillow knows some forty more, among them one that starts other programs (EPS).
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+
+@contextmanager
+def opened(source: str | BinaryIO) -> Iterator[Image.Image]:
+    """A picture of one of the usual forms that is not absurdly large, nothing decoded yet.
+
+    Raises:
+        OSError, ValueError, and whatever else Pillow raises: if it is none.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(source, formats=_FORMATS) as picture:
+            yield picture
+
+
 def read(path: str) -> Tensor:
     """A picture file as ``[1, 1, 28, 28]`` in [0, 1], bright strokes on a dark ground.
 
@@ -138,7 +188,7 @@ def read(path: str) -> Tensor:
         OptionError: if there is no such file, or it is no picture.
     """
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return whole(gray(picture))
     except FileNotFoundError as error:
         raise OptionError(f"-image {path}: no such file, and not the number of an image") from error

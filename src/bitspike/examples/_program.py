@@ -1,6 +1,5 @@
 """What the programs share that train a classifier: the loop, the run's folder, the exit codes."""
 
-import shutil
 import signal
 import sys
 import time
@@ -16,19 +15,27 @@ from torch.utils.tensorboard import SummaryWriter
 
 from bitspike import diagnosis, functional, kernels
 from bitspike._files import atomic
+from bitspike._terminal import complain, say
 from bitspike.datasets import MNIST, DatasetError, DatasetNote, FashionMNIST, ImageDataset
-from bitspike.examples import _options, _pictures
-from bitspike.examples._options import OptionError
-from bitspike.examples._trainer import Kind, State, Trainer
+from bitspike.examples import _pictures
+from bitspike.examples._trainer import Kind, State, Trainer, check_state
 from bitspike.training import (
     CheckpointError,
     EpochMetrics,
     RateMeter,
     Screen,
     StopRequest,
+    _options,
     load_checkpoint,
     save_checkpoint,
     write_csv,
+)
+from bitspike.training._contents import of_checkpoint
+from bitspike.training._options import BaseOptions, OptionError, saved_options
+from bitspike.training._run_folder import BEST, LATEST, Resumed, RunError, run_folder
+
+KINDS: dict[str, type[ImageDataset]] = dict(
+    zip(_options.DATASETS, (MNIST, FashionMNIST), strict=True)
 )
 
 
@@ -50,14 +57,70 @@ class DataOptions(Protocol):
 
 def load_data(options: DataOptions) -> tuple[ImageDataset, ImageDataset]:
     """Training and test images, fetched if they are not there."""
-    kind = MNIST if options.dataset == "mnist" else FashionMNIST
+    kind = KINDS[options.dataset]
     root = options.data_dir or None
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always", DatasetNote)
         train, test = kind(root, train=True), kind(root, train=False)
     for note in notes:
-        print(f"Note: {note.message}")
+        say(f"Note: {note.message}")
     return train.head(options.limit) if options.limit else train, test
+
+
+def guarded(name: str, run: Callable[[], int]) -> int:
+    """Runs a program; errors of a user's, and of the disk, become one line and the code 2."""
+    try:
+        return run()
+    except (OptionError, CheckpointError, DatasetError, RunError, OSError) as error:
+        complain(name, error)
+        return 2
+    except (MemoryError, OverflowError, RuntimeError) as error:
+        words = ("memory", "overflow", "too large")
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in words):
+            raise
+        complain(name, "out of memory; try a smaller -b or -T")
+        return 1
+    except KeyboardInterrupt:
+        print(f"{name}: stopped at once, without saving", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def load_state(
+    path: Path,
+    program: str,
+    options: Kind,
+    given: frozenset[str],
+    make_net: Callable[[Kind], nn.Module],
+) -> tuple[Kind, State]:
+    """A checkpoint of a program's, wholly checked, and the options that it was made with.
+
+    Args:
+        path: of the checkpoint.
+        program: that must have written it.
+        options: of the command line.
+        given: names of those that the user gave.
+        make_net: makes the network that the checkpoint must fit.
+
+    Raises:
+        CheckpointError: naming what is wrong with it.
+        OptionError: if an option that was given contradicts it.
+    """
+    state = load_checkpoint(path, program)
+    with of_checkpoint(path):
+        values = saved_options(type(options), state.get("options"), options.trajectory())
+    options = _options.adopt(options, given, values)
+    with of_checkpoint(path):
+        return options, check_state(state, options, make_net)
+
+
+def record(folder: Path, options: BaseOptions) -> None:
+    """Appends the options and the command to ``args.txt``."""
+    path = folder / "args.txt"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    command = " ".join(sys.argv).replace("\n", " ")
+    text = f"{before}{options.as_text()}command: {command}\n\n"
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @torch.no_grad()
@@ -105,22 +168,10 @@ class Program(Generic[Kind]):
         """Runs the program with the arguments ``argv``; returns the exit code."""
         arguments = sys.argv[1:] if argv is None else argv
         options, given = _options.parse_as(self.options, arguments, self.name, self.summary)
-        try:
-            return self._run(options, given)
-        except (OptionError, CheckpointError, DatasetError, OSError) as error:
-            print(f"{self.name}: error: {error}", file=sys.stderr)
-            return 2
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and "memory" not in str(error):
-                raise
-            print(f"{self.name}: error: out of memory; try a smaller -b or -T", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print(f"{self.name}: stopped at once, without saving", file=sys.stderr)
-            return 128 + signal.SIGINT
+        return guarded(self.name, lambda: self._run(options, given))
 
     def _run(self, options: Kind, given: frozenset[str]) -> int:
-        _options.check(options, given)
+        options.check(given)
         torch.set_num_threads(options.threads if options.torch_shares else 1)
         kernels.set_num_threads(options.threads)
         if options.predict:
@@ -128,43 +179,53 @@ class Program(Generic[Kind]):
             device = _options.choose_device(options)
             return self._predict(options, device, found, "out_dir" in given)
         state: State | None = None
-        if options.resume:
-            options, state = self._load_state(Path(options.resume), options, given)
-        device = _options.choose_device(options)
+        resumed: Resumed | None = None
         folder = Path(options.out_dir) / options.run_name
-        if options.resume and "out_dir" not in given:
-            folder = Path(options.resume).parent
+        if options.resume:
+            resumed = Resumed.of(Path(options.resume))
+            options, state = self._load_state(resumed.checkpoint, options, given)
+            folder = resumed.checkpoint.parent
+            if "out_dir" in given:
+                folder = Path(options.out_dir) / options.run_name
+        device = _options.choose_device(options)
         _options.check_writable(folder)
-        return self._train(options, device, state, folder)
-
-    def _load_state(self, path: Path, options: Kind, given: frozenset[str]) -> tuple[Kind, State]:
-        """A checkpoint of this program's, and the options that it was made with."""
-        state = load_checkpoint(path, self.name)
-        options = _options.adopt(options, given, state["options"])
-        expected = self.make_net(options).state_dict()
-        found = {name: tuple(value.shape) for name, value in state["net"].items()}
-        if found != {name: tuple(value.shape) for name, value in expected.items()}:
-            raise CheckpointError(f"checkpoint {path} holds another network: {found}")
-        return options, state
-
-    def _train(self, options: Kind, device: torch.device, state: State | None, folder: Path) -> int:
-        """Trains, from ``state`` if there is one, into ``folder``; returns the exit code."""
         trainer = self.trainer(options, device)
         if state is not None:
             trainer.load_state_dict(state)
         train_set, test_set = self.load_data(options)
-        prepare_folder(folder, Path(options.resume) if options.resume else None)
-        with (folder / "args.txt").open("a", encoding="utf-8") as file:
-            text = replace(options, device=str(device)).as_text()
-            file.write(f"{text}command: {' '.join(sys.argv)}\n\n")
+        if trainer.batch > -(-len(train_set) // options.b):
+            raise CheckpointError(
+                f"checkpoint {options.resume} lies {trainer.batch} batches into an epoch, which "
+                "this data set has not; give the data set that the run began with"
+            )
+        with run_folder(folder, resumed) as own:
+            record(own, replace(options, device=str(device)))
+            return self._train(trainer, train_set, test_set, own, new=state is None)
 
+    def _load_state(self, path: Path, options: Kind, given: frozenset[str]) -> tuple[Kind, State]:
+        """A checkpoint of this program's, and the options that it was made with."""
+        return load_state(path, self.name, options, given, self.make_net)
+
+    def _train(
+        self,
+        trainer: Trainer[Kind],
+        train_set: ImageDataset,
+        test_set: ImageDataset,
+        folder: Path,
+        new: bool,
+    ) -> int:
+        """Trains from where the trainer is, into ``folder``; returns the exit code."""
+        options = trainer.options
         screen = Screen(options.epochs)
-        latest, best = folder / "checkpoint_latest.pth", folder / "checkpoint_max.pth"
-        writer = SummaryWriter(str(folder), purge_step=len(trainer.history) + 1)
+        latest, best = folder / LATEST, folder / BEST
         watch = diagnosis.watch(trainer.net, tell=screen.say)
         try:
-            with screen.announcing_compilation(), StopRequest() as stop:
-                if state is None:
+            with (
+                _pictures.event_log(folder, len(trainer.history) + 1) as writer,
+                screen.announcing_compilation(),
+                StopRequest() as stop,
+            ):
+                if new:
                     save_checkpoint(latest, self.name, trainer.state_dict())
                 write_csv(folder / "metrics.csv", trainer.history)
                 while len(trainer.history) < options.epochs:
@@ -196,7 +257,7 @@ class Program(Generic[Kind]):
                         seconds=time.perf_counter() - began,
                     )
                     trainer.history.append(row)
-                    trainer.batch, trainer.meter = 0, RateMeter(device)
+                    trainer.batch, trainer.meter = 0, RateMeter(trainer.device)
                     _pictures.log_epoch(writer, row)  # purge_step mends a kill from here on
                     if trainer.best is row:
                         save_checkpoint(best, self.name, trainer.state_dict())
@@ -217,8 +278,8 @@ class Program(Generic[Kind]):
             )
             return 1
         finally:
+            screen.stop_epoch()
             watch.close()
-            writer.close()
 
     def _report(
         self,
@@ -242,9 +303,9 @@ class Program(Generic[Kind]):
         rows["first test image"] = f"class {answer.predicted}, label {int(test_set.labels[0])}"
         screen.say(f"Firing rate: {answer.firing_rate.numpy()}")
         screen.table("Result", rows)
-        screen.say(f"Checkpoints: {folder / 'checkpoint_latest.pth'} (last; go on with -resume)")
+        screen.say(f"Checkpoints: {folder / LATEST} (last; go on with -resume)")
         if trainer.history:
-            screen.say(f"             {folder / 'checkpoint_max.pth'} (best)")
+            screen.say(f"             {folder / BEST} (best)")
         screen.say(f"Pictures:    {folder}/*.png")
         screen.say(f"TensorBoard: tensorboard --logdir {folder}")
 
@@ -252,8 +313,7 @@ class Program(Generic[Kind]):
         """Classifies one image with the network of a checkpoint; returns the exit code."""
         trainer = self.trainer(options, device)
         trainer.net.load_state_dict(state["net"])
-        if options.image.isdecimal():
-            index = int(options.image)
+        if (index := _pictures.image_number(options.image)) is not None:
             _, test_set = self.load_data(options)
             if index >= len(test_set):
                 raise OptionError(f"-image {index}: there are {len(test_set)} test images, from 0")
@@ -265,29 +325,7 @@ class Program(Generic[Kind]):
         where = Path(options.out_dir) if given else Path(options.predict).parent
         folder = where / f"predict_{Path(options.image).stem}"
         _pictures.save_answer(folder, answer)
-        print(f"Firing rate: {answer.firing_rate.numpy()}")
-        print(f"Class: {answer.predicted} ({name})")
-        print(f"Pictures: {folder / 'voltage.png'} {folder / 'spikes.png'}")
+        say(f"Firing rate: {answer.firing_rate.numpy()}")
+        say(f"Class: {answer.predicted} ({name})")
+        say(f"Pictures: {folder / 'voltage.png'} {folder / 'spikes.png'}")
         return 0
-
-
-def prepare_folder(folder: Path, resume: Path | None) -> None:
-    """Makes the run's folder; another run that lies there is moved aside, never overwritten."""
-    goes_on = resume is not None and folder.resolve() == resume.parent.resolve()
-    if not goes_on and (folder / "checkpoint_latest.pth").exists():
-        number = 1
-        while (old := folder.with_name(f"{folder.name}.old{number}")).exists():
-            number += 1
-        folder.rename(old)
-        print(f"An older run in {folder} was moved to {old}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    if resume is not None and not goes_on:
-        # The latest comes last: a folder that has it can be resumed, and then has the best too.
-        if (best := resume.with_name("checkpoint_max.pth")).exists():
-            _copy(best, folder / best.name)
-        _copy(resume, folder / "checkpoint_latest.pth")
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic(target) as temporary:
-        shutil.copyfile(source, temporary)

@@ -1,6 +1,7 @@
 """What the programs train with: network, optimizer, metrics, and how they become a checkpoint."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor, nn
 
 from bitspike import functional, neuron
 from bitspike.datasets import Batches, Encoder, ImageDataset
-from bitspike.examples._options import Options
 from bitspike.examples._pictures import CLASSES, votes
 from bitspike.training import (
     EpochMetrics,
@@ -21,9 +21,62 @@ from bitspike.training import (
     restore_random_state,
     seed_everything,
 )
+from bitspike.training._contents import (
+    check_meter,
+    check_net,
+    check_optimizer,
+    check_scaler,
+    entries,
+    history,
+    integer,
+    plain,
+    unbuilt,
+)
+from bitspike.training._options import Options
+from bitspike.training._random_state import check_random_state
 
 State = dict[str, Any]
 Kind = TypeVar("Kind", bound=Options)
+
+
+def make_optimizer(options: Options, net: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+    """SGD with momentum, or Adam."""
+    if options.opt == "sgd":
+        return torch.optim.SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
+    fused = device.type in ("cpu", "cuda")  # one pass over the weights
+    return torch.optim.Adam(net.parameters(), lr=options.lr, fused=fused)
+
+
+def check_state(state: State, options: Any, make_net: Callable[[Any], nn.Module]) -> State:
+    """The content of a checkpoint, after comparison with what the program builds.
+
+    Nothing of it is used, and nothing of its size is allocated, before all of it is checked.
+
+    Args:
+        state: from `load_checkpoint`.
+        options: with those of the checkpoint.
+        make_net: makes the network, here on the device ``meta``.
+
+    Raises:
+        ContentError: naming what differs.
+    """
+    state = plain(state)
+    names = {"options", "net", "optimizer", "scaler", "history", "batch", "meter", "random"}
+    entries(state, names | {"format", "program"}, "it")
+    meta = torch.device("meta")
+    net = unbuilt(lambda: make_net(options))
+    check_net(state["net"], net)
+    optimizer = make_optimizer(options, net, meta)
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    check_optimizer(state["optimizer"], optimizer.state_dict(), options.lr)
+    check_scaler(state["scaler"])
+    history(state["history"], EpochMetrics)
+    batches = integer(state["batch"], 0, 2**31 - 1, "the number of batches")
+    check_meter(state["meter"], batches, options.b, CLASSES)
+    check_random_state(state["random"])
+    return state
 
 
 class Trainer(ABC, Generic[Kind]):
@@ -69,11 +122,7 @@ class Trainer(ABC, Generic[Kind]):
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """SGD with momentum, or Adam."""
-        options, parameters = self.options, self.net.parameters()
-        if options.opt == "sgd":
-            return torch.optim.SGD(parameters, lr=options.lr, momentum=options.momentum)
-        fused = self.device.type in ("cpu", "cuda")  # one pass over the weights
-        return torch.optim.Adam(parameters, lr=options.lr, fused=fused)
+        return make_optimizer(self.options, self.net, self.device)
 
     def begin_batch(self, batches: int) -> None:
         """Called before each batch of training; an epoch has ``batches`` of them."""
@@ -161,9 +210,22 @@ class Trainer(ABC, Generic[Kind]):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Goes back to where `state_dict` was called."""
+        """Goes back to where `state_dict` was called; a checkpoint's is checked before."""
         self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # But for the learning rate, the optimizer's settings are those of the options, this device
+        # and this version of torch. Tensors are copied: those of a file may share memory.
+        saved = state["optimizer"]
+        groups = [
+            {**new, "lr": old["lr"]}
+            for new, old in zip(
+                self.optimizer.state_dict()["param_groups"], saved["param_groups"], strict=True
+            )
+        ]
+        kept = {
+            index: {name: value if value is None else value.clone() for name, value in one.items()}
+            for index, one in saved["state"].items()
+        }
+        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
         if state["scaler"]:  # empty where mixed precision does not scale the loss
             self.precision.scaler.load_state_dict(state["scaler"])
         self.history = [EpochMetrics(**row) for row in state["history"]]

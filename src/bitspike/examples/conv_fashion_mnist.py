@@ -18,6 +18,7 @@ The network and the augmentation are here; `_trainer` holds the training of a ba
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -25,10 +26,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bitspike import functional, layer, neuron, surrogate
-from bitspike.examples._options import DATASETS, Options, option
+from bitspike.examples import _program
 from bitspike.examples._pictures import CLASSES
 from bitspike.examples._program import Program, load_data, respond
+from bitspike.examples._trainer import State
 from bitspike.examples._trainer import Trainer as _Trainer
+from bitspike.training._options import DATASETS, Options, option
 
 PROGRAM = "conv_fashion_mnist"
 HIDDEN = 512  # neurons between the convolutions and the output
@@ -43,6 +46,8 @@ class ConvOptions(Options):
     # The learning rate depends on the number of epochs, which therefore stays.
     free: ClassVar[frozenset[str]] = Options.free - {"epochs"}
     least: ClassVar[dict[str, int]] = {**Options.least, "channels": 1}
+    named: ClassVar[tuple[str, ...]] = ("T", "b", "channels", "opt", "lr")
+    letters: ClassVar[dict[str, str]] = {"channels": "c"}
     torch_shares: ClassVar[bool] = True
 
     T: int = option(4, "time steps an image is shown for", type=int)
@@ -58,12 +63,7 @@ class ConvOptions(Options):
     @property
     def run_name(self) -> str:
         """Name of the run's folder."""
-        parts = [PROGRAM, f"T{self.T}", f"b{self.b}", f"c{self.channels}", self.opt, f"lr{self.lr}"]
-        if self.amp:
-            parts.append("amp")
-        if self.dataset != "fashion-mnist":
-            parts.append(self.dataset)
-        return "_".join(parts)
+        return f"{PROGRAM}_{super().run_name}"
 
 
 class ConvNet(nn.Module):
@@ -156,6 +156,13 @@ class Trainer(_Trainer[ConvOptions]):
         """Spikes of the last layer ``[T, B, 100]`` and of the first one."""
         spikes = self.net.first_spikes(augment(image) if self.net.training else image)
         return self.net.rest(spikes), spikes
+
+
+def load_state(
+    path: Path, options: ConvOptions, given: frozenset[str]
+) -> tuple[ConvOptions, State]:
+    """A checkpoint of this program's, wholly checked, and the options that it was made with."""
+    return _program.load_state(path, PROGRAM, options, given, Trainer.make_net)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,17 +14,20 @@ The network and the encoder are here; `_trainer` holds the training of a batch a
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import encoding, functional, layer, neuron, surrogate
 from bitspike.datasets import Encoder
-from bitspike.examples._options import Options
+from bitspike.examples import _program
 from bitspike.examples._pictures import CLASSES
 from bitspike.examples._program import Program, load_data, respond
+from bitspike.examples._trainer import State
 from bitspike.examples._trainer import Trainer as _Trainer
 from bitspike.training import seed_of
+from bitspike.training._options import Options
 
 __all__ = ["PROGRAM", "Trainer", "load_data", "main", "make_net", "respond"]
 
@@ -83,6 +86,11 @@ class Trainer(_Trainer[Options]):
         encoded = image.ndim == 5
         spikes = image if encoded else self.encoder(image.expand(self.options.T, *image.shape))
         return self.net(spikes), spikes
+
+
+def load_state(path: Path, options: Options, given: frozenset[str]) -> tuple[Options, State]:
+    """A checkpoint of this program's, wholly checked, and the options that it was made with."""
+    return _program.load_state(path, PROGRAM, options, given, _make_net)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,36 +16,45 @@ plasticity, Frontiers in Computational Neuroscience 9 (2015).
 """
 
 import csv
-import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import matplotlib as mpl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from bitspike import encoding, functional, layer, learning, spikes, visualizing
 from bitspike._files import atomic
+from bitspike._terminal import say
 from bitspike.base import MemoryModule
-from bitspike.datasets import Batches, DatasetError, ImageDataset
-from bitspike.examples import _options
-from bitspike.examples._options import DATASETS, OptionError, option
-from bitspike.examples._program import load_data
+from bitspike.datasets import Batches, ImageDataset
+from bitspike.examples._pictures import event_log
+from bitspike.examples._program import guarded, load_data, record
 from bitspike.training import (
     CheckpointError,
     StopRequest,
+    _contents,
+    _options,
     load_checkpoint,
     random_state,
     restore_random_state,
     save_checkpoint,
     seed_everything,
 )
+from bitspike.training._options import (
+    DATASETS,
+    BaseOptions,
+    OptionError,
+    option,
+    saved_options,
+)
+from bitspike.training._random_state import check_random_state
+from bitspike.training._run_folder import LATEST, Resumed, run_folder
 
 mpl.use("Agg")  # the program only writes files: never open a window
 
@@ -60,8 +69,12 @@ BRIGHTEST = 0.5  # firing probability of a white pixel, a time step
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BaseOptions):
     """All options with their defaults. See ``-h`` for what they mean."""
+
+    least: ClassVar[dict[str, int]] = {**BaseOptions.least, "neurons": 2, "readout": 1}
+    named: ClassVar[tuple[str, ...]] = ("neurons", "T", "b", "lr")
+    letters: ClassVar[dict[str, str]] = {"neurons": "N"}
 
     T: int = option(20, "time steps an image is shown for", type=int)
     b: int = option(64, "batch size: images between two changes of the weights", type=int)
@@ -85,34 +98,21 @@ class Options:
     @property
     def run_name(self) -> str:
         """Name of the run's folder."""
-        parts = [PROGRAM, f"N{self.neurons}", f"T{self.T}", f"b{self.b}", f"lr{self.lr}"]
-        if self.dataset != "mnist":
-            parts.append(self.dataset)
-        return "_".join(parts)
+        return f"{PROGRAM}_{super().run_name}"
 
-    def trajectory(self) -> dict[str, Any]:
-        """The options that decide what is learned: a resumed run cannot change them."""
-        free = {"j", "threads", "data_dir", "out_dir", "resume"}
-        return {name: value for name, value in asdict(self).items() if name not in free}
-
-    def check(self) -> None:
+    def check(self, given: frozenset[str] = frozenset()) -> None:
         """Refuses values that the program cannot work with.
 
         Raises:
             OptionError: naming the option, its value and what it may be.
         """
-        least = {"T": 1, "b": 1, "epochs": 0, "neurons": 2, "j": 0, "threads": 1, "limit": 0}
-        for name, low in {**least, "readout": 1}.items():
-            if getattr(self, name) < low:
-                raise OptionError(f"-{name} must be at least {low}, but is {getattr(self, name)}")
+        super().check(given)
         if not 0 < self.lr < float("inf"):
             raise OptionError(f"-lr must be positive and finite, but is {self.lr}")
         if not 1 < self.tau < float("inf"):
             raise OptionError(f"-tau is in time steps and must be > 1, but is {self.tau}")
         if not 0 <= self.theta < float("inf"):
             raise OptionError(f"-theta must be at least 0 and finite, but is {self.theta}")
-        if not 0 <= self.seed < 2**32:
-            raise OptionError(f"-seed must lie in [0, 2**32), but is {self.seed}")
 
 
 class WinnerTakeAll(MemoryModule):
@@ -162,6 +162,17 @@ class Row:
     seconds: float
 
 
+def make_net(options: Options) -> nn.Sequential:
+    """The network, ``[T, B, 1, 28, 28]`` to ``[T, B, N]``."""
+    net = nn.Sequential(
+        layer.Flatten(),
+        layer.Linear(PIXELS, options.neurons, bias=False),
+        WinnerTakeAll(options.neurons, options.tau),
+    )
+    functional.set_step_mode(net, "m")
+    return net
+
+
 class Learner:
     """Network, STDP, and everything else that a checkpoint holds."""
 
@@ -169,10 +180,11 @@ class Learner:
         self.options = options
         seed_everything(options.seed, torch.device("cpu"))
         self.encoder = encoding.PoissonEncoder(step_mode="m")
-        self.synapse = layer.Linear(PIXELS, options.neurons, bias=False)
-        self.neurons = WinnerTakeAll(options.neurons, options.tau)
-        self.net = nn.Sequential(layer.Flatten(), self.synapse, self.neurons)
-        functional.set_step_mode(self.net, "m")
+        self.net = make_net(options)
+        _, synapse, neurons = self.net
+        assert isinstance(synapse, layer.Linear)  # noqa: S101
+        assert isinstance(neurons, WinnerTakeAll)  # noqa: S101
+        self.synapse, self.neurons = synapse, neurons
         nn.init.uniform_(self.synapse.weight)
         self.normalise()
         self.stdp = learning.STDPLearner(
@@ -287,21 +299,11 @@ def save_metrics(learner: Learner, path: Path) -> None:
         writer.writerows(asdict(row) for row in learner.history)
 
 
-def run(options: Options, state: State | None, folder: Path) -> int:
-    """Learns, from ``state`` if there is one, into ``folder``; returns the exit code."""
-    learner = Learner(options)
-    if state is not None:
-        learner.load_state_dict(state)
-    train, test = load_data(options)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "args.txt").write_text(
-        "".join(f"{name}: {value}\n" for name, value in asdict(options).items()), encoding="utf-8"
-    )
-    checkpoint = folder / "checkpoint_latest.pth"
-    with (
-        SummaryWriter(str(folder), purge_step=len(learner.history) + 1) as writer,
-        StopRequest() as stop,
-    ):
+def run(learner: Learner, data: tuple[ImageDataset, ImageDataset], folder: Path) -> int:
+    """Learns from where the learner is, into ``folder``; returns the exit code."""
+    options, (train, test) = learner.options, data
+    checkpoint = folder / LATEST
+    with event_log(folder, len(learner.history) + 1) as writer, StopRequest() as stop:
         while len(learner.history) < options.epochs:
             began = time.perf_counter()
             images = learner.learn_epoch(train, stop)
@@ -310,7 +312,7 @@ def run(options: Options, state: State | None, folder: Path) -> int:
             counts, labels = learner.counts(train.head(options.readout), stop)
             answers, truth = learner.counts(test, stop)
             if stop:
-                print(
+                say(
                     f"Stopped by {stop.name} in epoch {len(learner.history) + 1}. Go on, to the "
                     f"bit, with\n  -resume {checkpoint}"
                 )
@@ -331,7 +333,7 @@ def run(options: Options, state: State | None, folder: Path) -> int:
                 writer.add_scalar(name, value, row.epoch)
             save_checkpoint(checkpoint, PROGRAM, learner.state_dict())
             save_metrics(learner, folder / "metrics.csv")
-            print(
+            say(
                 f"epoch {row.epoch}/{options.epochs}  test acc {row.test_acc:.2%} by vote, "
                 f"{row.readout_acc:.2%} by linear readout  {row.spikes_per_image:.1f} spikes an "
                 f"image  {row.neurons_used} of {options.neurons} neurons used  "
@@ -339,29 +341,61 @@ def run(options: Options, state: State | None, folder: Path) -> int:
             )
         save_checkpoint(checkpoint, PROGRAM, learner.state_dict())
         save_fields(learner, folder / "fields.png")
-    print(f"Weights:     {folder / 'fields.png'}")
-    print(f"Checkpoint:  {checkpoint} (go on with -resume and more -epochs)")
-    print(f"TensorBoard: tensorboard --logdir {folder}")
+    say(f"Weights:     {folder / 'fields.png'}")
+    say(f"Checkpoint:  {checkpoint} (go on with -resume and more -epochs)")
+    say(f"TensorBoard: tensorboard --logdir {folder}")
     return 0
 
 
 def load_state(path: Path, options: Options, given: frozenset[str]) -> tuple[Options, State]:
-    """A checkpoint of this program's, and the options that it was made with.
+    """A checkpoint of this program's, wholly checked, and the options that it was made with.
 
     Raises:
+        CheckpointError: naming what is wrong with it.
         OptionError: if an option that was given says something else than the checkpoint.
     """
-    state = load_checkpoint(path, PROGRAM)
-    saved = dict(state["options"])
-    if options.epochs > saved["epochs"] and "epochs" in given:
-        saved.pop("epochs")  # more of the same
-    for name, value in saved.items():
-        if name in given and getattr(options, name) != value:
-            raise OptionError(
-                f"-{name} {getattr(options, name)} differs from the checkpoint's {value}; leave "
-                f"-{name} out, or start a new run"
-            )
-    return replace(options, **saved), state
+    found = load_checkpoint(path, PROGRAM)
+    with _contents.of_checkpoint(path):
+        values = saved_options(Options, found.get("options"), options.trajectory())
+        state: State = _contents.plain(found)
+        names = {"format", "program", "options", "net", "history", "batch", "random"}
+        _contents.entries(state, names, "it")
+        made_with = Options(**values)
+        _contents.check_net(state["net"], _contents.unbuilt(lambda: make_net(made_with)))
+        _contents.history(state["history"], Row)
+        _contents.integer(state["batch"], 0, 2**31 - 1, "the number of batches")
+        check_random_state(state["random"])
+    if options.epochs > values["epochs"] and "epochs" in given:
+        values.pop("epochs")  # more of the same
+    return _options.adopt(options, given, values), state
+
+
+def start(options: Options, given: frozenset[str]) -> int:
+    """Learns from the beginning, or goes on with a checkpoint; returns the exit code."""
+    options.check(given)
+    torch.set_num_threads(options.threads)
+    state: State | None = None
+    resumed: Resumed | None = None
+    folder = Path(options.out_dir) / options.run_name
+    if options.resume:
+        resumed = Resumed.of(Path(options.resume))
+        options, state = load_state(resumed.checkpoint, options, given)
+        folder = Path(options.out_dir) / options.run_name
+        if "out_dir" not in given:
+            folder = resumed.checkpoint.parent
+    _options.check_writable(folder)
+    learner = Learner(options)
+    if state is not None:
+        learner.load_state_dict(state)
+    data = load_data(options)
+    if learner.batch > -(-len(data[0]) // options.b):
+        raise CheckpointError(
+            f"checkpoint {options.resume} lies {learner.batch} batches into an epoch, which this "
+            "data set has not; give the data set that the run began with"
+        )
+    with run_folder(folder, resumed) as own:
+        record(own, options)
+        return run(learner, data, own)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -369,23 +403,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     summary = (__doc__ or "").split("\n")[0]
     arguments = sys.argv[1:] if argv is None else argv
     options, given = _options.parse_as(Options, arguments, PROGRAM, summary)
-    try:
-        options.check()
-        torch.set_num_threads(options.threads)
-        state: State | None = None
-        if options.resume:
-            options, state = load_state(Path(options.resume), options, given)
-        folder = Path(options.out_dir) / options.run_name
-        if options.resume and "out_dir" not in given:
-            folder = Path(options.resume).parent
-        _options.check_writable(folder)
-        return run(options, state, folder)
-    except (OptionError, CheckpointError, DatasetError, OSError) as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped at once, without saving", file=sys.stderr)
-        return 128 + signal.SIGINT
+    return guarded(PROGRAM, lambda: start(options, given))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ second one stops pages that have their own name point to this machine (DNS rebin
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# A name or an address, and perhaps a port: nothing that could add to a policy or a header.
+_HOST = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9._-]{1,253})|\[(?P<address>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
+)
 _WILDCARD = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
 
 
@@ -37,14 +42,11 @@ class Hosts:
         return cls(_LOOPBACK | names, addresses=bound in _WILDCARD)
 
     def __contains__(self, header: str) -> bool:
-        name = _without_port(header.strip().lower())
+        form = _HOST.fullmatch(header)
+        if form is None:
+            return False
+        name = (form["name"] or form["address"]).lower()
         return name in self.names or (self.addresses and _is_address(name))
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 def _is_address(name: str) -> bool:
@@ -59,6 +61,9 @@ def policy(host: str) -> str:
     """The page's content security policy: nothing but what this server sends.
 
     The socket's address is spelled out: for older browsers ``'self'`` does not include it.
+
+    Args:
+        host: one that is in `Hosts`, and thus of a form that adds no further rule.
     """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from bitspike import encoding, functional, layer, neuron, surrogate
 from bitspike.training import CheckpointError, load_checkpoint
+from bitspike.training._contents import saved_network
+from bitspike.training._options import Options
 
 PROGRAMS = ("lif_fc_mnist", "playground")
 """Whose checkpoints can be shown."""
@@ -92,22 +94,18 @@ class Model:
 
 
 def read(path: Path, name: str) -> Model:
-    """The network of a checkpoint.
+    """The network of a checkpoint, checked before any of it is used.
 
     Raises:
         CheckpointError: if it is damaged, or not one of `PROGRAMS`'.
     """
     content = _content(path)
-    try:
-        options: dict[str, Any] = content["options"]
-        net = make_net(float(options["tau"]))
-        net.load_state_dict(content["net"])
-        return Model(name, net, int(options["T"]), float(options["tau"]), str(options["dataset"]))
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(
-            f"checkpoint {path} holds another network than the tutorial's ({reason})"
-        ) from error
+    options, weights = saved_network(
+        path, content, Options, ("T", "tau", "dataset"), lambda options: make_net(options.tau)
+    )
+    net = make_net(options.tau)
+    net.load_state_dict(weights)
+    return Model(name, net, options.T, options.tau, options.dataset)
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import socket
-import sys
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,11 @@ import platformdirs
 import torch
 import uvicorn
 
+from bitspike._terminal import Parser, complain, say
 from bitspike.playground._app import make_app
 from bitspike.playground._guard import Hosts
 from bitspike.playground._model import Model, find, read
+from bitspike.playground._patience import PatientProtocol
 from bitspike.playground._protocol import MAX_MESSAGE
 from bitspike.playground._stage import Stage
 from bitspike.training import CheckpointError
@@ -36,9 +37,9 @@ class _Options:
     cache_dir: Path | None = None
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The program's command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="A local page to draw digits on, and to watch a spiking network read them. "
         "Ctrl-C ends it.",
@@ -146,7 +147,7 @@ def run(
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE,
             ws_per_message_deflate=False,
-            http="h11",
+            http=PatientProtocol,
             lifespan="off",
             log_level="warning",
             access_log=False,
@@ -155,10 +156,10 @@ def run(
             timeout_graceful_shutdown=1,
         )
         what = ", ".join(model.name for model in models) or "one that is trained now, if need be"
-        _say(f"Networks: {what}")
-        _say(f"Draw a digit: {url}   (Ctrl-C ends)")
+        say(f"Networks: {what}")
+        say(f"Draw a digit: {url}   (Ctrl-C ends)")
         if host != _HERE:
-            _say("Everyone who can reach this address can use the page.")
+            say("Everyone who can reach this address can use the page.")
         stage.open()
         try:
             if open_browser:
@@ -173,9 +174,10 @@ def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that can be none
+        reason = getattr(error, "strerror", None) or error
         raise OSError(
-            f"cannot listen on {host}, port {port} ({error.strerror or error}); "
+            f"cannot listen on {host}, port {port} ({reason}); "
             "try another one with --port, 0 takes any"
         ) from error
 
@@ -183,10 +185,6 @@ def _bind(host: str, port: int) -> socket.socket:
 def _url(host: str, port: int) -> str:
     name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 -- it is the program's screen
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -206,6 +204,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             cache_dir=options.cache_dir,
         )
     except (CheckpointError, OSError) as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)  # noqa: T201
+        complain(PROGRAM, error)
         return 2
     return 0

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bitspike._terminal import printable, sentence
 from bitspike.datasets import MNIST, DatasetError, FashionMNIST, ImageDataset, centre_drawing
 from bitspike.playground._model import Model, read
 from bitspike.playground._protocol import LIMITS, SIDE, ProtocolError, Request, pack, parse
@@ -85,9 +86,13 @@ class Stage:
                 self._models = [self._own_model()]
             for model in self._models[:1]:  # compiles the kernels, or finds them in their cache
                 with self._answering:
-                    model.respond(torch.zeros(28, 28), model.T, model.tau, 1.0, 0)
+                    T = min(model.T, int(LIMITS["T"][1]))
+                    model.respond(torch.zeros(28, 28), T, model.tau, 1.0, 0)
         except StoppedError:
             return
+        except (DatasetError, ImportError, OSError) as error:  # a user can do something about it
+            log.error("no network could be made ready: %s", printable(sentence(error), lines=True))  # noqa: TRY400 -- one line
+            self._problem = True
         except Exception:  # whatever it is, the page must say so and go on
             log.exception("no network could be made ready")
             self._problem = True
@@ -118,7 +123,8 @@ class Stage:
             try:
                 self._samples[name] = _DATASETS[name](self._data, train=False)
             except (DatasetError, ImportError, KeyError) as error:
-                log.warning("no test images to choose from: %s", error)
+                text = printable(sentence(error), lines=True)
+                log.warning("no test images to choose from: %s", text)
 
     def _announce(self) -> None:
         """Makes the text that tells a page what there is; whole texts are swapped."""

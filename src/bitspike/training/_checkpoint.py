@@ -1,9 +1,10 @@
 """Checkpoints that survive a kill and say what is wrong with them."""
 
 import os
+import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -25,10 +26,17 @@ def save_checkpoint(path: str | os.PathLike[str], program: str, content: dict[st
         content: tensors, numbers, strings, lists and dicts: what ``weights_only=True`` can load.
 
     Raises:
-        OSError: if the file cannot be written; an older ``path`` is kept then.
+        OSError: if the file cannot be written, as on a full disk; an older ``path`` is kept then.
     """
-    with atomic(path) as temporary:
-        torch.save({"format": _FORMAT, "program": program, **content}, temporary)
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        watched = _Watched(file)
+        try:
+            whole = {"format": _FORMAT, "program": program, **content}
+            torch.save(whole, cast("BinaryIO", watched))
+        except RuntimeError:  # torch's word for a write that failed, whatever the reason
+            if watched.failure is None:
+                raise
+            raise watched.failure from None
 
 
 def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) -> dict[str, Any]:
@@ -46,20 +54,32 @@ def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) ->
             another program; the message says which.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        there, file = path.exists(), path.is_file()
+    except OSError as error:  # a name too long, a folder that is locked
+        raise CheckpointError(
+            f"checkpoint {path} cannot be read: {error.strerror or error}"
+        ) from error
+    if not there:
         raise CheckpointError(f"checkpoint {path} does not exist")
-    if not path.is_file():
+    if not file:
         raise CheckpointError(f"checkpoint {path} is not a file")
     try:
         _verify(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        found: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged pickle raises can be anything
         reason = str(error).strip().split("\n")[0]
+        if isinstance(error, pickle.UnpicklingError):  # torch's advice is to trust the file
+            reason = "it holds what is neither tensor, number nor text"
         raise CheckpointError(
             f"checkpoint {path} cannot be read: it is damaged, cut off, or no checkpoint ({reason})"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+    content: dict[str, Any] = found if isinstance(found, dict) else {}
+    form = content.get("format")
+    if not isinstance(form, str) or form != _FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint that this version of bitspike wrote")
+    if not isinstance(content.get("program"), str):
+        raise CheckpointError(f"checkpoint {path} does not say which program wrote it")
     if program is not None and content["program"] != program:
         raise CheckpointError(
             f"checkpoint {path} was written by the program {content['program']!r}, not {program!r}"
@@ -67,8 +87,35 @@ def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) ->
     return content
 
 
+class _Watched:
+    """A file that remembers why a write failed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
 def _verify(path: Path) -> None:
-    """Raises BadZipFile where a checksum is wrong: torch does not look at those of tensors."""
+    """Raises BadZipFile where a file could do harm, or a checksum is wrong.
+
+    torch stores without compression: a file that unpacks to more than itself is none of its. At
+    the checksums of tensors torch does not look.
+    """
     with zipfile.ZipFile(path) as archive:
-        if (entry := archive.testzip()) is not None:
-            raise zipfile.BadZipFile(f"wrong checksum of {entry}")
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise zipfile.BadZipFile("its entries are compressed")
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise zipfile.BadZipFile("its entries overlap")
+        if (name := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"wrong checksum of {name}")

@@ -37,12 +37,67 @@ def random_state() -> dict[str, Any]:
     }
 
 
+def check_random_state(state: object) -> None:
+    """Refuses what `restore_random_state` could not put back, and changes nothing.
+
+    Raises:
+        ValueError: naming the generator whose state it is not.
+    """
+    names = {"python", "numpy", "torch", "cuda", "mps"}
+    if not isinstance(state, dict) or state.keys() != names:
+        raise ValueError("the random states are not those of python, numpy, torch, cuda and mps")
+    try:
+        _restore_python(random.Random(), state["python"])  # noqa: S311
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"the random state of Python is of no use ({error})") from error
+    try:
+        _restore_numpy(np.random.RandomState(), state["numpy"])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"the random state of NumPy is of no use ({error})") from error
+    mps = [] if state["mps"] is None else [state["mps"]]
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    for device, found in (("cpu", [state["torch"]]), ("cuda", state["cuda"]), ("mps", mps)):
+        if not isinstance(found, list) or not all(_is_bytes(one) for one in found):
+            raise ValueError(f"the random state of torch on {device} is of no use")
+        for one in found if there[device] else []:
+            try:
+                torch.Generator(device).set_state(one)
+            except (RuntimeError, TypeError) as error:
+                raise ValueError(
+                    f"the random state of torch on {device} is of no use "
+                    f"({str(error).splitlines()[0]})"
+                ) from error
+
+
+def _is_bytes(found: object) -> bool:
+    return isinstance(found, torch.Tensor) and found.dtype == torch.uint8 and found.ndim == 1
+
+
+def _restore_python(generator: Any, state: Any) -> None:
+    version, words, gauss = state
+    if not (gauss is None or type(gauss) is float):
+        raise TypeError("the second normal number is no float")
+    generator.setstate((version, tuple(words), gauss))
+
+
+def _restore_numpy(generator: Any, state: Any) -> None:
+    name, keys, pos, has_gauss, cached = state
+    # NumPy believes the position, and reads beyond its memory.
+    if len(keys) != 624 or type(pos) is not int or not 0 <= pos <= 624:
+        raise ValueError(f"{len(keys)} words, position {pos}")
+    if type(cached) is not float or has_gauss not in (0, 1):
+        raise ValueError("the second normal number is no float")
+    generator.set_state((name, np.array(keys, dtype=np.uint32), pos, has_gauss, cached))
+
+
 def restore_random_state(state: dict[str, Any]) -> None:
     """Puts back what `random_state` returned."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    name, keys, pos, has_gauss, cached = state["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), pos, has_gauss, cached))  # noqa: NPY002
+    _restore_python(random, state["python"])
+    _restore_numpy(np.random, state["numpy"])
     torch.set_rng_state(state["torch"])
     for index, cuda in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(cuda, index)

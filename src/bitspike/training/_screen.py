@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bitspike._terminal import printable
 from bitspike.training._metrics import EpochMetrics, RateMeter
 
 
@@ -37,7 +38,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """One line of text."""
-        self._console.print(text)
+        self._console.print(printable(text, lines=True))
 
     @contextmanager
     def announcing_compilation(self) -> Iterator[None]:
@@ -113,7 +114,7 @@ class Screen:
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows.items():
-            table.add_row(name, value)
+            table.add_row(printable(name), printable(value))
         self._console.print(table)
 
 

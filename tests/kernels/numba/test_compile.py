@@ -88,12 +88,10 @@ def test_a_forked_child_survives_and_gets_the_same() -> None:
 
 def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> None:
     code = (
-        "import warnings, torch, numba\n"
-        "from bitspike.kernels.numba import _compile\n"
-        "def refuse(*a, **k):\n"
-        "    if k.get('cache'): raise RuntimeError('no locator available')\n"
-        "    return original(*a, **k)\n"
-        "original, numba.njit = numba.njit, refuse\n"
+        "import warnings, torch\n"
+        "from bitspike.kernels.numba import _disk_cache\n"
+        "def refuse(function): raise RuntimeError('no locator available')\n"
+        "_disk_cache.KernelCache = refuse\n"
         "from bitspike.kernels.numba import _rows_kernels, linear\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"

@@ -5,7 +5,6 @@ import os
 import threading
 import time
 import types
-import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,6 +16,7 @@ from numba.np.ufunc.parallel import _launch_threads
 
 from bitspike.kernels._threads import get_num_threads
 from bitspike.kernels.numba._address import Arrays, entry
+from bitspike.kernels.numba._disk_cache import give_cache
 from bitspike.kernels.numba._pace import MANY_FROM, Pace
 from bitspike.kernels.numba.simd import CHECKED
 
@@ -143,15 +143,9 @@ class Kernel:
 
 
 def _jit(function: Function, **options: Any) -> Any:
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError as error:  # Numba's word for: no folder to cache in
-        warnings.warn(
-            f"bitspike's compiled kernels cannot be cached ({error}): each new process "
-            "compiles them again. Set NUMBA_CACHE_DIR to a folder that can be written.",
-            stacklevel=3,
-        )
-        return numba.njit(function, **options)
+    dispatcher = numba.njit(function, **options)
+    give_cache(dispatcher, function)
+    return dispatcher
 
 
 def specialise(template: Function, dtype: Any, **names: Any) -> Kernel:
