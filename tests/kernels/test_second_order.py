@@ -47,7 +47,7 @@ def _planes() -> Made:
     net = nn.Sequential(
         layer.Conv2d(3, 16, 3, padding=1), layer.BatchNorm2d(16), neuron.IFNode(),
         layer.MaxPool2d(2), layer.Conv2d(16, 8, 3, padding=1), neuron.LIFNode(), layer.AvgPool2d(2),
-        layer.Conv2d(8, 8, 1, stride=2), neuron.IFNode(), layer.AdaptiveAvgPool2d(1), layer.Flatten(),
+        layer.Conv2d(8, 8, 1, 2), neuron.IFNode(), layer.AdaptiveAvgPool2d(1), layer.Flatten(),
         layer.Linear(8, 4),
     )  # fmt: skip
     return net, 2 * torch.randn(4, 3, 3, 8, 8)

@@ -21,7 +21,7 @@ def _currents() -> Tensor:
     return 3 * torch.rand(T, B, 12)
 
 
-def _images() -> Tensor:
+def _images() -> Any:
     return encoding.PoissonEncoder(step_mode="m")(torch.rand(3, 12).expand(T, 3, 12))
 
 
