@@ -1,6 +1,7 @@
 # Every target creates .venv if it is missing; none reinstalls what is there.
 PYTHON ?= python3
 EPOCHS ?= 100
+MINUTES ?= 10
 ARGS   ?=
 
 BIN   := .venv/bin
@@ -9,7 +10,7 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install mnist playground fashion test lint format pages smoke docs tensorboard bench clean
+.PHONY: help install mnist playground fashion test fuzz lint format pages smoke docs tensorboard bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +29,9 @@ playground: $(READY) ## draw digits in your browser (ARGS="--host 0.0.0.0" lets 
 
 test: $(READY) ## run the whole test suite (ARGS="any pytest option")
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(READY) ## try random networks against float64 (MINUTES=10, ARGS="--seed 7" or others)
+	@$(BIN)/python -m tests.fuzz $(MINUTES) $(ARGS)
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .
