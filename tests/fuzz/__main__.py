@@ -86,6 +86,7 @@ def _watch(seed: int, until: float, arguments: list[str]) -> int:
     """Starts workers, a new one after a crash, and sums up."""
     outcomes: Counter[str] = Counter()
     failures: dict[int, str] = {}
+    told = time.time()
     while time.time() < until:
         command = [sys.executable, "-m", "tests.fuzz", *arguments]
         command += ["--first", str(seed), "--until", str(until)]
@@ -103,6 +104,9 @@ def _watch(seed: int, until: float, arguments: list[str]) -> int:
                     if outcome == "failed":
                         failures[seed] = what
                         _say(f"seed {seed} failed: {what}")
+                    if time.time() > told + 60:
+                        told = time.time()
+                        _say(f"... seed {seed}: {_counts(outcomes)}")
                 else:
                     _say(line.rstrip())
         if not done:
@@ -113,13 +117,17 @@ def _watch(seed: int, until: float, arguments: list[str]) -> int:
             _say(f"the worker ended with {worker.returncode}")
             return 1
         seed += 1
-    counts = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items()))
-    _say(f"{outcomes.total()} cases: {counts}")
+    _say(_counts(outcomes))
     for failed, what in failures.items():
         _say(f"  seed {failed}: {what}")
     if failures:
         _say("Run one again: python -m tests.fuzz --seed SEED")
     return bool(failures)
+
+
+def _counts(outcomes: Counter[str]) -> str:
+    counts = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items()))
+    return f"{outcomes.total()} cases: {counts}"
 
 
 if __name__ == "__main__":

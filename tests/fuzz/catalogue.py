@@ -134,10 +134,12 @@ EXACT = (
     "HalfThresholdIFNode", "ILIFNode", "MultiSpikeLIFNode", "SimpleIFNode", "SimpleLIFNode",
 )  # fmt: skip
 """Whose forward pass is exact on dyadic numbers."""
-CI_RESETS: list[Options] = [
-    {"v_reset": 0.0, "detach_reset": False},
-    {"v_reset": None, "detach_reset": True},
-]
+FEW_FORMS: dict[str, Options] = {
+    "LIFNode": {"decay_input": True, "v_reset": 0.0, "detach_reset": False},
+    "IFNode": {"v_reset": None, "detach_reset": True},
+    "ParametricLIFNode": {"decay_input": False, "v_reset": 0.0, "detach_reset": False},
+}
+"""One form of each: kernels are compiled for each form, not for each number."""
 NEURONS = (
     "IFNode", "LIFNode", "SimpleIFNode", "SimpleLIFNode", "ParametricLIFNode", "QIFNode",
     "EIFNode", "LapicqueNode", "IzhikevichNode", "KLIFNode", "LIAFNode", "ComplementaryLIFNode",

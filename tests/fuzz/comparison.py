@@ -78,7 +78,8 @@ def _compare(
     if not different:
         return Verdict("passed")
     details = "\n".join(different)
-    if not all(bool(v.isfinite().all()) for v in want.values()):
+    numbers = [*want.values(), *single.values()]
+    if not all(bool(v.isfinite().all()) for v in numbers):
         return Verdict("unclear", "numbers that are not finite", details)
     if _may_turn_over(case, fine.notes, coarse.notes):
         return Verdict("unclear", different[0], details)

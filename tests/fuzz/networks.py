@@ -5,9 +5,9 @@ from math import prod
 
 from tests.fuzz.cases import Case, Layer, Shape, UnfitError, flat, shape_after
 from tests.fuzz.catalogue import (
-    CI_RESETS,
     EXACT,
     FEW,
+    FEW_FORMS,
     FLAT_ONLY,
     FOREIGN,
     MULTI_STEP_ONLY,
@@ -24,29 +24,25 @@ class _Draw:
     """A network that grows layer by layer."""
 
     def __init__(self, rng: Rng, dyadic: bool, everything: bool, step_mode: str) -> None:
-        self.rng, self.dyadic, self.everything, self.step_mode = rng, dyadic, everything, step_mode
+        self.rng, self.dyadic, self.step_mode = rng, dyadic, step_mode
+        self.rare = int(everything and rng.random() < 0.6)
 
-    def kind(self, shape: Shape) -> str:
-        if not self.everything:
-            return self.rng.choice(FEW[:2] if self.dyadic else FEW)
-        if self.rng.random() < 0.3:
-            return self.rng.choice(FEW[:2])
-        kinds = EXACT if self.dyadic else NEURONS
-        allowed = [
+    def neuron(self, shape: Shape) -> Layer:
+        """Mostly one of few, but in most networks one of all: each is compiled for seconds."""
+        if not self.rare or self.rng.random() < 0.4:
+            few = FEW[:2] if self.dyadic else FEW
+            node = neuron(self.rng, self.rng.choice(few), self.dyadic, everything=False)
+            return Layer(node.kind, {**node.options, **FEW_FORMS[node.kind]})
+        self.rare -= 1
+        kinds = [
             kind
-            for kind in kinds
+            for kind in (EXACT if self.dyadic else NEURONS)
             if not (self.step_mode == "s" and kind in MULTI_STEP_ONLY)
             and not (self.step_mode == "m" and kind == "SLTTLIFNode")
             and (len(shape) == 1 or kind not in FLAT_ONLY)
             and (len(shape) != 2 or kind != "MPBNLIFNode")
         ]
-        return self.rng.choice(allowed)
-
-    def neuron(self, shape: Shape) -> Layer:
-        if not self.everything:
-            node = neuron(self.rng, self.kind(shape), self.dyadic, False)
-            return Layer(node.kind, {**node.options, **self.rng.choice(CI_RESETS)})
-        return neuron(self.rng, self.kind(shape), self.dyadic, True)
+        return neuron(self.rng, self.rng.choice(kinds), self.dyadic, everything=True)
 
     def linear(self, out: int | None = None) -> Layer:
         out = out or self.rng.choice([1, 2, 3, 5, 8, 16, 17, 33, 63, 64, 65, 100])
@@ -184,7 +180,7 @@ def _draw(rng: Rng, seed: int, everything: bool, more: tuple[str, ...]) -> Case:
         input=kind,
         layout=layout if kind in ("dense", "binary") else "contiguous",
         rate=pick([0.02, 0.1, 0.3, 0.6, 0.9]),
-        dtype="float64" if foreign or rng.random() < 0.15 else "float32",
+        dtype="float64" if foreign or (everything and rng.random() < 0.15) else "float32",
         dyadic=dyadic,
         backend=pick(["auto"] * 6 + ["numba", "eager"]),
         step_mode=step_mode,

@@ -52,7 +52,11 @@ class Reference:
         """Output ``[T, B, ...]`` for input ``[T, B, ...]``."""
         if self.case.step_mode == "m":
             return self._chain(self.case.layers, "", x_seq)
-        steps = [self._chain(self.case.layers, "", x.unsqueeze(0)) for x in x_seq]
+        steps = []
+        for x in x_seq:
+            if self.case.variant == "frozen":
+                self.reset()  # as each call of a frozen network does
+            steps.append(self._chain(self.case.layers, "", x.unsqueeze(0)))
         return torch.cat(steps)
 
     def reset(self) -> None:
@@ -100,14 +104,29 @@ class Reference:
         largest = max(1.0, float(x_seq.detach().abs().max())) if x_seq.numel() else 1.0
 
         def note(grad: Tensor) -> None:
-            sizes = grad.detach().abs().movedim(channels, 0).flatten(1)
-            units = largest * float(sizes.sum(1).max()) * (4 + sizes.shape[1] ** 0.5 / 2)
-            for key in (f"gradient {name}.weight", f"gradient {name}.bias"):
-                self.terms[key] = self.terms.get(key, 0.0) + units
+            sizes = grad.abs().movedim(channels, 0).flatten(1)
+            for key in (f"{name}.weight", f"{name}.bias"):
+                self._note_terms(key, largest * float(sizes.sum(1).max()), sizes.shape[1])
 
         if y_seq.requires_grad and y_seq.numel():
             y_seq.register_hook(note)  # type: ignore[no-untyped-call]
         return y_seq
+
+    def _spread(self, name: str, number: Tensor, x_seq: Tensor) -> Tensor:
+        """A number of a neuron, once for each element of a step, so that its terms are seen."""
+        spread = number.expand(x_seq.shape[1:])
+        if number.requires_grad:
+
+            def note(grad: Tensor) -> None:
+                self._note_terms(name, float(grad.abs().sum()), x_seq.numel())
+
+            spread.register_hook(note)  # type: ignore[no-untyped-call]
+        return spread
+
+    def _note_terms(self, parameter: str, size: float, terms: int) -> None:
+        """A sum of so many terms one by one is wrong by so many units, if all goes as usual."""
+        key = f"gradient {parameter}"
+        self.terms[key] = self.terms.get(key, 0.0) + size * (4 + terms**0.5 / 2)
 
     def _stateless(self, kind: str, name: str, o: dict[str, Any]) -> Stateless:
         weight: Any = self.numbers.get(f"{name}.weight")
@@ -136,11 +155,14 @@ class Reference:
             for key, now in (("mean", mean), ("var", var * values / (values - 1))):
                 old = self.numbers[f"{name}.running_{key}"]
                 self.numbers[f"{name}.running_{key}"] = 0.9 * old + 0.1 * now.detach()
+        weight, bias = self.numbers[f"{name}.weight"], self.numbers[f"{name}.bias"]
+        if self.case.training and x_seq.dtype == torch.float32 and x_seq.ndim == 5:
+            # For the rounding of torch's own sums, one by one where channels are last.
+            x = x_seq.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            y = F.batch_norm(x, None, None, weight, bias, training=True)
+            return y.contiguous().view(x_seq.shape)
         y = (x_seq - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt()
-        weight, bias = self.numbers.get(f"{name}.weight"), self.numbers.get(f"{name}.bias")
-        if weight is not None and bias is not None:
-            y = y * weight.view(shape) + bias.view(shape)
-        return y
+        return y * weight.view(shape) + bias.view(shape)
 
     def _own(self, name: str) -> dict[str, Tensor]:
         """The numbers of one module."""
@@ -151,6 +173,11 @@ class Reference:
     def _neuron(self, layer: Layer, name: str, x_seq: Tensor) -> Tensor:
         options = dict(layer.options)
         own = self._own(name)
+        if layer.kind in equations.STEPS:
+            own = {
+                key: value if value.ndim else self._spread(f"{name}.{key}", value, x_seq)
+                for key, value in own.items()
+            }
         function, shape, *learned = options.pop("surrogate_function", ("Sigmoid", {"alpha": 4.0}))
         prefix = "surrogate_function."
         shapes = {k.removeprefix(prefix): v for k, v in own.items() if k.startswith(prefix)}
