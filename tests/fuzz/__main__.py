@@ -16,7 +16,7 @@ from tests.fuzz.comparison import Verdict, check
 from tests.fuzz.networks import draw
 from tests.fuzz.shrinking import shrink
 
-MORE = ("checkpoint", "gradient penalty")
+MORE = ("checkpoint", "gradient penalty", "inference first")
 
 
 def main() -> int:

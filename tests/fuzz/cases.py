@@ -119,6 +119,8 @@ def _after(layer: Layer, shape: Shape) -> Shape:
     kind, options = layer.kind, layer.options
     if kind == "Linear":
         return (*shape[:-1], options["out_features"])
+    if kind == "AdaptiveAvgPool2d" and len(shape) == 3:
+        return (shape[0], *options["output_size"])
     if kind == "Flatten":
         return (prod(shape),)
     if kind.startswith(("Conv", "MaxPool", "AvgPool", "BatchNorm2d", "Dropout2d")):
@@ -129,7 +131,7 @@ def _after(layer: Layer, shape: Shape) -> Shape:
         channels = options.get("out_channels", shape[0])
         if shape[0] % options.get("groups", 1):
             raise UnfitError(f"{options['groups']} groups on {shape}")
-        return (channels, *(_window(n, options) for n in shape[1:]))
+        return (channels, *(_window(n, axis, options) for axis, n in enumerate(shape[1:])))
     if kind == "BatchNorm1d" and len(shape) > 2:
         raise UnfitError(f"{kind} on {shape}")
     if kind == "Residual":
@@ -142,11 +144,14 @@ def _after(layer: Layer, shape: Shape) -> Shape:
     return shape
 
 
-def _window(n: int, options: dict[str, Any]) -> int:
-    kernel: int = options["kernel_size"]
-    padding: int = options.get("padding", 0)
-    stride: int = options.get("stride", 1)
-    size: int = (n + 2 * padding - options.get("dilation", 1) * (kernel - 1) - 1) // stride + 1
+def _window(n: int, axis: int, options: dict[str, Any]) -> int:
+    def value(name: str, default: int) -> int:
+        given = options.get(name, default)
+        found: int = given[axis] if isinstance(given, tuple) else given
+        return found
+
+    reach = value("dilation", 1) * (value("kernel_size", 1) - 1) + 1
+    size = (n + 2 * value("padding", 0) - reach) // value("stride", 1) + 1
     if size < 1:
         raise UnfitError(f"nothing is left of {n}")
     return size

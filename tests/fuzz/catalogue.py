@@ -12,12 +12,16 @@ Options = dict[str, Any]
 
 FOREIGN = (
     "DSRIFNode", "DSRLIFNode", "ILCIFNode", "ILCLIFNode", "ILCCUBALIFNode", "MPBNLIFNode",
-    "NoisyCUBALIFNode", "NoisyILCCUBALIFNode",
+    "NoisyCUBALIFNode", "NoisyILCCUBALIFNode", "FewSpikeNode", "HGNode",
+    "OutlierAwareThresholdNode", "STBIFNode",
 )  # fmt: skip
 """Without an equation in `equations`: held to their own single steps."""
 MULTI_STEP_ONLY = {*FOREIGN, *SEQUENCES} - {"MPBNLIFNode"}
 ONE_CALL = {*SEQUENCES} - {"GatedLIFNode"}
 """Whose calls have nothing to do with each other."""
+THREE_STEPS = {"FewSpikeNode", "HGNode", "OutlierAwareThresholdNode"}
+"""Whose tables, in `modules`, have so many."""
+DECODES = ("max-mem", "max-abs-mem", "mean-mem", "last_mem")
 FLAT_ONLY = {name for name in FOREIGN if name.startswith(("ILC", "Noisy"))}
 
 
@@ -102,6 +106,7 @@ def neuron(rng: Rng, kind: str, dyadic: bool, everything: bool) -> Layer:
         },
         "ActivationAwareIFNode": lambda: {
             "per_channel": rng.random() < 0.5, "v_offset": pick([0.0, 0.25]), **common, **reset,
+            "v_threshold": pick([0.5, 1.0]),
         },
         "SLTTLIFNode": lambda: {**leak, **common, **reset},
         "GatedLIFNode": lambda: {
@@ -123,6 +128,12 @@ def neuron(rng: Rng, kind: str, dyadic: bool, everything: bool) -> Layer:
         "MPBNLIFNode": dict,
         "NoisyCUBALIFNode": dict,
         "NoisyILCCUBALIFNode": dict,
+        "FewSpikeNode": dict,
+        "HGNode": dict,
+        "OutlierAwareThresholdNode": dict,
+        "STBIFNode": dict,
+        "NonSpikingIFNode": lambda: {"decode": pick(DECODES)},
+        "NonSpikingLIFNode": lambda: {"tau": tau, "decode": pick(DECODES)},
     }  # fmt: skip
     arguments: Options = own[kind]()
     return Layer(kind, arguments)

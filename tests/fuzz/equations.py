@@ -273,11 +273,35 @@ def _sliding(o: Any, x_seq: Tensor, state: Any) -> Any:
     return torch.stack(spikes), {}
 
 
+def _decoded(tau_of: Callable[[Any], float] | None = None) -> Any:
+    """Potentials without spikes, and what is made of all of them."""
+
+    def sequence(o: Any, x_seq: Tensor, state: Any) -> Any:
+        v, found = torch.zeros_like(x_seq[0]), []
+        for x in x_seq:
+            v = v + x if tau_of is None else v + (x - v) / tau_of(o)
+            found.append(v)
+        v_seq = torch.stack(found)
+        if o.decode == "mean-mem":
+            return v_seq.mean(0), {}
+        if o.decode == "last_mem":
+            return v_seq[-1], {}
+        if o.decode == "max-mem":
+            return v_seq.max(0).values, {}
+        high, low = v_seq.max(0).values, v_seq.min(0).values
+        o.notes.append((high.abs() - low.abs()).detach())
+        return torch.where(high.abs() > low.abs(), high, low), {}
+
+    return sequence
+
+
 SEQUENCES: dict[str, Any] = {
     "GatedLIFNode": _gated,
     "PSN": _parallel,
     "MaskedPSN": _masked,
     "SlidingPSN": _sliding,
+    "NonSpikingIFNode": _decoded(),
+    "NonSpikingLIFNode": _decoded(lambda o: o.tau),
 }
 """Neurons that take a whole sequence at once."""
 

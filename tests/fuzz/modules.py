@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from tests.fuzz.cases import Case, Layer, Shape, flat, shape_after
+from tests.fuzz.cases import Case, Layer, Shape, shape_after
 from torch import Tensor, nn
 
 from bitspike import functional, layer, neuron, surrogate
@@ -118,7 +118,9 @@ def _sizes(kind: str, shape: Shape, T: int, options: dict[str, Any]) -> dict[str
     if kind == "HGNode":
         return {"tables": [TABLE, LARGE], "gate_thresholds": [1.0]}
     if kind == "OutlierAwareThresholdNode":
-        return {"table": TABLE, "outlier_table": LARGE}
+        return {"table": TABLE, "outlier_table": LARGE, "split_threshold": 1.0}
+    if kind == "STBIFNode":
+        return {"q_threshold": 0.5, "level": 8}
     if kind == "LIAFNode":
         return {"act": getattr(torch, options["act"])}
     if kind == "ActivationAwareIFNode":
@@ -177,8 +179,3 @@ def memories(net: nn.Module) -> dict[str, Any]:
         if isinstance(module, MemoryModule)
         for memory, value in module.named_memories()
     }
-
-
-def kinds(case: Case) -> set[str]:
-    """The kinds of modules in a case."""
-    return {one.kind for one in flat(case.layers)}

@@ -13,6 +13,7 @@ from tests.fuzz.catalogue import (
     MULTI_STEP_ONLY,
     NEURONS,
     ONE_CALL,
+    THREE_STEPS,
     Options,
     Rng,
     neuron,
@@ -63,10 +64,15 @@ class _Draw:
             if rng.random() < 0.2:
                 options["groups"] = pick([g for g in (1, 2, 3, shape[0]) if shape[0] % g == 0])
                 options["out_channels"] = options["groups"] * pick([1, 2, 3])
+            if len(shape) == 3 and rng.random() < 0.15:
+                options["kernel_size"] = pick([(1, 3), (3, 1), (2, 5)])
+                options["stride"], options["padding"] = pick([(1, 2), (2, 1), (1, 1)]), (1, 2)
         options["bias"] = rng.random() < 0.5
         return Layer(f"Conv{len(shape) - 1}d", options)
 
     def pool(self, shape: Shape) -> Layer:
+        if len(shape) == 3 and not self.dyadic and self.rng.random() < 0.1:
+            return Layer("AdaptiveAvgPool2d", {"output_size": self.rng.choice([(1, 1), (2, 3)])})
         kind = self.rng.choice(["MaxPool", "AvgPool"])
         kernel = 2 if self.dyadic and kind == "AvgPool" else self.rng.choice([2, 2, 3])
         options: Options = {"kernel_size": kernel}
@@ -121,13 +127,13 @@ class _Draw:
             found += [Layer("Flatten"), self.linear(rng.choice([1, 3, 10]))]
             if rng.random() < 0.8:
                 found.append(self.neuron((1,)))
+        if self.rare and self.step_mode == "m" and not self.dyadic and rng.random() < 0.15:
+            kind = rng.choice(["NonSpikingIFNode", "NonSpikingLIFNode"])
+            found.append(neuron(rng, kind, dyadic=False, everything=True))
         return tuple(found)
 
 
-VARIANTS = (
-    "plain", "plain", "plain", "fused", "fused", "save_memory", "chunks", "frozen",
-    "inference first",
-)  # fmt: skip
+VARIANTS = ("plain", "plain", "plain", "fused", "fused", "save_memory", "chunks", "frozen")
 LOSSES = ("rate", "sum", "last", "all", "square", "states")
 
 
@@ -161,6 +167,8 @@ def _draw(rng: Rng, seed: int, everything: bool, more: tuple[str, ...]) -> Case:
     calls = pick([1, 1, 1, 2, 3]) if not kinds & ONE_CALL else 1
     foreign = bool(kinds & {*FOREIGN})
     variant = pick((*VARIANTS, *more * 2))
+    if step_mode == "s" and variant in ("save_memory", "chunks"):  # which need sequences
+        variant = "plain"
     x_grad = kind in ("dense", "binary") and rng.random() < 0.5
     if variant == "gradient penalty":
         kind, x_grad, dyadic = "dense", True, False
@@ -170,12 +178,16 @@ def _draw(rng: Rng, seed: int, everything: bool, more: tuple[str, ...]) -> Case:
     recording = _recording(layers, rng) if rng.random() < 0.15 else None
     if recording is not None:
         layers, losses = recording, (*losses, "v_seq")
+    steps = pick([1, 2, 3, 4, 5, 8, 8, 17] if dyadic else [1, 2, 3, 4, 5, 8, 17, 33, 65])
+    without_gradient = tuple(k for k in range(len(layers)) if rng.random() < 0.08)
+    if "STBIFNode" in kinds:  # for inference
+        x_grad, without_gradient = False, tuple(range(len(layers)))
     has_norm = any(kind.startswith("BatchNorm") for kind in kinds)
     return Case(
         seed=seed,
         layers=layers,
         features=features,
-        T=pick([1, 2, 3, 4, 5, 8, 8, 17] if dyadic else [1, 2, 3, 4, 5, 8, 17, 33, 65]),
+        T=3 if kinds & THREE_STEPS else steps,
         B=pick([2, 3, 4, 7] if has_norm else [1, 2, 3, 4, 7, 17]),
         input=kind,
         layout=layout if kind in ("dense", "binary") else "contiguous",
@@ -192,7 +204,7 @@ def _draw(rng: Rng, seed: int, everything: bool, more: tuple[str, ...]) -> Case:
         loss=losses,
         x_grad=x_grad,
         start=not foreign and variant != "frozen" and rng.random() < 0.1,
-        without_gradient=tuple(k for k in range(len(layers)) if rng.random() < 0.08),
+        without_gradient=without_gradient,
     )
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from tests.fuzz import equations
 from tests.fuzz.cases import Case, Layer
 from tests.fuzz.surrogates import Fire
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from bitspike import kernels
@@ -41,7 +41,7 @@ class Reference:
 
     case: Case
     numbers: dict[str, Tensor]
-    foreign: dict[str, MemoryModule]
+    foreign: dict[str, nn.Module]
     masks: dict[str, Tensor] = field(default_factory=dict)
     states: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     v_seqs: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Reference:
     def reset(self) -> None:
         self.states.clear()
         self.v_seqs.clear()
-        for module in self.foreign.values():
+        for module in self._with_memory():
             module.reset()
 
     def detach(self) -> None:
@@ -70,8 +70,11 @@ class Reference:
             state.update({name: value.detach() for name, value in state.items()})
         for v_seq in self.v_seqs.values():
             v_seq[:] = [v.detach() for v in v_seq]
-        for module in self.foreign.values():
+        for module in self._with_memory():
             module.detach()
+
+    def _with_memory(self) -> list[MemoryModule]:
+        return [m for m in self.foreign.values() if isinstance(m, MemoryModule)]
 
     def _chain(self, layers: Sequence[Layer], prefix: str, x_seq: Tensor) -> Tensor:
         for k, layer in enumerate(layers):
@@ -141,6 +144,7 @@ class Reference:
             "MaxPool2d": lambda x: F.max_pool2d(x, *window),
             "AvgPool1d": lambda x: F.avg_pool1d(x, *window),
             "AvgPool2d": lambda x: F.avg_pool2d(x, *window),
+            "AdaptiveAvgPool2d": lambda x: F.adaptive_avg_pool2d(x, o["output_size"]),
             "Flatten": lambda x: x.flatten(1),
         }
         return found[kind]

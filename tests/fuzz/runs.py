@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from tests.fuzz import inputs, modules
 from tests.fuzz.cases import Case
+from tests.fuzz.catalogue import FOREIGN
 from tests.fuzz.reference import Reference
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from bitspike import base, functional, kernels
+from bitspike import functional, kernels
 
 Found = dict[str, Tensor]
 """What comes out: outputs, states, gradients and statistics by their names."""
@@ -135,7 +136,7 @@ def _reference(
     foreign = {
         name: copy.deepcopy(module).to(dtype)
         for name, module in net.named_modules()
-        if isinstance(module, base.MemoryModule) and type(module).__name__ in modules.kinds(case)
+        if type(module).__name__ in FOREIGN
     }
     reference = Reference(case, numbers, foreign)
     leaves = []

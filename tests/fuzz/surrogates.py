@@ -12,6 +12,11 @@ def _inside(x: Tensor, width: float) -> Tensor:
     return (x.abs() < width).to(x)
 
 
+def _either(x: Tensor, where: Tensor, one: float, other: float) -> Tensor:
+    """One number or the other, in the precision of ``x``."""
+    return torch.where(where, torch.full_like(x, one), torch.full_like(x, other))
+
+
 def _squarewave(x: Tensor, n: int, T_period: float) -> Tensor:
     turns = [torch.cos((2 * i - 1) * 2 * math.pi * x / T_period) for i in range(1, n)]
     return 4 / T_period * sum(turns, torch.zeros_like(x))
@@ -30,15 +35,17 @@ DERIVATIVES: dict[str, Callable[..., Any]] = {
     "PiecewiseQuadratic": lambda x, alpha: (alpha - alpha**2 * x.abs()).clamp(min=0),
     "PiecewiseExp": lambda x, alpha: alpha / 2 * torch.exp(-alpha * x.abs()),
     "NonzeroSignLogAbs": lambda x, alpha: 1 / (1 / alpha + x.abs()),
-    "PiecewiseLeakyReLU": lambda x, w, c: torch.where(x.abs() < w, 1 / (2 * w), c * 1.0).to(x),
+    "PiecewiseLeakyReLU": lambda x, w, c: _either(x, x.abs() < w, 1 / (2 * w), c),
     "SquarewaveFourierSeries": _squarewave,
     "S2NN": lambda x, alpha, beta: torch.where(
         x < 0, _sigmoid(x, alpha), beta / (x.clamp(min=0) + 1)
     ),
     "QPseudoSpike": lambda x, alpha: (1 + 2 * x.abs() / (alpha - 1)) ** -alpha,
-    "LeakyKReLU": lambda x, leak, k: torch.where(x >= 0, k * 1.0, leak * 1.0).to(x),
+    "LeakyKReLU": lambda x, leak, k: _either(x, x >= 0, k, leak),
     "FakeNumericalGradient": lambda x, alpha: (1 / x.abs()).clamp(max=alpha),
-    "LogTailedReLU": lambda x, alpha: torch.where(x <= 0, alpha * 1.0, 1 / x.clamp(min=1)).to(x),
+    "LogTailedReLU": lambda x, alpha: torch.where(
+        x <= 0, torch.full_like(x, alpha), 1 / x.clamp(min=1)
+    ),
     "Rect": lambda x, alpha: alpha * _inside(x, 0.5 / alpha),
     "DeterministicPass": lambda x: torch.ones_like(x),
     "MultiLevelSpikeCount": lambda x, max_spike_count: ((x >= 0) & (x <= max_spike_count)).to(x),
