@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from tests.fuzz.cases import Case
-from tests.fuzz.reference import Reference
-from tests.fuzz.runs import Found, rounds
+from tests.fuzz.runs import Answer, Found, rounds
 from torch import Tensor
 
 from bitspike import base, kernels
 
-SAME_FLOAT = {"float32": 2.0**-24, "float64": 2.0**-53}
+UNITS = {"float32": 2.0**-24, "float64": 2.0**-53}
 MARGIN, TOLERANCE = 16.0, 64.0
 """By how much the library's rounding may exceed that of the reference in single precision: in what
 is compared with a threshold, and in results."""
@@ -71,72 +70,70 @@ def _verdict_on(error: Exception, case: Case) -> Verdict:
     return Verdict("refused" if refused else "failed", f"{what} at {where}", details)
 
 
-def _compare(
-    case: Case, got: Found, want: Found, single: Found, fine: Reference, coarse: Reference
-) -> Verdict:
-    different = list(_differences(case, got, want, single, fine.terms))
+def _compare(case: Case, got: Found, exact: Answer, rounded: list[Answer]) -> Verdict:
+    different = list(_differences(case, got, exact, rounded))
     if not different:
         return Verdict("passed")
     details = "\n".join(different)
-    numbers = [*want.values(), *single.values()]
-    if not all(bool(v.isfinite().all()) for v in numbers):
+    numbers = [value for answer in (exact, *rounded) for value in answer.found.values()]
+    if not all(bool(value.isfinite().all()) for value in numbers):
         return Verdict("unclear", "numbers that are not finite", details)
-    if _may_turn_over(case, fine.notes, coarse.notes):
+    if _may_turn_over(case, exact, rounded):
         return Verdict("unclear", different[0], details)
     return Verdict("failed", different[0], details)
 
 
-def _differences(
-    case: Case, got: Found, want: Found, single: Found, terms: dict[str, float]
-) -> Iterator[str]:
+def _differences(case: Case, got: Found, exact: Answer, rounded: list[Answer]) -> Iterator[str]:
     dtype = getattr(torch, case.dtype)
-    unit = SAME_FLOAT[case.dtype]
-    finer = unit / SAME_FLOAT["float32"]  # the reference in single precision rounds more
-    for name, wanted in want.items():
-        if case.variant == "frozen" and not name.startswith(("y", "x")):
+    unit = UNITS[case.dtype]
+    for name, wanted in exact.found.items():
+        if wanted.numel() == 0 or (case.variant == "frozen" and not name.startswith(("y", "x"))):
             continue
-        if name not in got:
-            if wanted.abs().max() > TOLERANCE * (wanted - single[name]).abs().max() + unit:
+        largest = float(wanted.abs().max())
+        allowed = TOLERANCE * _rounding(case, wanted, [one.found[name] for one in rounded])
+        allowed += FLOOR * unit * largest + unit * exact.terms.get(name, 0.0)
+        found = got.get(name)
+        if found is None:
+            if largest > allowed + unit:
                 yield f"{name}: there is none"
-            continue
-        found = got[name]
-        if found.shape != wanted.shape or found.dtype != dtype:
+        elif found.shape != wanted.shape or found.dtype != dtype:
             yield (
                 f"{name}: {found.dtype} of shape {tuple(found.shape)}, but it must be {dtype} of "
                 f"shape {tuple(wanted.shape)}"
             )
-            continue
-        if wanted.numel() == 0:
-            continue
-        largest = float(wanted.abs().max())
-        rounding = float((wanted - single[name].double()).abs().max()) * finer
-        allowed = TOLERANCE * rounding + FLOOR * unit * largest
-        allowed += unit * terms.get(name, 0.0)
-        difference = (found.double() - wanted).abs()
-        if not float(difference.max()) <= allowed:
-            share = float((difference > allowed).double().mean())
-            yield (
-                f"{name}: off by {float(difference.max()):.3g} where {allowed:.2g} is allowed and "
-                f"the largest is {largest:.3g}; {share:.0%} of shape {tuple(found.shape)} are wrong"
-            )
-    for name in got.keys() - want.keys():
+        else:
+            difference = (found.double() - wanted).abs()
+            if not float(difference.max()) <= allowed:
+                share = float((difference > allowed).double().mean())
+                yield (
+                    f"{name}: off by {float(difference.max()):.3g} where {allowed:.2g} is allowed "
+                    f"and the largest is {largest:.3g}; {share:.0%} of shape "
+                    f"{tuple(found.shape)} are wrong"
+                )
+    for name in got.keys() - exact.found.keys():
         if bool(got[name].abs().max() > 0):
             yield f"{name}: only the library has it"
 
 
-def _may_turn_over(case: Case, fine: list[Tensor], coarse: list[Tensor]) -> bool:
+def _rounding(case: Case, exact: Tensor, rounded: list[Tensor]) -> float:
+    """How much a value depends on rounding, in the precision of the case."""
+    found = max(float((exact - one.double()).abs().max()) for one in rounded)
+    return found * UNITS[case.dtype] / UNITS["float32"]
+
+
+def _may_turn_over(case: Case, exact: Answer, rounded: list[Answer]) -> bool:
     """Whether the reference came so close to a jump that rounding decides on which side it is."""
-    if len(fine) != len(coarse):
+    if any(len(one.notes) != len(exact.notes) for one in rounded):
         return True
-    finer = SAME_FLOAT[case.dtype] / SAME_FLOAT["float32"]
-    for one, other in zip(fine, coarse, strict=True):
-        if one.numel() == 0:
+    for distance, *others in zip(exact.notes, *(one.notes for one in rounded), strict=True):
+        if distance.numel() == 0:
             continue
-        rounding = float((one - other.double()).abs().max()) * finer
+        rounding = _rounding(case, distance, others)
         if rounding == 0.0:
             continue  # exact
-        near = one.abs() <= MARGIN * rounding + 4 * SAME_FLOAT[case.dtype] * one.abs().max()
-        exactly = (one == 0) & (other == 0)
+        largest = float(distance.abs().max())
+        near = distance.abs() <= MARGIN * rounding + 4 * UNITS[case.dtype] * largest
+        exactly = (distance == 0) & (others[0] == 0)
         if bool((near & ~exactly).any()):
             return True
     return False

@@ -160,10 +160,13 @@ class Reference:
                 old = self.numbers[f"{name}.running_{key}"]
                 self.numbers[f"{name}.running_{key}"] = 0.9 * old + 0.1 * now.detach()
         weight, bias = self.numbers[f"{name}.weight"], self.numbers[f"{name}.bias"]
-        if self.case.training and x_seq.dtype == torch.float32 and x_seq.ndim == 5:
-            # For the rounding of torch's own sums, one by one where channels are last.
-            x = x_seq.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-            y = F.batch_norm(x, None, None, weight, bias, training=True)
+        if x_seq.dtype == torch.float32:
+            # For the rounding of torch's own formula, and of its sums where channels are last.
+            x = x_seq.flatten(0, 1)
+            last = torch.channels_last if x.ndim == 4 else torch.contiguous_format
+            x = x.contiguous(memory_format=last)
+            training = self.case.training
+            y = F.batch_norm(x, mean.detach(), var.detach(), weight, bias, training, momentum=0.0)
             return y.contiguous().view(x_seq.shape)
         y = (x_seq - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt()
         return y * weight.view(shape) + bias.view(shape)

@@ -19,9 +19,21 @@ Found = dict[str, Tensor]
 """What comes out: outputs, states, gradients and statistics by their names."""
 
 
-def rounds(case: Case) -> Iterator[tuple[Found, Found, Found, Reference, Reference]]:
-    """For each round: what the library finds, the reference in double and in single precision, and
-    both references."""
+@dataclass(frozen=True)
+class Answer:
+    """What the reference finds, and its notes, see `Reference`."""
+
+    found: Found
+    notes: list[Tensor]
+    terms: dict[str, float]
+
+
+def rounds(case: Case) -> Iterator[tuple[Found, Answer, list[Answer]]]:
+    """What the library finds in each round, the reference in double precision, and in single.
+
+    The last ones show what rounding does. There are two of them, the second one with weights that
+    are wrong in the last bit; for dyadic numbers, which are not rounded, there is the first only.
+    """
     net = modules.build(case)
     torch.manual_seed(case.seed)
     xs = [inputs.make(case, call) for call in range(case.calls)]
@@ -34,10 +46,22 @@ def rounds(case: Case) -> Iterator[tuple[Found, Found, Found, Reference, Referen
         before = copy.deepcopy(net)
         masks: list[dict[str, Tensor]] = []
         got = _library(case, net, xs, starts, masks)
-        double, fine = _reference(case, before, xs, starts, masks, torch.float64)
-        single, coarse = _reference(case, before, xs, starts, masks, torch.float32)
-        yield got, double, single, fine, coarse
+        exact = _reference(case, before, xs, starts, masks, torch.float64)
+        rounded = [_reference(case, before, xs, starts, masks, torch.float32)]
+        if not case.dyadic:
+            _nudge(before)
+            rounded.append(_reference(case, before, xs, starts, masks, torch.float32))
+        yield got, exact, rounded
         functional.reset_net(net)
+
+
+@torch.no_grad()
+def _nudge(net: nn.Module) -> None:
+    """Weights that are a little larger or smaller, by the last bit of single precision."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in net.parameters():
+        sign = 2 * torch.randint(2, parameter.shape, generator=generator) - 1
+        parameter.mul_(1 + sign.to(parameter.dtype) * 2.0**-23)
 
 
 def _starts(case: Case, net: nn.Module, xs: list[Tensor]) -> dict[str, Tensor]:
@@ -126,7 +150,7 @@ def _reference(
     starts: dict[str, Tensor],
     masks: list[dict[str, Tensor]],
     dtype: torch.dtype,
-) -> tuple[Found, Reference]:
+) -> Answer:
     numbers = {
         name: value.detach().to(dtype).clone().requires_grad_(value.requires_grad)
         for name, value in net.named_parameters()
@@ -181,7 +205,7 @@ def _reference(
     found = session.run(wanted, reference.detach, reference.reset)
     found |= {f"x {k} afterwards": inputs.dense(x).to(dtype) for k, x in enumerate(xs)}
     found |= {f"buffer {n}": v for n, v in reference.numbers.items() if "running" in n}
-    return found, reference
+    return Answer(found, reference.notes, reference.terms)
 
 
 @dataclass
