@@ -16,8 +16,10 @@ class UnfitError(ValueError):
 class Layer:
     """A module by its class name and arguments; sizes of the input are filled in by `modules`.
 
-    Two kinds are no class of the library. ``Residual`` has the layers ``body`` and ``shortcut`` and
-    is the sum of both; ``Repeat`` calls ``body`` ``times`` times, with the same weights and states.
+    Some kinds are no class of the library. ``Residual`` has the layers ``body`` and ``shortcut``
+    and is the sum of both; ``Repeat`` calls ``body`` ``times`` times, with the same weights and
+    states. ``Slice`` takes every ``step``-th channel from ``start`` on, ``Double`` has all channels
+    twice, ``Transpose`` exchanges the last two axes.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Case:
             ``v_seq``.
         x_grad: whether the input wants a gradient.
         start: whether neurons start from given potentials that want a gradient.
+        strict: whether torch's deterministic mode is on.
         without_gradient: numbers of the layers whose parameters want none.
     """
 
@@ -81,6 +84,7 @@ class Case:
     loss: tuple[str, ...] = ("all",)
     x_grad: bool = False
     start: bool = False
+    strict: bool = False
     without_gradient: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
@@ -121,6 +125,14 @@ def _after(layer: Layer, shape: Shape) -> Shape:
         return (*shape[:-1], options["out_features"])
     if kind == "AdaptiveAvgPool2d" and len(shape) == 3:
         return (shape[0], *options["output_size"])
+    if kind == "Slice" and shape[0] > options["start"]:
+        return (len(range(options["start"], shape[0], options["step"])), *shape[1:])
+    if kind == "Double":
+        return (2 * shape[0], *shape[1:])
+    if kind == "Transpose" and len(shape) > 1:
+        return (*shape[:-2], shape[-1], shape[-2])
+    if kind in ("AdaptiveAvgPool2d", "Slice", "Transpose"):
+        raise UnfitError(f"{kind} on {shape}")
     if kind == "Flatten":
         return (prod(shape),)
     if kind.startswith(("Conv", "MaxPool", "AvgPool", "BatchNorm2d", "Dropout2d")):

@@ -1,7 +1,7 @@
 """The network of a case, made of the library's modules."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from tests.fuzz.cases import Case, Layer, Shape, shape_after
 from torch import Tensor, nn
 
 from bitspike import functional, layer, neuron, surrogate
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, StepModule
 
 TABLE = neuron.FewSpikeTable([1.0, 0.5, 0.25], [1.0, 0.5, 0.25], [1.0, 0.5, 0.25])
 LARGE = neuron.FewSpikeTable([2.0, 1.0, 0.5], [2.0, 1.0, 0.5], [2.0, 1.0, 0.5])
@@ -38,6 +38,35 @@ class Repeat(nn.Module):
         for _ in range(self.times):
             x = self.body(x)
         return x
+
+
+class View(StepModule, nn.Module):
+    """What `Layer` says of ``Slice``, ``Double`` and ``Transpose``."""
+
+    def __init__(self, view: Callable[[Tensor, int], Tensor]) -> None:
+        super().__init__()
+        self.view = view
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.view(x, 1 if self.step_mode == "s" else 2)
+
+
+def view_of(one: Layer) -> Callable[[Tensor, int], Tensor] | None:
+    """The view of a tensor whose channels are that axis; None if the layer is something else."""
+
+    def sliced(x: Tensor, axis: int) -> Tensor:
+        channels = slice(one.options["start"], None, one.options["step"])
+        return x[:, channels] if axis == 1 else x[:, :, channels]
+
+    def transposed(x: Tensor, axis: int) -> Tensor:
+        return x.transpose(-1, -2)
+
+    found: dict[str, Callable[[Tensor, int], Tensor]] = {
+        "Slice": sliced,
+        "Double": lambda x, axis: torch.cat([x, x], axis),
+        "Transpose": transposed,
+    }
+    return found.get(one.kind)
 
 
 def build(case: Case) -> nn.Sequential:
@@ -71,6 +100,9 @@ def _make(one: Layer, shape: Shape, T: int) -> nn.Module:
         return Residual(*parts)
     if kind == "Repeat":
         return Repeat(nn.Sequential(*_modules(options["body"], shape, T)), options["times"])
+    view = view_of(one)
+    if view is not None:
+        return View(view)
     if "surrogate_function" in options:
         options["surrogate_function"] = _surrogate(*options["surrogate_function"])
     options |= _sizes(kind, shape, T, options)

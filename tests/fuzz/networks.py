@@ -93,6 +93,10 @@ class _Draw:
         found.append(self.neuron(shape_after(found, shape)))
         if spatial and rng.random() < 0.4:
             found.append(self.pool(shape))
+        if rng.random() < 0.15:
+            views = [Layer("Slice", {"start": rng.choice([0, 1]), "step": rng.choice([1, 2])})]
+            views += [Layer("Double"), Layer("Transpose")]
+            found.append(rng.choice(views))
         return found
 
     def residual(self, shape: Shape) -> Layer:
@@ -204,6 +208,7 @@ def _draw(rng: Rng, seed: int, everything: bool, more: tuple[str, ...]) -> Case:
         loss=losses,
         x_grad=x_grad,
         start=not foreign and variant != "frozen" and rng.random() < 0.1,
+        strict=rng.random() < 0.1,
         without_gradient=without_gradient,
     )
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from tests.fuzz import equations
 from tests.fuzz.cases import Case, Layer
+from tests.fuzz.modules import view_of
 from tests.fuzz.surrogates import Fire
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -90,6 +91,9 @@ class Reference:
             for _ in range(o["times"]):
                 x_seq = self._chain(o["body"], f"{name}.body.", x_seq)
             return x_seq
+        view = view_of(layer)
+        if view is not None:
+            return view(x_seq, 2)
         if kind.startswith("BatchNorm"):
             return self._weigh(name, x_seq, self._batch_norm(name, x_seq), 2)
         if kind.startswith("Dropout"):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,16 @@ def rounds(case: Case) -> Iterator[tuple[Found, Answer, list[Answer]]]:
         functional.reset_net(net)
 
 
+@contextmanager
+def _strictly(strict: bool) -> Iterator[None]:
+    """torch's deterministic mode."""
+    torch.use_deterministic_algorithms(strict)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 @torch.no_grad()
 def _nudge(net: nn.Module) -> None:
     """Weights that are a little larger or smaller, by the last bit of single precision."""
@@ -95,7 +106,7 @@ def _library(
 ) -> Found:
     leaves = [inputs.leaf(x, case) for x in xs]
     begin = {name: value.clone().requires_grad_() for name, value in starts.items()}
-    with kernels.use_backend(case.backend):
+    with kernels.use_backend(case.backend), _strictly(case.strict):
         if case.variant == "frozen":
             y = _whole(case, functional.freeze(net), xs[0])
             return {"y 0": inputs.dense(y), "x 0 afterwards": inputs.dense(xs[0])}

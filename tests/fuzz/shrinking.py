@@ -21,6 +21,7 @@ SIMPLEST: dict[str, tuple[Any, ...]] = {
     "training": (True, False),
     "dtype": ("float32",),
     "start": (False,),
+    "strict": (False,),
     "without_gradient": ((),),
     "x_grad": (False,),
 }
