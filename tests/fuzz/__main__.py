@@ -7,6 +7,7 @@ import argparse
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from tests.fuzz.networks import draw
 from tests.fuzz.shrinking import shrink
 
 MORE = ("checkpoint", "gradient penalty", "inference first")
+"""Variants that are drawn on request only."""
+GRACE = 300.0
+"""Seconds after which a worker that should have ended hangs."""
 
 
 def main() -> int:
@@ -25,15 +29,16 @@ def main() -> int:
     parser.add_argument("--first", type=int, help="the first seed; a random one by default")
     parser.add_argument("--seed", type=int, help="run this one and show what differs")
     parser.add_argument("--more", action="append", choices=MORE, default=[], help="kinds of checks")
+    parser.add_argument("--few", action="store_true", help="few neurons, as in the test suite")
     parser.add_argument("--no-shrink", action="store_true", help="report failing cases as drawn")
     parser.add_argument("--until", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     more = tuple(options.more)
     if options.seed is not None:
-        return _one(options.seed, more)
+        return _one(draw(options.seed, not options.few, more))
     first = secrets.randbelow(10**6) if options.first is None else options.first
     if options.until is not None:
-        _work(first, options.until, more, not options.no_shrink)
+        _work(first, options.until, not options.few, more, not options.no_shrink)
         return 0
     return _watch(first, time.time() + 60 * options.minutes, sys.argv[1:])
 
@@ -43,19 +48,20 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _one(seed: int, more: tuple[str, ...]) -> int:
-    case = draw(seed, more=more)
+def _one(case: Case) -> int:
     _say(repr(case))
     verdict = check(case)
     _say(f"{verdict.outcome}: {verdict.details or verdict.what}")
     return verdict.outcome == "failed"
 
 
-def _work(seed: int, until: float, more: tuple[str, ...], shrinking: bool) -> None:
+def _work(
+    seed: int, until: float, everything: bool, more: tuple[str, ...], shrinking: bool
+) -> None:
     """Runs one case after the other, and says for each what became of it."""
     while time.time() < until:
-        _say(f"SEED {seed}")
-        case = draw(seed, more=more)
+        case = draw(seed, everything, more)
+        _say(f"SEED {seed} {case!r}")
         verdict = check(case)
         _say(f"OUTCOME {verdict.outcome} {verdict.what}")
         if verdict.outcome == "failed":
@@ -86,34 +92,35 @@ def _watch(seed: int, until: float, arguments: list[str]) -> int:
     """Starts workers, a new one after a crash, and sums up."""
     outcomes: Counter[str] = Counter()
     failures: dict[int, str] = {}
-    told = time.time()
     while time.time() < until:
         command = [sys.executable, "-m", "tests.fuzz", *arguments]
         command += ["--first", str(seed), "--until", str(until)]
+        running = None
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
-            assert worker.stdout is not None
-            done = True
-            for line in worker.stdout:
+            hung = threading.Timer(until + GRACE - time.time(), worker.kill)
+            hung.start()
+            for line in worker.stdout or ():
                 word, _, rest = line.strip().partition(" ")
                 if word == "SEED":
-                    seed, done = int(rest), False
+                    number, _, running = rest.partition(" ")
+                    seed = int(number)
                 elif word == "OUTCOME":
                     outcome, _, what = rest.partition(" ")
                     outcomes[outcome] += 1
-                    done = True
+                    running = None
                     if outcome == "failed":
                         failures[seed] = what
                         _say(f"seed {seed} failed: {what}")
-                    if time.time() > told + 60:
-                        told = time.time()
-                        _say(f"... seed {seed}: {_counts(outcomes)}")
+                    elif outcomes.total() % 50 == 0:
+                        _say(f"... {_counts(outcomes)}")
                 else:
                     _say(line.rstrip())
-        if not done:
+            hung.cancel()
+        if running is not None:
             outcomes["failed"] += 1
             failures[seed] = f"the process ended with {worker.returncode}"
-            _say(f"seed {seed}: {failures[seed]}\n{draw(seed)!r}\n")
-        elif worker.returncode:
+            _say(f"seed {seed}: {failures[seed]}\n{running}\n")
+        elif worker.returncode and seed not in failures:  # nor while a failure was made smaller
             _say(f"the worker ended with {worker.returncode}")
             return 1
         seed += 1
@@ -121,7 +128,7 @@ def _watch(seed: int, until: float, arguments: list[str]) -> int:
     for failed, what in failures.items():
         _say(f"  seed {failed}: {what}")
     if failures:
-        _say("Run one again: python -m tests.fuzz --seed SEED")
+        _say("Run one again, with the same options: python -m tests.fuzz --seed SEED")
     return bool(failures)
 
 
