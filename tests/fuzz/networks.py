@@ -20,6 +20,9 @@ from tests.fuzz.catalogue import (
 )
 from tests.fuzz.inputs import LAYOUTS
 
+LARGEST = 4_000
+"""Values of one sample at one step."""
+
 
 class _Draw:
     """A network that grows layer by layer."""
@@ -99,6 +102,17 @@ class _Draw:
             found.append(rng.choice(views))
         return found
 
+    def fitting_block(self, shape: Shape) -> list[Layer]:
+        """A block whose windows fit into the shape, and that is not too large."""
+        for _ in range(20):
+            try:
+                found = self.block(shape)
+                if prod(shape_after(found, shape)) <= LARGEST:
+                    return found
+            except UnfitError:
+                continue
+        raise UnfitError(f"nothing was found that fits {shape}")
+
     def residual(self, shape: Shape) -> Layer:
         same = self.conv(shape, same=True) if len(shape) > 1 else self.linear(shape[0])
         body = [same, self.neuron(shape)]
@@ -113,18 +127,17 @@ class _Draw:
     def network(self, shape: Shape) -> tuple[Layer, ...]:
         rng = self.rng
         found: list[Layer] = []
-        if len(shape) > 1 and rng.random() < 0.15:
+        first = rng.random()
+        if first < 0.2:
+            found.append(self.neuron(shape))
+        elif first < 0.3 and not self.dyadic:
+            found.append(Layer("BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"))
+        elif first < 0.4 and len(shape) > 1:
+            found.append(self.pool(shape))
+        elif first < 0.5 and len(shape) > 1:
             found.append(Layer("Flatten"))
         for _ in range(rng.choice([1, 1, 2, 3])):
-            now = shape_after(found, shape)
-            for attempt in range(20):
-                try:
-                    more = self.block(now)
-                    if prod(shape_after([*found, *more], shape)) <= 4_000 or attempt == 19:
-                        break
-                except UnfitError:
-                    continue
-            found += more
+            found += self.fitting_block(shape_after(found, shape))
             if rng.random() < 0.3:
                 found.append(self.residual(shape_after(found, shape)))
         if len(shape_after(found, shape)) > 1 and rng.random() < 0.5:
@@ -214,7 +227,7 @@ def _draw(rng: Rng, seed: int, everything: bool, more: tuple[str, ...]) -> Case:
 
 
 def _linear_features(rng: Rng) -> Shape:
-    return (rng.choice([1, 2, 5, 7, 16, 31, 63, 64, 65, 127, 128, 130, 200]),)
+    return (rng.choice([1, 2, 5, 7, 16, 31, 63, 64, 65, 127, 128, 130, 200, 2200]),)
 
 
 def _sequence_features(rng: Rng) -> Shape:

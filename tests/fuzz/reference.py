@@ -111,7 +111,7 @@ class Reference:
         largest = max(1.0, float(x_seq.detach().abs().max())) if x_seq.numel() else 1.0
 
         def note(grad: Tensor) -> None:
-            sizes = grad.abs().movedim(channels, 0).flatten(1)
+            sizes = grad.detach().abs().movedim(channels, 0).flatten(1)
             for key in (f"{name}.weight", f"{name}.bias"):
                 self._note_terms(key, largest * float(sizes.sum(1).max()), sizes.shape[1])
 
@@ -125,7 +125,7 @@ class Reference:
         if number.requires_grad:
 
             def note(grad: Tensor) -> None:
-                self._note_terms(name, float(grad.abs().sum()), x_seq.numel())
+                self._note_terms(name, float(grad.detach().abs().sum()), x_seq.numel())
 
             spread.register_hook(note)  # type: ignore[no-untyped-call]
         return spread
