@@ -151,6 +151,8 @@ FEW_FORMS: dict[str, Options] = {
     "ParametricLIFNode": {"decay_input": False, "v_reset": 0.0, "detach_reset": False},
 }
 """One form of each: kernels are compiled for each form, not for each number."""
+READOUTS = ("NonSpikingIFNode", "NonSpikingLIFNode")
+"""At the end of a network only."""
 NEURONS = (
     "IFNode", "LIFNode", "SimpleIFNode", "SimpleLIFNode", "ParametricLIFNode", "QIFNode",
     "EIFNode", "LapicqueNode", "IzhikevichNode", "KLIFNode", "LIAFNode", "ComplementaryLIFNode",

@@ -13,6 +13,7 @@ from tests.fuzz.catalogue import (
     MULTI_STEP_ONLY,
     NEURONS,
     ONE_CALL,
+    READOUTS,
     THREE_STEPS,
     Options,
     Rng,
@@ -145,8 +146,7 @@ class _Draw:
             if rng.random() < 0.8:
                 found.append(self.neuron((1,)))
         if self.rare and self.step_mode == "m" and not self.dyadic and rng.random() < 0.15:
-            kind = rng.choice(["NonSpikingIFNode", "NonSpikingLIFNode"])
-            found.append(neuron(rng, kind, dyadic=False, everything=True))
+            found.append(neuron(rng, rng.choice(READOUTS), dyadic=False, everything=True))
         return tuple(found)
 
 

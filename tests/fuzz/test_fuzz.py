@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import torch
 from tests.fuzz.cases import Case, Layer
+from tests.fuzz.catalogue import NEURONS, READOUTS
 from tests.fuzz.comparison import check
 from tests.fuzz.networks import draw
 from tests.fuzz.shrinking import shrink
+from tests.fuzz.surrogates import DERIVATIVES
 
-from bitspike import dynamics, kernels, surrogate
+from bitspike import dynamics, kernels, neuron, surrogate
+from bitspike.base import StepModule
 
 pytestmark = pytest.mark.backend("auto")
 
@@ -54,6 +57,20 @@ LAYERS = (
     Layer("Linear", {"out_features": 2, "bias": False}),
 )  # fmt: skip
 SMALL = Case(0, LAYERS, (5,), T=4, B=3, backend="eager", rounds=2, x_grad=True)
+
+
+def test_every_neuron_and_surrogate_is_drawn() -> None:
+    neurons = {
+        name
+        for name in neuron.__all__
+        if isinstance(getattr(neuron, name), type)
+        and issubclass(getattr(neuron, name), StepModule)
+        and not name.endswith("BaseNode")
+    }
+    # Which return two tensors, run a function of the user's, or add noise to a read-out.
+    assert neurons - {*NEURONS, *READOUTS} == {"OTTTLIFNode", "FlexSN", "NoisyNonSpikingIFNode"}
+    ours = {*surrogate.__all__} & surrogate.registry.keys()
+    assert ours - DERIVATIVES.keys() == {"PoissonPass"}
 
 
 def test_a_case_prints_as_python() -> None:
