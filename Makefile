@@ -1,6 +1,7 @@
 # Every target creates .venv if it is missing; none reinstalls what is there.
 PYTHON ?= python3
 EPOCHS ?= 100
+MINUTES ?= 10
 ARGS   ?=
 
 BIN   := .venv/bin
@@ -9,10 +10,10 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 # The tests in which kernels get sizes and layouts of all kinds.
-BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding $(wildcard tests/fuzz)
+BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding tests/fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help install mnist playground fashion test bounds lint format pages lock smoke docs tensorboard \
+.PHONY: help install mnist playground fashion test fuzz bounds lint format pages lock smoke docs tensorboard \
 	bench clean
 
 help: ## show this list
@@ -38,6 +39,9 @@ bounds: export NUMBA_BOUNDSCHECK := 1
 bounds: export NUMBA_CACHE_DIR := $(CURDIR)/.numba-bounds
 bounds: $(READY) ## run the tests of kernels with every index checked, slowly (ARGS="any pytest option")
 	@$(BIN)/python -m pytest $(BOUNDS) $(ARGS)
+
+fuzz: $(READY) ## try random networks against float64 (MINUTES=10, ARGS="--seed 7" or others)
+	@$(BIN)/python -m tests.fuzz $(MINUTES) $(ARGS)
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .
