@@ -76,11 +76,12 @@ def scan(
     """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
-    x_seq, states = _dispatch.in_memory(x_seq), [_dispatch.in_memory(state) for state in states]
     T, held = x_seq.shape[0], held_step(x_seq)
-    chosen, recorded = choose_scan(step, x_seq if held is None else held, states, backend, key)
-    if held is not None:
-        x_seq = held if chosen == "numba" else held.expand(T, *held.shape[1:])
+    x_seq = _dispatch.in_memory(x_seq if held is None else held)
+    states = [_dispatch.in_memory(state) for state in states]
+    chosen, recorded = choose_scan(step, x_seq, states, backend, key)
+    if held is not None and chosen != "numba":
+        x_seq = x_seq.expand(T, *x_seq.shape[1:])
     if chosen == "eager":
         if watcher is not None:
             x_seq = watcher.watch(x_seq)

@@ -17,8 +17,8 @@ _LOOKS = frozenset(
     {
         *(getattr(Tensor, name).__get__ for name in _PROPERTIES),
         Tensor.__len__, Tensor.dim, Tensor.element_size, Tensor.is_complex, torch.is_complex,
-        Tensor.is_contiguous, Tensor.is_floating_point, torch.is_floating_point, Tensor.numel,
-        torch.numel, Tensor.size, Tensor.stride,
+        Tensor.is_contiguous, Tensor.is_floating_point, torch.is_floating_point, Tensor.is_conj,
+        Tensor.is_inference, Tensor.is_neg, Tensor.numel, torch.numel, Tensor.size, Tensor.stride,
     }
 )  # fmt: skip
 """What only looks at a tensor, and never at its memory."""
