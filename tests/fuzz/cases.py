@@ -55,7 +55,8 @@ class Case:
             ``gradient penalty`` (a loss on the gradient of the loss).
         calls: calls before the backward pass of a round, or one each: see ``between``.
         between: what happens between two calls: ``keep`` the states, ``detach`` or ``reset`` them.
-        rounds: how often all of this is done, with other weights and a reset in between.
+        rounds: how often all of this is done, with other weights and a reset in between; the third
+            time with one sample more.
         loss: terms of the loss: ``rate``, ``sum``, ``last``, ``all``, ``square``, ``states``,
             ``v_seq``.
         x_grad: whether the input wants a gradient.

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -37,11 +37,10 @@ def rounds(case: Case) -> Iterator[tuple[Found, Answer, list[Answer]]]:
     """
     net = modules.build(case)
     torch.manual_seed(case.seed)
-    xs = [inputs.make(case, call) for call in range(case.calls)]
-    starts: dict[str, Tensor] = {}
-    if case.start:
-        starts = _starts(case, copy.deepcopy(net), xs)
     for number in range(case.rounds):
+        now = replace(case, B=case.B + number // 2)  # the third round has one sample more
+        xs = [inputs.make(now, call) for call in range(case.calls)]
+        starts = _starts(now, copy.deepcopy(net), xs) if case.start else {}
         if number:
             modules.change_numbers(net)
         before = copy.deepcopy(net)
