@@ -69,16 +69,16 @@ def _run(make: Any, x: Tensor, backend: str, write: Callable[[Any], Any]) -> lis
 
 
 @pytest.mark.usefixtures("strict")  # in which small batches go through our batch norm
-@pytest.mark.parametrize("learning", [True, False])
+@pytest.mark.parametrize("how", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("name", CASES)
-def test_outputs(name: str, write: str, learning: bool) -> None:
+def test_outputs(name: str, write: str, how: Any) -> None:
     make, inputs = CASES[name]
     results = []
     for backend in ("auto", "eager"):
         torch.manual_seed(3)
-        x = inputs()
-        with torch.set_grad_enabled(learning):
+        with how():
+            x = inputs()
             results.append(_run(make, x, backend, WRITES[write]))
     for got, want in zip(*results, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)

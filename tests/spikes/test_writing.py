@@ -99,6 +99,17 @@ USES: dict[str, Callable[[Tensor], list[Tensor]]] = {
 }
 
 
+@pytest.mark.parametrize("name", USES)
+def test_in_inference_mode(name: str) -> None:
+    results = []
+    for bits in (True, False):
+        with torch.inference_mode():
+            x = torch.linspace(-1, 3, DENSE.numel()).view(DENSE.shape)
+            results.append([one + 0 for one in USES[name](spikes_of(x, bits))])
+    for got, want in zip(*results, strict=True):
+        torch.testing.assert_close(got, want)
+
+
 @pytest.mark.parametrize("learning", [True, False])
 @pytest.mark.parametrize("name", USES)
 def test_as_with_a_dense_tensor(name: str, learning: bool) -> None:

@@ -71,6 +71,14 @@ def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
     return pack_bits(bits[..., source])
 
 
+def own(x: Tensor) -> Tensor:
+    """``x`` in the same memory, but no view: what a user may write into as into any tensor.
+
+    For outputs of autograd functions; torch refuses to write into those that are views.
+    """
+    return x if x.is_inference() else x.data
+
+
 def popcount(words: Tensor) -> Tensor:
     """Number of set bits of each word, int64, in the shape of ``words``."""
     low = 0x5555555555555555

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitspike.spikes._bits import own
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import Permuted
 from bitspike.spikes._pixels import ActivePixels
@@ -233,8 +234,7 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, s: SpikeTensor, mean: bool) -> Tensor:
         ctx.steps, ctx.mean = len(s), mean
-        # No view: torch refuses to write into a view that an autograd function returns.
-        return _counted(s, len(s) if mean else 1).to(s.dtype).data
+        return own(_counted(s, len(s) if mean else 1).to(s.dtype))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

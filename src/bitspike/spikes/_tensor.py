@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from bitspike.spikes._bits import WORD, popcount
+from bitspike.spikes._bits import WORD, own, popcount
 from bitspike.spikes._html import html
 from bitspike.spikes._layout import Layout, Rows
 from bitspike.spikes._written import (
@@ -191,7 +191,7 @@ class _Unpack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: SpikeTensor) -> Tensor:  # noqa: ARG004
-        return _dense(s, "dense").data  # no view, into which torch would refuse to write
+        return own(_dense(s, "dense"))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004

@@ -51,14 +51,6 @@ def _extent(x: Tensor) -> int:
     return 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
 
 
-def own(x: Tensor) -> Tensor:
-    """``x`` in the same memory, but no view: what a user may write into as into any tensor.
-
-    For outputs of autograd functions; torch refuses to write into those that are views.
-    """
-    return x.data
-
-
 class _Buffer:
     """Memory of the pool, which can tell whether anybody else holds it."""
 

@@ -14,9 +14,10 @@ from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _conv_kernels
 from bitspike.kernels.numba._checked import check_words
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, own, pool, words_of
+from bitspike.kernels.numba._memory import flat, pool, words_of
 from bitspike.kernels.numba.linear import LANES, _padded, density_of
 from bitspike.spikes import SpikeTensor
+from bitspike.spikes._bits import own
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import as_channels_last
 

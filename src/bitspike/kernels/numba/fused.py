@@ -18,11 +18,11 @@ from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import linear
 from bitspike.kernels.numba._checked import at
 from bitspike.kernels.numba._fused_source import LANES, ROW, samples_a_row
-from bitspike.kernels.numba._memory import all_located, located, own, pool
+from bitspike.kernels.numba._memory import all_located, located, pool
 from bitspike.kernels.numba._scan_kernels import Kernels, store
 from bitspike.kernels.numba.linear import arrays_of, parts_of_gradient, table_work
 from bitspike.spikes import SpikeTensor
-from bitspike.spikes._bits import word_count
+from bitspike.spikes._bits import own, word_count
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import ActivePixels
 

@@ -16,9 +16,9 @@ from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _row_table_kernels, _rows_kernels, _table_kernels
 from bitspike.kernels.numba._checked import at, check_words
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import SLACK, has_slack, located, own, pool, words_of
+from bitspike.kernels.numba._memory import SLACK, has_slack, located, pool, words_of
 from bitspike.spikes import SpikeTensor
-from bitspike.spikes._bits import word_count
+from bitspike.spikes._bits import own, word_count
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._pixels import STEPS, ActivePixels
 

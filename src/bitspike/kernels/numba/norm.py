@@ -11,7 +11,8 @@ from torch import Tensor
 from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _norm_kernels
 from bitspike.kernels.numba._compile import Kernel
-from bitspike.kernels.numba._memory import flat, own, pool
+from bitspike.kernels.numba._memory import flat, pool
+from bitspike.spikes._bits import own
 
 PARTS = 32  # of the rows, in sums
 

@@ -13,10 +13,10 @@ from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._second_order import Arguments, differentiable_again
 from bitspike.kernels.numba import _pool_kernels as templates
 from bitspike.kernels.numba._compile import Kernel, specialise
-from bitspike.kernels.numba._memory import flat, own, pool, words_of
+from bitspike.kernels.numba._memory import flat, pool, words_of
 from bitspike.kernels.numba.conv import Pair, _dense, _matrix, _stored
 from bitspike.spikes import SpikeTensor
-from bitspike.spikes._bits import word_count
+from bitspike.spikes._bits import own, word_count
 from bitspike.spikes._layout import Rows
 from bitspike.spikes._permuted import channels_last
 

@@ -15,12 +15,12 @@ from bitspike.kernels._dispatch import obstacle_of
 from bitspike.kernels._evaluate import scan_recorded
 from bitspike.kernels._record import Recorded, Step
 from bitspike.kernels._second_order import Arguments, differentiable_again
-from bitspike.kernels.numba._memory import all_located, located, own, pool
+from bitspike.kernels.numba._memory import all_located, located, pool
 from bitspike.kernels.numba._reuse import is_alone
 from bitspike.kernels.numba._scan_kernels import Kernels, store
 from bitspike.kernels.numba._scan_source import BLOCK
 from bitspike.spikes import SpikeTensor
-from bitspike.spikes._bits import word_count
+from bitspike.spikes._bits import own, word_count
 from bitspike.spikes._layout import Rows
 
 CACHED = 24 * 1024
