@@ -9,7 +9,8 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 # The tests in which kernels get sizes and layouts of all kinds.
-BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding $(wildcard tests/fuzz)
+BOUNDS := tests/kernels/numba $(wildcard tests/kernels/test_*.py) tests/spikes tests/layer tests/encoding \
+	$(wildcard tests/fuzz* tests/kernels/fuzz*)
 
 .DEFAULT_GOAL := help
 .PHONY: help install mnist playground fashion test bounds lint format pages smoke docs tensorboard bench clean
