@@ -10,7 +10,8 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 # The tests in which kernels get sizes and layouts of all kinds.
-BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding tests/fuzz
+BOUNDS := tests/kernels/numba $(wildcard tests/kernels/test_*.py) tests/spikes tests/layer tests/encoding \
+	tests/fuzz
 
 .DEFAULT_GOAL := help
 .PHONY: help install mnist playground fashion test fuzz bounds lint format pages lock smoke docs tensorboard \

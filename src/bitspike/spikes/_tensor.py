@@ -142,6 +142,10 @@ class SpikeTensor(Tensor):
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
+        if torch.is_inference_mode_enabled():
+            # Views of spikes from outside must not be tensors of inference mode.
+            with torch.inference_mode(False), torch.no_grad():
+                return cls.__torch_dispatch__(func, kinds, args, kwargs)
         handler = operations.get(func)
         if handler is not None:
             result = handler(*args, **(kwargs or {}))
