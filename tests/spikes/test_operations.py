@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from bitspike import kernels
 from bitspike.spikes import SpikeTensor, pack, trace_unpacking
 
 Operation = Callable[[Tensor], Tensor]
@@ -250,3 +252,19 @@ def test_no_grad_and_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = torch.nn.functional.linear(spikes, weight)
     torch.testing.assert_close(y.float(), DENSE.flatten(2) @ weight.t())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("backend", ["eager", "numba"])
+def test_shares_are_rounded_once(backend: str, dtype: torch.dtype) -> None:
+    """Counts are whole numbers; their quotients must not pass through a smaller type."""
+    spikes = DENSE[:3, :, :2].to(dtype)  # a third is not exact in any
+    with kernels.use_backend(backend):
+        bits = pack(spikes)
+        assert torch.equal(bits.mean(0), spikes.mean(0))
+        assert torch.equal(bits.sum(0), spikes.sum(0))
+        planes = F.adaptive_avg_pool2d(
+            pack(spikes[..., :9].reshape(3, 4, 2, 3, 3).flatten(0, 1)), 1
+        )
+        wanted = F.adaptive_avg_pool2d(spikes[..., :9].reshape(12, 2, 3, 3), 1)
+        torch.testing.assert_close(planes, wanted, rtol=2 * torch.finfo(dtype).eps, atol=0.0)

@@ -220,12 +220,15 @@ fast_counter: Any = None
 
 
 def _counted(s: SpikeTensor, divisor: int) -> Tensor:
+    """The number of spikes over time by ``divisor``, in the dtype of ``s``."""
     rows = _rows(s)
-    if rows.counts is not None:
-        return rows.counts / divisor  # float32 numbers, as the counter has it
     counter = fast_counter or count_over_time
-    counted: Tensor = counter(rows.words, rows.size, divisor)
-    return counted.view(s.shape[1:])
+    wide = s.dtype == torch.float64  # counts are exact in float32, shares are not
+    if rows.counts is not None:
+        counted = rows.counts.to(s.dtype) if wide else rows.counts
+        return (counted / divisor).to(s.dtype)
+    counted = counter(rows.words, rows.size, 1 if wide else divisor).view(s.shape[1:]).to(s.dtype)
+    return counted / divisor if wide else counted
 
 
 class _OverTime(torch.autograd.Function):
@@ -234,7 +237,7 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, s: SpikeTensor, mean: bool) -> Tensor:
         ctx.steps, ctx.mean = len(s), mean
-        return own(_counted(s, len(s) if mean else 1).to(s.dtype))
+        return own(_counted(s, len(s) if mean else 1))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -150,7 +150,7 @@ class _MeanOfPlane(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.arguments = tuple(range(2, x.ndim)), True
         ctx.size = x.numel() // max(1, count.numel())
-        return own((count / ctx.size).to(x.dtype).view(len(words), C, *(1 for _ in plane)))
+        return own((count.to(x.dtype) / ctx.size).view(len(words), C, *(1 for _ in plane)))
 
     @staticmethod
     @differentiable_again(_reference(torch.mean))
