@@ -90,9 +90,7 @@ def _differences(case: Case, got: Found, exact: Answer, rounded: list[Answer]) -
         if wanted.numel() == 0 or _means_nothing(case, name):
             continue
         largest = float(wanted.abs().max())
-        allowed = TOLERANCE[case.dtype] * _rounding(
-            case, wanted, [one.found[name] for one in rounded]
-        )
+        allowed = _allowance(case, wanted, [one.found[name] for one in rounded])
         allowed += FLOOR * unit * largest + unit * exact.terms.get(name, 0.0)
         found = got.get(name)
         if found is None:
@@ -124,10 +122,10 @@ def _means_nothing(case: Case, name: str) -> bool:
     return case.variant == "checkpoint" and name.startswith("buffer")
 
 
-def _rounding(case: Case, exact: Tensor, rounded: list[Tensor]) -> float:
-    """How much a value depends on rounding, in the precision of the case."""
+def _allowance(case: Case, exact: Tensor, rounded: list[Tensor]) -> float:
+    """How much rounding may change a value, by what it does to the reference."""
     found = max(float((exact - one.double()).abs().max()) for one in rounded)
-    return found * UNITS[case.dtype] / UNITS["float32"]
+    return TOLERANCE[case.dtype] * found * UNITS[case.dtype] / UNITS["float32"]
 
 
 def _may_turn_over(case: Case, exact: Answer, rounded: list[Answer]) -> bool:
@@ -137,13 +135,11 @@ def _may_turn_over(case: Case, exact: Answer, rounded: list[Answer]) -> bool:
     for distance, *others in zip(exact.notes, *(one.notes for one in rounded), strict=True):
         if distance.numel() == 0:
             continue
-        rounding = _rounding(case, distance, others)
-        if rounding == 0.0:
+        allowed = _allowance(case, distance, others)
+        if allowed == 0.0:
             continue  # exact
-        largest = float(distance.abs().max())
-        near = (
-            distance.abs() <= TOLERANCE[case.dtype] / 4 * rounding + 4 * UNITS[case.dtype] * largest
-        )
+        allowed = allowed / 4 + 4 * UNITS[case.dtype] * float(distance.abs().max())
+        near = distance.abs() <= allowed
         exactly = (distance == 0) & (others[0] == 0)
         if bool((near & ~exactly).any()):
             return True
