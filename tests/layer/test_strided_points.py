@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 STARTED, RIGHT = "started", "right"
-FORMS = ["dense", "single-step", "valid", "padding-mode", "spikes"]
+FORMS = ["dense", "single-step", "valid", "padding-mode", "spikes", "container"]
 
 Conv = Callable[[Tensor, Tensor, int], Tensor]  # of input, weight and stride
 
@@ -79,6 +79,13 @@ def of_layer(form: str) -> Conv:
         x_seq = x.unflatten(0, (4, 2))  # type: ignore[no-untyped-call]
         if form == "spikes":
             x_seq = pack(x_seq, 2)
+        if form == "container":
+            plain = torch.nn.Conv2d(channels, outputs, 1, stride, bias=False)
+            del plain.weight
+            plain.weight = weight
+            lying = x_seq.movedim(2, -1).contiguous().movedim(-1, 2)
+            shortcut = torch.nn.Sequential(torch.nn.Identity(), plain)
+            return layer.SeqToANNContainer(shortcut)(lying).flatten(0, 1)  # type: ignore[no-any-return]
         if form == "single-step":
             module.step_mode = "s"
             return module(x.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]

@@ -4,17 +4,31 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from bitspike import kernels
+from bitspike.base import has_hooks
 from bitspike.functional._axes import check_first
 
 Stateless = Callable[..., Any]
 
 
+def run(module: Stateless, x: Any) -> Any:
+    """``module(x)``, and the modules of an ``nn.Sequential`` each by itself.
+
+    A convolution of torch's own gets its input as it can take it, see `kernels.out_of_harm`.
+    """
+    if type(module) is nn.Sequential and not has_hooks(module):
+        for child in module:
+            x = run(child, x)
+        return x
+    return module(kernels.out_of_harm(module, x))
+
+
 def chain(x: Any, module: Stateless | Sequence[Stateless]) -> Any:
     """Applies the modules one after the other; the first takes a tuple as its arguments."""
     for one in module if isinstance(module, list | tuple) else (module,):
-        x = one(*x) if isinstance(x, tuple) else one(x)
+        x = one(*x) if isinstance(x, tuple) else run(one, x)
     return x
 
 

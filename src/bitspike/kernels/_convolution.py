@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from bitspike.kernels import _dispatch
@@ -87,6 +87,21 @@ def _seen(x: Tensor, stride: tuple[int, ...]) -> Tensor:
 def _is_channels_last(x: Tensor) -> bool:
     """Whether torch may take ``[..., C, H, W]`` for channels last; also true of single pixels."""
     return x.stride(-3) <= x.stride(-1)
+
+
+def out_of_harm(module: Any, x: Any) -> Any:
+    """``x`` as ``module`` may take it: torch's own layer has no door such as `convolution`.
+
+    What our layers give lies channels last, and a convolution of torch's inside of a container
+    would meet what `skips_pixels` tells of.
+    """
+    if type(module) is not nn.Conv2d or type(x) is not Tensor or x.ndim < 3 or not x.is_cpu:
+        return x
+    padding = (0,) if module.padding == "valid" else module.padding
+    harmful = skips_pixels(module.kernel_size, module.stride, tuple(padding))
+    if not harmful or not _is_channels_last(x):
+        return x
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 def _by_parts(x: Tensor, weight: Tensor) -> bool:

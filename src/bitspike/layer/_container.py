@@ -1,6 +1,7 @@
 """Containers that make steps of a sequence, or one large batch of it."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from bitspike.functional import (
     t_last_seq_to_ann_forward,
 )
 from bitspike.functional._axes import check_first
+from bitspike.functional._sequence import run
 
 
 def check_children(container: object, children: Iterable[nn.Module]) -> None:
@@ -32,6 +34,12 @@ def check_children(container: object, children: Iterable[nn.Module]) -> None:
             )
 
 
+def _run_all(modules: Iterable[nn.Module], x: Any) -> Any:
+    for module in modules:
+        x = run(module, x)
+    return x
+
+
 class _SequenceContainer(nn.Sequential, MultiStepModule):
     """An ``nn.Sequential`` of single-step modules that takes sequences."""
 
@@ -42,7 +50,7 @@ class _SequenceContainer(nn.Sequential, MultiStepModule):
         check_children(self, self)
 
     def _chain(self, x: Any) -> Any:
-        return super().forward(x)  # type: ignore[no-untyped-call]
+        return _run_all(self, x)
 
 
 class MultiStepContainer(_SequenceContainer):
@@ -120,8 +128,8 @@ class StepModeContainer(nn.Sequential, StepModule):
 
     def forward(self, x: Tensor) -> Any:
         """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
-        chain = super().forward
         if self.step_mode == "s":
-            return chain(x)  # type: ignore[no-untyped-call]
+            return _run_all(self, x)
         check_first(self, x)
-        return multi_step_forward(x, chain) if self.stateful else seq_to_ann_forward(x, chain)
+        forward = multi_step_forward if self.stateful else seq_to_ann_forward
+        return forward(x, partial(_run_all, self))
