@@ -97,9 +97,8 @@ def out_of_harm(module: Any, x: Any) -> Any:
     """
     if type(module) is not nn.Conv2d or type(x) is not Tensor or x.ndim < 3 or not x.is_cpu:
         return x
-    padding = (0,) if module.padding == "valid" else module.padding
-    harmful = skips_pixels(module.kernel_size, module.stride, tuple(padding))
-    if not harmful or not _is_channels_last(x):
+    padding = () if isinstance(module.padding, str) else module.padding  # with a stride, "valid"
+    if not skips_pixels(module.kernel_size, module.stride, padding) or not _is_channels_last(x):
         return x
     return x.clone(memory_format=torch.contiguous_format)
 
