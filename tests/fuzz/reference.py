@@ -133,7 +133,7 @@ class Reference:
     def _note_terms(self, parameter: str, size: float, terms: int) -> None:
         """A sum of so many terms one by one is wrong by so many units, if all goes as usual."""
         key = f"gradient {parameter}"
-        self.terms[key] = self.terms.get(key, 0.0) + size * (4 + terms**0.5 / 2)
+        self.terms[key] = self.terms.get(key, 0.0) + size * (4 + terms**0.5)
 
     def _stateless(self, kind: str, name: str, o: dict[str, Any]) -> Stateless:
         weight: Any = self.numbers.get(f"{name}.weight")

@@ -100,8 +100,7 @@ class Fire:
             return smooth
         for jump in _jumps(self.name, self.numbers):
             self.notes.append(x.detach() - jump)
-        shape = {k: v.detach() for k, v in self.learned.items()}
-        numbers = {**self.numbers, **shape}
+        numbers = {**self.numbers, **self.learned}  # which the slope depends on, in second order
         spikes = (x >= 0).to(x)
         if self.name == "MultiLevelSpikeCount":
             spikes = x.clamp(0, numbers["max_spike_count"]).round()

@@ -71,7 +71,7 @@ def test_words_of_other_features_are_refused(words: Tensor) -> None:
         lambda: linear.count_over_time(words, 65, 3),
         lambda: conv._matrix(Rows(words, (13, 5, 1))),
     ):
-        with pytest.raises(ValueError, match="65 features as words"):
+        with pytest.raises(ValueError, match=r"65 features as words|do not hold the features"):
             run()
 
 
@@ -124,11 +124,10 @@ def test_lists_of_pixels_that_do_not_fit_are_refused() -> None:
         for wrong in (part[..., :-1], part.double(), part[:2]):
             if name == "count" and wrong.shape[0] != 4:
                 continue  # the number of samples is what count says
-            made = ActivePixels(**{**parts, name: wrong}, steps=5, features=(9,))
-            with pytest.raises(ValueError, match="a compiled kernel takes"):
-                linear.arrays_of(made)
+            with pytest.raises(ValueError, match="a compiled kernel takes|do not lie in index"):
+                linear.arrays_of(ActivePixels(**{**parts, name: wrong}, steps=5, features=(9,)))
     for steps, features in ((65, (9,)), (5, (13,))):
-        with pytest.raises(ValueError, match="a compiled kernel takes"):
+        with pytest.raises(ValueError, match="a compiled kernel takes|do not lie in index"):
             linear.arrays_of(ActivePixels(**parts, steps=steps, features=features))
 
 

@@ -130,7 +130,7 @@ def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
 
 def test_other_numbers_need_no_other_kernel() -> None:
     nodes = [
-        neuron.LIFNode(tau=3.0, surrogate_function=surrogate.ATan()),
+        neuron.LIFNode(tau=3.0, surrogate_function=surrogate.ATan(5.0)),
         neuron.LIFNode(
             tau=5.5, v_threshold=0.7, v_reset=-0.2, surrogate_function=surrogate.ATan(3.0)
         ),
