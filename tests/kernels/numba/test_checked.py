@@ -124,10 +124,10 @@ def test_lists_of_pixels_that_do_not_fit_are_refused() -> None:
         for wrong in (part[..., :-1], part.double(), part[:2]):
             if name == "count" and wrong.shape[0] != 4:
                 continue  # the number of samples is what count says
-            with pytest.raises(ValueError, match="a compiled kernel takes|do not lie in index"):
+            with pytest.raises(ValueError, match=r"a compiled kernel takes|do not lie in index"):
                 linear.arrays_of(ActivePixels(**{**parts, name: wrong}, steps=5, features=(9,)))
     for steps, features in ((65, (9,)), (5, (13,))):
-        with pytest.raises(ValueError, match="a compiled kernel takes|do not lie in index"):
+        with pytest.raises(ValueError, match=r"a compiled kernel takes|do not lie in index"):
             linear.arrays_of(ActivePixels(**parts, steps=steps, features=features))
 
 
