@@ -14,15 +14,15 @@ Stateless = Callable[..., Any]
 
 
 def run(module: Stateless, x: Any) -> Any:
-    """``module(x)``, and the modules of an ``nn.Sequential`` each by itself.
+    """Return ``module(x)``; the modules of an ``nn.Sequential`` are called one by one.
 
-    A convolution of torch's own gets its input as it can take it, see `kernels.out_of_harm`.
+    Torch's own convolutions get the layout that they compute rightly.
     """
     if type(module) is nn.Sequential and not has_hooks(module):
         for child in module:
             x = run(child, x)
         return x
-    return module(kernels.out_of_harm(module, x))
+    return module(kernels.contiguous_for_torch(module, x))
 
 
 def chain(x: Any, module: Stateless | Sequence[Stateless]) -> Any:

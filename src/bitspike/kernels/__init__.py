@@ -5,7 +5,7 @@ what is exported here and never a backend by name.
 """
 
 from bitspike.kernels._buffers import release_buffers
-from bitspike.kernels._convolution import convolution, out_of_harm
+from bitspike.kernels._convolution import contiguous_for_torch, convolution
 from bitspike.kernels._current import Current
 from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels._entry import (
@@ -29,6 +29,7 @@ __all__ = [
     "Current",
     "channels_last",
     "check_backend",
+    "contiguous_for_torch",
     "convolution",
     "encode_held",
     "encode_poisson",
@@ -36,7 +37,6 @@ __all__ = [
     "get_num_threads",
     "keep_prepared",
     "one_step",
-    "out_of_harm",
     "release_buffers",
     "scan",
     "scan_of_current",

@@ -89,11 +89,11 @@ def _is_channels_last(x: Tensor) -> bool:
     return x.stride(-3) <= x.stride(-1)
 
 
-def out_of_harm(module: Any, x: Any) -> Any:
-    """``x`` as ``module`` may take it: torch's own layer has no door such as `convolution`.
+def contiguous_for_torch(module: Any, x: Any) -> Any:
+    """Return ``x``, contiguous if ``module`` is a layer of torch's that is wrong otherwise.
 
-    What our layers give lies channels last, and a convolution of torch's inside of a container
-    would meet what `skips_pixels` tells of.
+    What our layers return lies channels last, and torch's own convolution in a container would meet
+    the fault that `skips_pixels` describes.
     """
     if type(module) is not nn.Conv2d or type(x) is not Tensor or x.ndim < 3 or not x.is_cpu:
         return x
