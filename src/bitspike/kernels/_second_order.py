@@ -6,14 +6,17 @@ runs the reference on the tensors that forward has saved, and lets autograd diff
 often as it likes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bitspike.kernels import eager
 from bitspike.kernels._dispatch import in_memory
+from bitspike.kernels._interpret import step_of
+from bitspike.kernels._record import Recorded
 
 Arguments = tuple[Any, ...]
 Reference = Callable[[Any], tuple[Arguments, Callable[..., Any]]]
@@ -89,3 +92,24 @@ def _by_reference(ctx: Any, reference: Reference, grads: tuple[Tensor | None, ..
 
 def _as_tuple(outputs: Any) -> tuple[Any, ...]:
     return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def scan_recorded(
+    recorded: Recorded, x_seq: Tensor, tensors: Sequence[Tensor], store_v_seq: bool
+) -> tuple[Tensor | None, ...]:
+    """A whole sequence by the reference; see `bitspike.kernels.eager.scan`.
+
+    Args:
+        recorded: the step.
+        x_seq: input ``[T, B, ...]``.
+        tensors: states, fields and learned numbers, in the order of `Recorded.tensors`.
+        store_v_seq: True records the first state after each step.
+
+    Returns:
+        Outputs, the recorded states or None, the last states.
+    """
+    states, fields = recorded.states, recorded.states + len(recorded.fields)
+    learned = dict(zip(recorded.learned, tensors[fields:], strict=True))
+    step = step_of(recorded.program, tensors[states:fields], learned)
+    y, last, v_seq = eager.scan(step, x_seq, tensors[:states], store_v_seq)
+    return (y, v_seq, *last)

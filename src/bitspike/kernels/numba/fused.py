@@ -11,10 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from bitspike.kernels._current import Current
-from bitspike.kernels._evaluate import scan_recorded
 from bitspike.kernels._prepared import keeps_prepared
 from bitspike.kernels._record import Recorded, Step, record
-from bitspike.kernels._second_order import Arguments, differentiable_again
+from bitspike.kernels._second_order import Arguments, differentiable_again, scan_recorded
 from bitspike.kernels.numba import linear
 from bitspike.kernels.numba._checked import at
 from bitspike.kernels.numba._fused_source import LANES, ROW, samples_a_row

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from bitspike.kernels import _record
 from bitspike.kernels._dispatch import obstacle_of
-from bitspike.kernels._evaluate import scan_recorded
 from bitspike.kernels._record import Recorded, Step
-from bitspike.kernels._second_order import Arguments, differentiable_again
+from bitspike.kernels._second_order import Arguments, differentiable_again, scan_recorded
 from bitspike.kernels.numba._memory import all_located, located, pool
 from bitspike.kernels.numba._reuse import is_alone
 from bitspike.kernels.numba._scan_kernels import Kernels, store
