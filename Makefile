@@ -33,7 +33,7 @@ playground: $(READY) ## draw digits in your browser (ARGS="--host 0.0.0.0" lets 
 	@$(BIN)/python -m bitspike.playground $(ARGS)
 
 test: $(READY) ## run the whole test suite (ARGS="any pytest option")
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 # Numba keeps what it compiles by source and types, not by this option: it has a folder of its own.
 bounds: export NUMBA_BOUNDSCHECK := 1

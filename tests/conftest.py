@@ -1,11 +1,30 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from bitspike import kernels
 from bitspike.datasets import MNIST, download
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps the tests of a file in one process, where `make test` runs several.
+
+    Those of ``tests/differential`` as well: one looks at what the others have compared.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return "differential" if "/differential/" in path else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
+    """Who shares the tests out among processes."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

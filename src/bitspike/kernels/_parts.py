@@ -45,9 +45,10 @@ def _on_parts(
     parts = 1 << parts.bit_length() - 1  # the same work for two, four, ... threads
     pieces = list(zip(*(batch.chunk(parts) for batch in batches), strict=True))
     threads = min(torch.get_num_threads(), PARTS)
+    inference = torch.is_inference_mode_enabled()  # which is a matter of each thread
 
     def on_piece(piece: tuple[Tensor, ...]) -> Tensor:
-        with torch.no_grad():
+        with torch.inference_mode(inference), torch.no_grad():
             return function(*piece)
 
     if threads == 1:
