@@ -95,7 +95,7 @@ def _differences(case: Case, got: Found, exact: Answer, rounded: list[Answer]) -
         largest = float(wanted.abs().max())
         allowed = _allowance(case, wanted, [one.found[name] for one in rounded])
         allowed += FLOOR[case.dtype] * unit * largest + unit * exact.terms.get(name, 0.0)
-        allowed += torch.finfo(dtype).tiny  # below, numbers have few digits
+        allowed = allowed * exact.gain + torch.finfo(dtype).tiny  # below, numbers have few digits
         found = got.get(name)
         if found is None:
             if largest > allowed + unit:

@@ -38,6 +38,7 @@ class Reference:
         notes: distances of what was compared from where the outcome jumps.
         terms: of the gradient of a parameter, how many units of rounding there are in a sum of
             its terms one by one, which stay where the sum itself cancels, as before batch norm.
+        gain: by how much batch norm makes rounding larger, most where a channel hardly varies.
     """
 
     case: Case
@@ -48,6 +49,7 @@ class Reference:
     v_seqs: dict[str, list[Tensor]] = field(default_factory=dict)
     notes: list[Tensor] = field(default_factory=list)
     terms: dict[str, float] = field(default_factory=dict)
+    gain: float = 1.0
 
     def __call__(self, x_seq: Tensor) -> Tensor:
         """Output ``[T, B, ...]`` for input ``[T, B, ...]``."""
@@ -95,7 +97,8 @@ class Reference:
         if view is not None:
             return view(x_seq, 2)
         if kind.startswith("BatchNorm"):
-            return self._weigh(name, x_seq * _gain(x_seq), self._batch_norm(name, x_seq), 2)
+            self.gain = max(self.gain, _gain(x_seq))
+            return self._weigh(name, x_seq, self._batch_norm(name, x_seq), 2)
         if kind.startswith("Dropout"):
             return x_seq * self.masks[name] if self.case.training else x_seq
         if kind in equations.STEPS or kind in equations.SEQUENCES:
@@ -226,6 +229,6 @@ class Reference:
 
 
 def _gain(x_seq: Tensor) -> float:
-    """By how much batch norm makes rounding larger, at most."""
+    """The largest factor of batch norm."""
     values = x_seq.detach().movedim(2, 0).flatten(1)
     return float((values.var(1, unbiased=False) + 1e-5).rsqrt().max()) if values.numel() else 1.0

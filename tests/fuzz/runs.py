@@ -27,6 +27,7 @@ class Answer:
     found: Found
     notes: list[Tensor]
     terms: dict[str, float]
+    gain: float
 
 
 def rounds(case: Case) -> Iterator[tuple[Found, Answer, list[Answer]]]:
@@ -215,7 +216,7 @@ def _reference(
     found = session.run(wanted, reference.detach, reference.reset)
     found |= {f"x {k} afterwards": inputs.dense(x).to(dtype) for k, x in enumerate(xs)}
     found |= {f"buffer {n}": v for n, v in reference.numbers.items() if "running" in n}
-    return Answer(found, reference.notes, reference.terms)
+    return Answer(found, reference.notes, reference.terms, reference.gain)
 
 
 @dataclass
