@@ -204,16 +204,22 @@ def given(
     return x, [torch.cat([state, ordinary()]) for _ in range(parts)]
 
 
-def run(
-    step: Callable[..., Any], x: Tensor, states: Sequence[Tensor], backend: str
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Outputs with the states of all steps, and the gradients of each state's own sum."""
-    inputs = [one.clone().requires_grad_() for one in (x, *states)]
+def outputs_of(step: Callable[..., Any], inputs: Sequence[Tensor], backend: str) -> list[Tensor]:
+    """Outputs, the first state of all steps, and the last states, for input and states."""
     if backend == "eager":
         y, last, v_seq = eager.scan(step, inputs[0], inputs[1:], True)
     else:
         y, last, v_seq = kernels.scan(step, inputs[0], inputs[1:], True, backend, bits=False)
     assert v_seq is not None
+    return [y, v_seq, *last]
+
+
+def run(
+    step: Callable[..., Any], x: Tensor, states: Sequence[Tensor], backend: str
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs with the states of all steps, and the gradients of each state's own sum."""
+    inputs = [one.clone().requires_grad_() for one in (x, *states)]
+    y, v_seq, *last = outputs_of(step, inputs, backend)
     weights = [1 + torch.arange(one.numel()).view(one.shape) % 3 for one in last]
     parts = [(one * weight).sum() for one, weight in zip(last, weights, strict=True)]
     total = torch.stack(parts).sum()
@@ -296,12 +302,7 @@ class RandomStep:
 def results_of(step: RandomStep, x: Tensor, states: list[Tensor], backend: str) -> list[Tensor]:
     """Outputs, last states, and the gradients of everything, for a loss on everything."""
     inputs = [one.clone().requires_grad_() for one in (x, *states)]
-    if backend == "eager":
-        y, last, v_seq = eager.scan(step, inputs[0], inputs[1:], True)
-    else:
-        y, last, v_seq = kernels.scan(step, inputs[0], inputs[1:], True, backend, bits=False)
-    assert v_seq is not None
-    outputs = (y, v_seq, *last)
+    outputs = outputs_of(step, inputs, backend)
     parts = [(out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum() for out in outputs]
     loss = torch.stack(parts).sum()
     wanted = [*inputs, step.learned, step.field]

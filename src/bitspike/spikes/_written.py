@@ -154,7 +154,7 @@ _NO_WRITES = frozenset({"requires_grad_", "share_memory_"})
 @cache
 def _writes_by_name(func: Any) -> bool:
     name = getattr(func, "__name__", "")
-    if name in _AUGMENTED or name in ("__setitem__", "set_"):
+    if name in _AUGMENTED or name == "__setitem__":
         return True
     return name.endswith("_") and not name.endswith("__") and name not in _NO_WRITES
 

@@ -117,16 +117,17 @@ class _AvgPool2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, arguments: tuple[Any, ...]) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.arguments, ctx.shape = arguments, x.shape
+        ctx.arguments = arguments
         y: Tensor = aten.avg_pool2d(_dense(_stored(x), x.dtype), *arguments)
         return y
 
     @staticmethod
     @differentiable_again(_reference(aten.avg_pool2d))
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
         form = torch.channels_last
         # Only its shape counts.
-        nothing = torch.empty(ctx.shape, dtype=grad.dtype, device="cpu", memory_format=form)
+        nothing = torch.empty(x.shape, dtype=grad.dtype, device="cpu", memory_format=form)
         gx: Tensor = aten.avg_pool2d_backward(
             grad.contiguous(memory_format=form), nothing, *ctx.arguments
         )

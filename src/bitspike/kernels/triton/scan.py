@@ -61,12 +61,7 @@ def obstacle_of(device: torch.device) -> str | None:
 
 def record(step: Step, x_seq: Tensor, states: Sequence[Tensor], key: Any = None) -> Recorded | str:
     """What ``step`` computes, or why it cannot run here; see `bitspike.kernels._record.record`."""
-    recorded = supports(x_seq, states) or _record.record(step, x_seq, states, key)
-    if not isinstance(recorded, str):
-        for field in recorded.fields:
-            if field.device != x_seq.device:
-                return f"the input is on {x_seq.device}, a parameter on {field.device}"
-    return recorded
+    return supports(x_seq, states) or _record.record(step, x_seq, states, key)
 
 
 class _Kernels:
