@@ -25,11 +25,7 @@ from bitspike.training._options import Options
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")
-DOCS = tuple(
-    page
-    for p in sorted((ROOT / "docs").rglob("*.md"))
-    if not (page := p.relative_to(ROOT).as_posix()).startswith("docs/api/")  # generated
-)
+DOCS = tuple(p.relative_to(ROOT).as_posix() for p in sorted((ROOT / "docs").rglob("*.md")))
 PAGES = (*READMES, *DOCS)
 TRANSLATIONS = {
     "README.zh-CN.md": "README.md",
