@@ -109,4 +109,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBPACKAGES} - {"TYPE_CHECKING", "Any", "annotations"})
+    return sorted({*(name for name in globals() if name.startswith("__")), *_SUBPACKAGES, "health"})
