@@ -1,4 +1,4 @@
-"""Which axes torch's layers want, and which of them would take time for batch."""
+"""The axes that layers take, and the checks of inputs against them."""
 
 import re
 from collections.abc import Sequence
@@ -7,22 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import StepModule, is_chain
+from bitspike.base._chain import is_chain
+from bitspike.base._step import StepModule
 
 SPACE = {1: "L", 2: "H, W", 3: "D, H, W"}
-"""The axes of a space with so many dimensions."""
-
+"""The axes of a space by its number of dimensions."""
 
 _CHANNELS_SECOND = (
     nn.ChannelShuffle, nn.FeatureAlphaDropout, nn.Fold, nn.GroupNorm, nn.LocalResponseNorm,
     nn.SyncBatchNorm, nn.Unfold, nn.Upsample,
 )  # fmt: skip
-"""Layers with channels or places at the axes after the first, whose names do not say how many."""
+"""Layers that take channels or positions from the second axis on, without saying so by name."""
 
 
 def _axes_by_name(name: str) -> tuple[str, ...]:
-    found = re.search("([123])d$", name)
-    space = f"C, {SPACE[int(found[1])]}" if found else ""
+    dimensions = re.search("([123])d$", name)
+    space = f"C, {SPACE[int(dimensions[1])]}" if dimensions else ""
     return ("C", space) if name.endswith("BatchNorm1d") else (space,) if space else ()
 
 
@@ -30,10 +30,10 @@ _AXES = {kind: axes for name, kind in vars(nn).items() if (axes := _axes_by_name
 
 
 def step_axes(kind: type[Any]) -> tuple[str, ...]:
-    """The axes after the batch that a class of torch's, or one derived from it, takes.
+    """Return the axes after the batch that a class of torch's, or a subclass of it, takes.
 
-    ``("C, L",)`` for ``nn.Conv1d``, ``("C", "C, L")`` for ``nn.BatchNorm1d``; nothing for a class
-    that takes any.
+    ``("C, L",)`` for ``nn.Conv1d``, ``("C", "C, L")`` for ``nn.BatchNorm1d``; an empty tuple for
+    a class that takes any axes.
     """
     for base in kind.__mro__:
         if base in _AXES:
@@ -42,7 +42,7 @@ def step_axes(kind: type[Any]) -> tuple[str, ...]:
 
 
 def check_first(module: Any, x_seq: Tensor) -> None:
-    """Raises ValueError if ``x_seq`` has too few or too many axes for the first of the modules."""
+    """Raise ValueError if ``x_seq`` has too few or too many axes for the first of the modules."""
     while isinstance(module, list | tuple) or is_chain(module) or _is_container(module):
         if not len(module):
             return
@@ -56,16 +56,20 @@ def _is_container(module: Any) -> bool:
 
 
 def check_rank(name: str, axes: Sequence[str], shape: torch.Size, single: bool = True) -> None:
-    """Raises ValueError unless ``shape`` is ``[T, B, ...]`` with one of these ``axes``, or none is.
+    """Raise ValueError unless ``shape`` is ``[T, B, ...]`` with one of the given ``axes``.
 
-    ``name`` is how the message calls the module, which ``single`` says to take single steps too.
+    Args:
+        name: name of the module in the message.
+        axes: the alternatives for the axes after ``[T, B]``; without any, every shape passes.
+        shape: shape of the input.
+        single: True if the module takes single steps as well, which the message then suggests.
     """
-    if axes and len(shape) not in {3 + one.count(",") for one in axes}:
+    if axes and len(shape) not in {3 + alternative.count(",") for alternative in axes}:
         raise wrong_axes(name, axes, shape, single)
 
 
 def check_channels(module: StepModule, channels: int, x_seq: Tensor, single: bool = True) -> None:
-    """Raises ValueError unless ``x_seq`` is ``[T, B, C]`` or ``[T, B, C, L]`` with ``channels``.
+    """Raise ValueError unless ``x_seq`` is ``[T, B, C]`` or ``[T, B, C, L]`` with ``channels``.
 
     A single step ``[B, C, L]`` has as many axes as ``[T, B, C]``.
     """
@@ -77,8 +81,8 @@ def check_channels(module: StepModule, channels: int, x_seq: Tensor, single: boo
 def wrong_axes(
     name: str, axes: Sequence[str], shape: torch.Size, single: bool = True
 ) -> ValueError:
-    """What to raise if ``shape`` is not ``[T, B, ...]`` with one of these ``axes``."""
-    sequence, step = (" or ".join(f"[{lead}, {one}]" for one in axes) for lead in ("T, B", "B"))
+    """Return the error for a ``shape`` that is not ``[T, B, ...]`` with one of these ``axes``."""
+    sequence, step = (" or ".join(f"[{lead}, {a}]" for a in axes) for lead in ("T, B", "B"))
     cure = "give the input a time axis, such as img.expand(T, *img.shape)"
     if single:
         cure += f", or call functional.set_step_mode(net, 's') to take single steps {step}"
@@ -88,7 +92,7 @@ def wrong_axes(
 
 
 def takes_time_for_batch(module: nn.Module) -> bool:
-    """Whether the module is torch's own and wants the batch, or channels, where time shifts it."""
+    """Return whether the module is torch's own and would take a leading time axis for the batch."""
     kind: Any = type(module)
     torch_kind: Any = next(base for base in kind.__mro__ if base.__module__.startswith("torch."))
     if kind.forward is not torch_kind.forward:
