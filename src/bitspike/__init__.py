@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 from bitspike._version import __version__
 
 if TYPE_CHECKING:
-    from bitspike import base, encoding, functional, layer, neuron, rnn, surrogate
+    from bitspike import (
+        base,
+        encoding,
+        functional,
+        layer,
+        loss,
+        memory,
+        neuron,
+        rnn,
+        surrogate,
+    )
 
 __all__ = [
     "__version__",
@@ -24,6 +34,8 @@ __all__ = [
     "encoding",
     "functional",
     "layer",
+    "loss",
+    "memory",
     "neuron",
     "rnn",
     "surrogate",
