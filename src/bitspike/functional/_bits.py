@@ -11,9 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike.spikes import SpikeTensor, pack, plain
-from bitspike.spikes._bits import pack_bits, unpack_bits, word_count
-from bitspike.spikes._layout import Rows
+from bitspike.spikes import Rows, SpikeTensor, pack, pack_bits, plain, unpack_bits, word_count
 
 
 def _to_bytes(spikes: Tensor) -> Tensor:

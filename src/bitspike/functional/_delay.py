@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from bitspike.spikes import SpikeTensor
-from bitspike.spikes._layout import Rows
+from bitspike.spikes import Rows, SpikeTensor
 
 
 def check_delay(delay_steps: int) -> int:

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from bitspike import kernels
 from bitspike.functional._scene import Scene, Surroundings, Values, replaced
-from bitspike.kernels._second_order import differentiable_once
-from bitspike.spikes import SpikeTensor, plain
-from bitspike.spikes._layout import Rows
+from bitspike.kernels import differentiable_once
+from bitspike.spikes import Rows, SpikeTensor, plain
 
 
 def _run(modules: Sequence[nn.Module], x: Tensor) -> Tensor:

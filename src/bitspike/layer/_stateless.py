@@ -12,7 +12,7 @@ from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
 from bitspike.functional._axes import SPACE, check_channels, check_rank, wrong_axes
 from bitspike.functional._sequence import check_sequence
-from bitspike.kernels._held import hold, once
+from bitspike.kernels import hold, once
 from bitspike.layer._stepwise import Stepwise
 
 # Stepwise writes the docstrings.

@@ -10,7 +10,7 @@ from bitspike import kernels
 from bitspike.base import StepModule
 from bitspike.functional import seq_to_ann_forward
 from bitspike.functional._axes import step_axes, wrong_axes
-from bitspike.kernels._held import hold, is_held, once
+from bitspike.kernels import hold, is_held, once
 
 
 class Stepwise(StepModule):
