@@ -128,7 +128,8 @@ class MemoryModule(nn.Module, StepModule):
             value = value.expand(x.shape) if compact else value
             self._memories[name] = value
             return value
-        if value.is_inference() and not torch.is_inference_mode_enabled():
+        compiling = torch.compiler.is_compiling()  # Dynamo does not look at graphs of its inputs
+        if not compiling and value.is_inference() and not torch.is_inference_mode_enabled():
             value = self._memories[name] = value.clone()  # autograd takes no other
         if value.shape != x.shape and self._is_reset_value(name, value):
             value = self._memories[name] = self._spread(name, value, x)
@@ -140,7 +141,7 @@ class MemoryModule(nn.Module, StepModule):
                 f"{tuple(value.shape)} on {value.device}, but this input has shape "
                 f"{tuple(x.shape)} on {x.device}. {cure}"
             )
-        if value.grad_fn is not None and is_freed(self._graph_node):
+        if not compiling and value.grad_fn is not None and is_freed(self._graph_node):
             raise StateError(
                 f"{self._whoami()}: the state {name!r} belongs to an earlier batch whose graph "
                 f"backward() has already freed. {cure} To carry the state on without its "

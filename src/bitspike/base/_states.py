@@ -28,8 +28,11 @@ def lending() -> Iterator[None]:
 def runs_again() -> bool:
     """Whether this is a forward pass inside of a backward pass, on whatever state was left behind.
 
-    ``torch.utils.checkpoint`` runs modules a second time when backward comes to them.
+    ``torch.utils.checkpoint`` runs modules a second time when backward comes to them. False inside
+    of ``torch.compile``, which traces modules while no backward pass runs.
     """
+    if torch.compiler.is_compiling():
+        return False
     return torch._C._current_graph_task_id() != -1 and not _lent.get()
 
 

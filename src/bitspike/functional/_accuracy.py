@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from bitspike.base import check_sequence
 from bitspike.functional._rate_loss import grouped_count
-from bitspike.functional._sequence import check_sequence
 from bitspike.functional._spike_times import first_spike_time
 
 
@@ -32,7 +32,7 @@ def accuracy_temporal(s_seq: Tensor, target: Tensor) -> float:
     Returns:
         A number in [0, 1]. Of classes that spike at the same step the first is the answer.
     """
-    check_sequence(s_seq, 3, "accuracy_temporal")
+    check_sequence("accuracy_temporal", s_seq, ndim=3)
     return _share(-first_spike_time(s_seq), target)
 
 

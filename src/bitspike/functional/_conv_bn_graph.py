@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, fx, nn
 
-from bitspike.base import StepModule
-from bitspike.functional._axes import step_axes
+from bitspike.base import StepModule, step_axes
 from bitspike.functional._fuse import Tracer, fuse, is_pair, mode, put
 from bitspike.functional._sequence import seq_to_ann_forward
 

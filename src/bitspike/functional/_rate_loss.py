@@ -3,7 +3,7 @@
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike.functional._sequence import check_sequence
+from bitspike.base import check_sequence
 
 
 def grouped_count(s_seq: Tensor, num_classes: int | None) -> Tensor:
@@ -12,7 +12,7 @@ def grouped_count(s_seq: Tensor, num_classes: int | None) -> Tensor:
     Raises:
         ValueError: if ``s_seq`` is no ``[T, B, N]``, or N no multiple of the number of classes.
     """
-    check_sequence(s_seq, 3, "a loss or accuracy on spikes")
+    check_sequence("a loss or accuracy on spikes", s_seq, ndim=3)
     count = s_seq.sum(0)
     if num_classes is None:
         return count
@@ -44,7 +44,7 @@ def temporal_efficient_training_cross_entropy(x_seq: Tensor, target: Tensor) -> 
     Paper: Deng et al., Temporal efficient training of spiking neural network via gradient
     re-weighting, ICLR 2022.
     """
-    check_sequence(x_seq, 3, "temporal_efficient_training_cross_entropy")
+    check_sequence("temporal_efficient_training_cross_entropy", x_seq, ndim=3)
     repeated = target.expand(len(x_seq), *target.shape)
     return F.cross_entropy(x_seq.flatten(0, 1), repeated.flatten(0, 1))
 
@@ -96,7 +96,7 @@ def ce_max_membrane_loss(v_seq: Tensor, target: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
-    check_sequence(v_seq, 3, "ce_max_membrane_loss")
+    check_sequence("ce_max_membrane_loss", v_seq, ndim=3)
     return F.cross_entropy(v_seq.max(0).values, target)
 
 
@@ -146,5 +146,5 @@ def mse_membrane_loss(
     Returns:
         A scalar.
     """
-    check_sequence(v_seq, 3, "mse_membrane_loss")
+    check_sequence("mse_membrane_loss", v_seq, ndim=3)
     return F.mse_loss(v_seq, _wanted(target, v_seq, on_target, off_target).expand_as(v_seq))

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import has_hooks
-from bitspike.functional._axes import check_first
+from bitspike.base import check_first, check_sequence, has_hooks
 
 Stateless = Callable[..., Any]
 
@@ -32,16 +31,6 @@ def chain(x: Any, module: Stateless | Sequence[Stateless]) -> Any:
     return x
 
 
-def check_sequence(x_seq: Tensor, ndim: int, function: str) -> None:
-    """Raises ValueError unless ``x_seq`` has ``ndim`` dimensions or more, and T >= 1."""
-    if x_seq.ndim < ndim or x_seq.shape[0] == 0:
-        shape = "[T, B, ...]" if ndim > 1 else "[T, ...]"
-        raise ValueError(
-            f"{function}: the input must be a sequence {shape} with T >= 1, but got shape "
-            f"{tuple(x_seq.shape)}"
-        )
-
-
 def _separate(y: Any, T: int, B: int) -> Any:
     if isinstance(y, tuple):  # max-pooling with return_indices=True
         return tuple(_separate(one, T, B) for one in y)
@@ -61,7 +50,7 @@ def multi_step_forward(
     Returns:
         The outputs, stacked: ``[T, B, ...]``.
     """
-    check_sequence(x_seq, 1, "multi_step_forward")
+    check_sequence("multi_step_forward", x_seq)
     return torch.stack([chain(x, single_step_module) for x in x_seq])
 
 
@@ -84,7 +73,7 @@ def chunk_multi_step_forward(
     Raises:
         ValueError: if ``split_size`` is below 1 or the sequence is empty.
     """
-    check_sequence(x_seq, 1, "chunk_multi_step_forward")
+    check_sequence("chunk_multi_step_forward", x_seq)
     if split_size < 1:
         raise ValueError(
             f"chunk_multi_step_forward: split_size is a number of time steps, 1 or more, but got "
@@ -113,7 +102,7 @@ def seq_to_ann_forward(
     """
     inputs = x_seq if isinstance(x_seq, tuple) else (x_seq,)
     for one in inputs:
-        check_sequence(one, 2, "seq_to_ann_forward")
+        check_sequence("seq_to_ann_forward", one, ndim=2)
     if len(inputs) == 1:
         check_first(stateless_module, inputs[0])
     T, B = inputs[0].shape[:2]

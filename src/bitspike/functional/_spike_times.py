@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from bitspike.base import check_sequence
 from bitspike.functional._rate_loss import _wanted
-from bitspike.functional._sequence import check_sequence
 from bitspike.spikes import plain
 
 
@@ -53,7 +53,7 @@ def first_spike_time(s_seq: Tensor) -> Tensor:
     Returns:
         Time steps, from 0, in the dtype of ``s_seq``, ``[...]``.
     """
-    check_sequence(s_seq, 1, "first_spike_time")
+    check_sequence("first_spike_time", s_seq)
     return _FirstSpikeTime.apply(plain(s_seq))  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -78,7 +78,7 @@ def mse_temporal_loss(
     Returns:
         A scalar.
     """
-    check_sequence(s_seq, 3, "mse_temporal_loss")
+    check_sequence("mse_temporal_loss", s_seq, ndim=3)
     T, time = len(s_seq), first_spike_time(s_seq)
     wanted = (
         target.to(time.dtype) if target_is_time else _wanted(target, time, on_target, off_target)
@@ -106,7 +106,7 @@ def ce_temporal_loss(s_seq: Tensor, target: Tensor, inverse: str = "negate") -> 
     Raises:
         ValueError: for another ``inverse``.
     """
-    check_sequence(s_seq, 3, "ce_temporal_loss")
+    check_sequence("ce_temporal_loss", s_seq, ndim=3)
     if inverse not in ("negate", "reciprocal"):
         raise ValueError(f"inverse must be 'negate' or 'reciprocal', but got {inverse!r}")
     time = first_spike_time(s_seq)

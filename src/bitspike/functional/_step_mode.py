@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from bitspike.base import StepModule, is_chain
-from bitspike.functional._axes import takes_time_for_batch
+from bitspike.base import StepModule, is_chain, takes_time_for_batch
 
 _KNOW_OF_TIME = {
     "chunk_multi_step_forward", "multi_step_forward", "seq_to_ann_forward",

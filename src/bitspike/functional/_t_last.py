@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.functional._sequence import Stateless, chain, check_sequence, seq_to_ann_forward
+from bitspike.base import check_sequence
+from bitspike.functional._sequence import Stateless, chain, seq_to_ann_forward
 
 
 def t_last_multi_step_forward(
@@ -21,7 +22,7 @@ def t_last_multi_step_forward(
     Returns:
         The outputs ``[B, ..., T]``.
     """
-    check_sequence(x_seq.movedim(-1, 0), 1, "t_last_multi_step_forward, time moved to the front")
+    check_sequence("t_last_multi_step_forward, time moved to the front", x_seq.movedim(-1, 0))
     return torch.stack([chain(x, single_step_module) for x in x_seq.unbind(-1)], -1)
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule, StepModule, is_chain
+from bitspike.base import MultiStepModule, StepModule, check_first, is_chain
 from bitspike.functional import (
     multi_step_forward,
     seq_to_ann_forward,
     t_last_multi_step_forward,
     t_last_seq_to_ann_forward,
 )
-from bitspike.functional._axes import check_first
 from bitspike.functional._sequence import run
 
 

@@ -6,11 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, check_finite, check_sequence
 from bitspike.functional._delay import _silence, check_delay
-from bitspike.functional._sequence import check_sequence
 from bitspike.layer._memory_shape import dense, shaped
-from bitspike.neuron import _check
 
 
 class _DelayLine(MemoryModule):
@@ -35,7 +33,7 @@ class _DelayLine(MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """A whole sequence, ``[T, B, ...]``, or the next part of one."""
-        check_sequence(x_seq, 1, self._whoami())
+        check_sequence(self, x_seq)
         T, D = len(x_seq), self._length
         if D == 0:
             return self._read(x_seq, T)
@@ -129,7 +127,7 @@ class LearnableDelay(_DelayLine):
         if kernel not in self.kernels:
             raise ValueError(f"LearnableDelay: kernel must be 'linear' or 'gauss', got {kernel!r}")
         self.kernel = kernel
-        self.sigma = _check.finite(self, "sigma", sigma)
+        self.sigma = check_finite(self, "sigma", sigma)
         if self.sigma <= 0:
             raise ValueError(f"LearnableDelay: sigma must be greater than 0, but got {sigma}")
         self.delay = nn.Parameter(torch.empty(num_channels))

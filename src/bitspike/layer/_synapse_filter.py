@@ -5,10 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, check_tau
 from bitspike.functional import synapse_filter_step
 from bitspike.layer._memory_shape import dense
-from bitspike.neuron import _check
 
 
 class SynapseFilter(MemoryModule):
@@ -41,7 +40,7 @@ class SynapseFilter(MemoryModule):
         super().__init__()
         self.step_mode = step_mode
         self.learnable = bool(learnable)
-        self._tau = _check.tau(self, "tau", tau)
+        self._tau = check_tau(self, "tau", tau)
         if learnable:
             self.w = nn.Parameter(torch.tensor(-math.log(self._tau - 1.0)))
         self.register_memory("out_i", 0.0)
