@@ -11,7 +11,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike.spikes import Rows, SpikeTensor, pack, pack_bits, plain, unpack_bits, word_count
+from bitspike.spikes._layouts import Rows
+from bitspike.spikes._tensor import SpikeTensor, pack
+from bitspike.spikes._words import pack_bits, unpack_bits, word_count
+from bitspike.spikes._written import plain
 
 
 def _to_bytes(spikes: Tensor) -> Tensor:
