@@ -120,7 +120,7 @@ def correlate(post: Tensor, pre: Tensor, kernel: Sequence[int], stride: object =
     if not kernel:
         return post.t() @ pre
     gradient: Callable[..., Tensor] = conv1d_weight if len(kernel) == 1 else conv2d_weight
-    if set(kernel) == {1}:  # channels last it may be wrong: see `kernels._convolution.skips_pixels`
+    if set(kernel) == {1}:  # channels last it may be wrong: see `kernels.conv.dense.skips_pixels`
         pre = pre.clone(memory_format=torch.contiguous_format)
     return gradient(pre, (post.shape[1], pre.shape[1], *kernel), post, stride=stride)
 
