@@ -72,7 +72,7 @@ bench: $(BENCH_READY) ## measure beside four peers and write benchmarks/results 
 	@$(BENCH)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and everything that was built; runs in ./logs stay
-	rm -rf .venv .venv-bench .numba-bounds site docs/api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .numba-bounds site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that was interrupted starts over. pip checks hashes for

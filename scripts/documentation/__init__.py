@@ -1,5 +1,5 @@
 """Pages and pictures of the documentation that are made from the library itself.
 
 ``python -m scripts.documentation`` writes the catalogue of neurons and the pictures anew, as
-``make pages`` does. The API reference is made by `hook` when MkDocs builds the site.
+``make pages`` does. mkdocstrings renders the API pages, with the extension in `_docstring`.
 """

@@ -74,7 +74,7 @@ def _meaning(kind: type, name: str) -> str:
         neuron.NoisyBaseNode,
         neuron.BaseNode,
     ):
-        for names, text in parse(one.__dict__.get("__doc__") or "").sections.get("Args", []):
+        for names, text in parse(one.__dict__.get("__doc__") or "").arguments:
             if name in re.split(r",\s*", names) and not text.startswith("see "):
                 return re.sub(r", as the other arguments\.", ".", text)
     return ""

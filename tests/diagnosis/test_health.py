@@ -1,5 +1,6 @@
 """The diagnosis of small networks whose figures are known."""
 
+import inspect
 import json
 import math
 from typing import Any
@@ -303,8 +304,12 @@ def test_names() -> None:
     report = bitspike.health(three_neurons(), torch.zeros(T, B, 1))
     with pytest.raises(KeyError, match="no layer of neurons is called '7'; there are '1'"):
         report["7"]
-    assert bitspike.health is diagnosis.health
-    assert bitspike.health.watch is diagnosis.watch
+    assert inspect.isfunction(bitspike.health)
+    assert list(inspect.signature(bitspike.health).parameters) == list(
+        inspect.signature(diagnosis.health).parameters
+    )
+    with bitspike.health.watch(three_neurons(), patience=2) as watched:  # type: ignore[attr-defined]
+        assert isinstance(watched, diagnosis.Watch)
     with pytest.raises(AttributeError, match="has no attribute 'wealth'"):
         bitspike.wealth  # noqa: B018
 

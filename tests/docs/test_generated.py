@@ -1,13 +1,17 @@
 """Generated pages are fresh, complete in both languages, and say what the library says."""
 
+import importlib
+import pkgutil
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
 
+import griffe
 import pytest
 import yaml
 
+import bitspike
 from bitspike import neuron, surrogate
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def documentation(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT))
     import scripts.documentation as package
-    from scripts.documentation import __main__, _api, _catalogue, _chinese  # noqa: F401
+    from scripts.documentation import __main__, _catalogue, _chinese  # noqa: F401
 
     return package
 
@@ -35,7 +39,6 @@ def test_what_is_out_of_date_is_found(documentation: ModuleType, tmp_path: Path)
 
 
 def test_a_pixel_may_differ_and_no_more() -> None:
-    import importlib
     import sys
 
     sys.path.insert(0, str(ROOT))
@@ -91,55 +94,95 @@ def test_every_surrogate_is_shown() -> None:
     assert shown == {name for name in surrogate.registry if name != "PoissonPass"}
 
 
-def test_the_reference_has_every_public_name(documentation: ModuleType) -> None:
-    from importlib import import_module
-
-    pages = documentation._api.pages()
-    for name in documentation._api.modules():
-        text = pages[f"api/{name}.md"]
-        headings = set(re.findall(r"^## (\w+)$", text, re.MULTILINE))
-        assert headings == set(documentation._api.public(import_module(f"bitspike.{name}")))
-        plain = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-        assert "``" not in plain, name
-        assert "::" not in plain, name
-        assert "0x" not in text, f"{name}: an address"
-        for target, anchor in re.findall(r"\]\((\w*\.?m?d?)#([\w.]+)\)", text):
-            there = pages[f"api/{target}"] if target else text
-            assert re.search(rf"^## {anchor}$", there, re.MULTILINE | re.IGNORECASE), (name, anchor)
+def packages() -> list[str]:
+    """Return the names of the packages that an API page describes: all but the programs."""
+    names = (module.name for module in pkgutil.iter_modules(bitspike.__path__))
+    return sorted(n for n in names if n[0] != "_" and n not in ("cli", "examples", "playground"))
 
 
-def test_the_reference_is_in_the_navigation(documentation: ModuleType) -> None:
+def load() -> griffe.Module:
+    """Read the library as mkdocstrings does: the sources, without importing them."""
+    loaded = griffe.load("bitspike", search_paths=[ROOT / "src"], resolve_aliases=True)
+    assert isinstance(loaded, griffe.Module)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def library() -> griffe.Module:
+    return load()
+
+
+UNSEEN = pytest.mark.xfail(strict=False, reason="names made at runtime, which no reader can see")
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        pytest.param(name, marks=UNSEEN) if name in ("layer", "models", "surrogate") else name
+        for name in packages()
+    ],
+)
+def test_the_reference_describes_every_public_name(package: str, library: griffe.Module) -> None:
+    page = (ROOT / f"docs/api/{package}.md").read_text("utf-8")
+    assert f"\n::: bitspike.{package}\n" in page
+    for name in importlib.import_module(f"bitspike.{package}").__all__:
+        described = library[package][name]
+        if described.is_class or described.is_function:
+            assert described.has_docstring, f"{package}.{name}"
+
+
+def test_the_reference_lists_every_package() -> None:
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
         pass
 
     Loader.add_multi_constructor("tag:yaml.org,2002:python/name", lambda *_: None)
     nav = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader)["nav"]  # noqa: S506
-    (entries,) = (value for one in nav for key, value in one.items() if key == "API")
+    (entries,) = (entry["API"] for entry in nav if "API" in entry)
     listed = [page for entry in entries for page in entry.values()]
-    assert listed == ["api/index.md", *(f"api/{name}.md" for name in documentation._api.modules())]
+    assert listed == ["api/index.md", *(f"api/{name}.md" for name in packages())]
+    index = (ROOT / "docs/api/index.md").read_text("utf-8")
+    assert re.findall(r"^\| \[`bitspike\.(\w+)`\]\(\1\.md\) \|", index, re.MULTILINE) == packages()
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("``a * b`` and `c`", "`a * b` and `c`"),
-        ("a * b < c", r"a \* b &lt; c"),
+        ("``a * b`` and `c`", "`a * b` and [c]"),
         ("So::\n\n    x = 1\n\nand on", "So:\n\n```text\nx = 1\n```\n\nand on"),
+        ("A.\n\n::\n\n    from a import b\n", "A.\n\n```python\nfrom a import b\n```"),
+        ("Args:\n    a: so::\n\n        x\n", "Args:\n    a: so:\n\n    ```text\n    x\n    ```"),
         ("``over two\nlines``", "`over two\nlines`"),
     ],
 )
-def test_docstrings_become_markdown(documentation: ModuleType, text: str, expected: str) -> None:
+@pytest.mark.usefixtures("documentation")
+def test_docstrings_become_markdown(text: str, expected: str) -> None:
     from scripts.documentation._docstring import markdown
 
-    assert markdown(text) == expected
+    assert markdown(text, link="[{}]".format) == expected
 
 
-def test_docstrings_are_taken_apart(documentation: ModuleType) -> None:
+@pytest.mark.usefixtures("documentation")
+def test_names_become_links() -> None:
+    from scripts.documentation._docstring import LibraryMarkup
+
+    library = load()
+    docstring = library["neuron.IFNode"].final_target.docstring
+    docstring.value = "`LIFNode`, `functional.reset_net`, `reset_net`, `SpikeTensor`, `v_reset`."
+    LibraryMarkup().on_package(pkg=library)
+    assert docstring.value == (
+        "[`LIFNode`][bitspike.neuron.LIFNode], "
+        "[`functional.reset_net`][bitspike.functional.reset_net], `reset_net`, "
+        "[`SpikeTensor`][bitspike.spikes.SpikeTensor], `v_reset`."
+    )
+
+
+@pytest.mark.usefixtures("documentation")
+def test_docstrings_are_taken_apart() -> None:
     from scripts.documentation._docstring import parse
 
-    found = parse(
-        """What it
-        is.
+    parts = parse(
+        """Return the
+        sum.
 
         More.
 
@@ -155,7 +198,6 @@ def test_docstrings_are_taken_apart(documentation: ModuleType) -> None:
         2020.
         """
     )
-    assert (found.summary, found.body) == ("What it is.", "More.")
-    assert found.sections["Args"] == [("a, b", "two of them."), ("*c", "rest.")]
-    assert found.sections["Returns"] == [("", "Something.")]
-    assert found.papers == ["Somebody, 2020."]
+    assert (parts.summary, parts.body) == ("Return the sum.", "More.")
+    assert parts.arguments == [("a, b", "two of them."), ("*c", "rest.")]
+    assert parts.papers == ["Somebody, 2020."]

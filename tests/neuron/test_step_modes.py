@@ -119,7 +119,7 @@ def test_small_and_empty_shapes(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("shape", [(), (0,), (0, 3)])
 def test_no_step_at_all_is_an_error(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"LIFNode: multi-step input is .* T >= 1, but got shape"):
+    with pytest.raises(ValueError, match=r"LIFNode: .* a sequence .* T >= 1, but got shape"):
         LIFNode(step_mode="m")(torch.ones(shape))
 
 

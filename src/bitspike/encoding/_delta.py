@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, check_sequence
 from bitspike.encoding._bits import as_bits, real
 
 
@@ -80,11 +80,7 @@ class DeltaEncoder(MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """The spikes of a sequence, ``[T, B, ...]``."""
-        if x_seq.ndim == 0 or len(x_seq) == 0:
-            raise ValueError(
-                f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
-                f"{tuple(x_seq.shape)}"
-            )
+        check_sequence(self, x_seq)
         spikes = self._encode(x_seq)
         return spikes if self.off_spike else as_bits(spikes, self.backend)
 

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.base import MemoryModule, StateError
-from bitspike.base._states import States
+from bitspike.base import MemoryModule, StateError, States, check_sequence
 from bitspike.encoding._bits import as_bits
 
 
@@ -122,11 +121,7 @@ class StatefulEncoder(MemoryModule):
         self.__dict__["_seen"] = seen
 
     def _check_held(self, x_seq: Tensor) -> None:
-        if x_seq.ndim == 0 or len(x_seq) == 0:
-            raise ValueError(
-                f"{self._whoami()}: multi-step input is [T, B, ...] with T >= 1, but got shape "
-                f"{tuple(x_seq.shape)}"
-            )
+        check_sequence(self, x_seq)
         held = len(x_seq) == 1 or x_seq.stride(0) == 0 or self._was_seen(x_seq)
         if not held and not _same(x_seq, x_seq[:1].expand(x_seq.shape)):
             raise ValueError(

@@ -3,10 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule, StepModule
-from bitspike.functional import seq_to_ann_forward
-from bitspike.functional._axes import check_rank
-from bitspike.functional._sequence import check_sequence
+from bitspike.base import (
+    MultiStepModule,
+    StepModule,
+    check_rank,
+    check_sequence,
+    seq_to_ann_forward,
+)
 from bitspike.layer._memory_shape import dense
 
 
@@ -71,7 +74,7 @@ class _Slots(nn.Module, MultiStepModule):
         """A whole sequence ``[T, B, ...]``."""
         if self.training and not self.always_convert:
             return x_seq
-        check_sequence(x_seq, 2, type(self).__name__)
+        check_sequence(self, x_seq, ndim=2)
         return self._convert(dense(x_seq))
 
     def _convert(self, x_seq: Tensor) -> Tensor:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, check_finite
 from bitspike.layer._container import check_children
 from bitspike.layer._memory_shape import dense, shaped
-from bitspike.neuron import _check
 
 _RELU = nn.ReLU()
 
@@ -69,7 +68,7 @@ class DropConnectLinear(MemoryModule):
         self.step_mode = step_mode
         self.in_features = in_features
         self.out_features = out_features
-        self.p = _check.finite(self, "p", p)
+        self.p = check_finite(self, "p", p)
         if not 0.0 <= self.p <= 1.0:
             raise ValueError(f"DropConnectLinear: p is a probability, but got {p}")
         self.weight = nn.Parameter(torch.empty(out_features, in_features))

@@ -4,10 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import MemoryModule
-from bitspike.functional._axes import check_rank
-from bitspike.functional._sequence import check_sequence
-from bitspike.neuron import _check
+from bitspike.base import MemoryModule, check_finite, check_rank, check_sequence
 
 
 class Dropout(MemoryModule):
@@ -36,7 +33,7 @@ class Dropout(MemoryModule):
     def __init__(self, p: float = 0.5, step_mode: str = "s") -> None:
         super().__init__()
         self.step_mode = step_mode
-        self.p = _check.finite(self, "p", p)
+        self.p = check_finite(self, "p", p)
         if not 0.0 <= self.p < 1.0:
             raise ValueError(
                 f"{type(self).__name__}: p must be at least 0 and less than 1, but got {p}"
@@ -57,7 +54,7 @@ class Dropout(MemoryModule):
         return x_seq * self._mask_for(kernels.one_step(x_seq)) if self.training else x_seq
 
     def _check(self, x_seq: Tensor) -> None:
-        check_sequence(x_seq, 2, self._whoami())
+        check_sequence(self, x_seq, ndim=2)
 
     def _mask_for(self, x: Tensor) -> Tensor:
         if self.mask is None:

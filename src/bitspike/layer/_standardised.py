@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.functional._sequence import check_sequence
+from bitspike.base import check_sequence
 from bitspike.layer._stateless import Conv2d, Linear
 
 
@@ -120,7 +120,7 @@ class WSLinear(Linear):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """One time step or a sequence: only the last axis matters."""
         if self.step_mode == "m":
-            check_sequence(input, 2, "WSLinear")
+            check_sequence("WSLinear", input, ndim=2)
         with kernels.use_backend(self.backend):
             y: Tensor = nn.functional.linear(input, self.get_weight(), self.bias)
         return y

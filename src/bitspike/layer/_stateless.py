@@ -8,10 +8,15 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import StepModule
-from bitspike.functional import seq_to_ann_forward
-from bitspike.functional._axes import SPACE, check_channels, check_rank, wrong_axes
-from bitspike.functional._sequence import check_sequence
+from bitspike.base import (
+    SPACE,
+    StepModule,
+    check_channels,
+    check_rank,
+    check_sequence,
+    seq_to_ann_forward,
+    wrong_axes,
+)
 from bitspike.kernels._held import hold, once
 from bitspike.layer._stepwise import Stepwise
 
@@ -20,7 +25,7 @@ from bitspike.layer._stepwise import Stepwise
 
 class Linear(Stepwise, nn.Linear):
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
-        check_sequence(x_seq, 2, "Linear")
+        check_sequence("Linear", x_seq, ndim=2)
         return stateless(x_seq)  # only the last axis matters: T and B need not be merged
 
 
@@ -136,7 +141,7 @@ class Flatten(Stepwise, nn.Flatten):
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         if self.start_dim == 0:
             return seq_to_ann_forward(x_seq, stateless)
-        check_sequence(x_seq, 2, "Flatten")
+        check_sequence("Flatten", x_seq, ndim=2)
         start, end = (dim + 1 if dim > 0 else dim for dim in (self.start_dim, self.end_dim))
         return x_seq.flatten(start, end)  # as it lies: T and B need not be merged
 

@@ -5,10 +5,24 @@ import math
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule
-from bitspike.functional import synapse_filter_step
+from bitspike.base import MemoryModule, check_tau
 from bitspike.layer._memory_shape import dense
-from bitspike.neuron import _check
+
+
+def synapse_filter_step(x: Tensor, out_i: Tensor, reciprocal_tau: float | Tensor) -> Tensor:
+    """One time step of a synaptic current, which a spike raises and which leaks without one.
+
+    ``I[t] = I[t-1] - (1 - S[t]) I[t-1] / tau + S[t]``
+
+    Args:
+        x: spikes ``S[t]``, ``[B, ...]``.
+        out_i: current ``I[t-1]`` of the step before, the same shape.
+        reciprocal_tau: ``1 / tau``, tau in time steps; a number or a tensor.
+
+    Returns:
+        ``I[t]``, ``[B, ...]``.
+    """
+    return out_i - (1.0 - x) * out_i * reciprocal_tau + x
 
 
 class SynapseFilter(MemoryModule):
@@ -41,7 +55,7 @@ class SynapseFilter(MemoryModule):
         super().__init__()
         self.step_mode = step_mode
         self.learnable = bool(learnable)
-        self._tau = _check.tau(self, "tau", tau)
+        self._tau = check_tau(self, "tau", tau)
         if learnable:
             self.w = nn.Parameter(torch.tensor(-math.log(self._tau - 1.0)))
         self.register_memory("out_i", 0.0)

@@ -5,9 +5,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, MultiStepModule, StepModule
-from bitspike.functional import seq_to_ann_forward
-from bitspike.functional._axes import check_channels, check_rank, step_axes
+from bitspike.base import (
+    MemoryModule,
+    MultiStepModule,
+    StepModule,
+    check_channels,
+    check_rank,
+    seq_to_ann_forward,
+    step_axes,
+)
 
 
 def _check_rank(

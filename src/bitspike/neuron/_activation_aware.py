@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
-from bitspike.neuron import _check, _steps
+from bitspike.base import check_finite, check_sequence
+from bitspike.neuron import _steps
 from bitspike.neuron._base import BaseNode
 from bitspike.surrogate import heaviside
 
@@ -156,7 +157,7 @@ class ActivationAwareIFNode(BaseNode):
         kind = type(self).__name__
         for name, value in (("v_threshold", v_threshold), ("v_offset", v_offset)):
             if not isinstance(value, Tensor | list | tuple):
-                _check.finite(self, name, value)
+                check_finite(self, name, value)
             tensor = torch.as_tensor(value).detach().clone()
             if tensor.ndim > 1 or not tensor.isfinite().all():
                 raise ValueError(
@@ -209,7 +210,7 @@ class ActivationAwareIFNode(BaseNode):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         self._fit(kernels.one_step(x_seq))
         return super().multi_step_forward(x_seq)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_finite, check_positive, check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -48,11 +48,11 @@ class AdaptBaseNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.v_rest = _check.finite(self, "v_rest", v_rest)
-        self.w_rest = _check.finite(self, "w_rest", w_rest)
-        self.tau_w = _check.positive(self, "tau_w", tau_w)
-        self.a = _check.finite(self, "a", a)
-        self.b = _check.finite(self, "b", b)
+        self.v_rest = check_finite(self, "v_rest", v_rest)
+        self.w_rest = check_finite(self, "w_rest", w_rest)
+        self.tau_w = check_positive(self, "tau_w", tau_w)
+        self.a = check_finite(self, "a", a)
+        self.b = check_finite(self, "b", b)
         self.register_memory("w", self.w_rest)
 
     @staticmethod
@@ -110,9 +110,9 @@ class IzhikevichNode(AdaptBaseNode):
             v_threshold, v_reset, v_rest, w_rest, tau_w, a, b,
             surrogate_function, detach_reset, step_mode, store_v_seq,
         )  # fmt: skip
-        self.tau = _check.tau(self, "tau", tau)
-        self.v_c = _check.finite(self, "v_c", v_c)
-        self.a0 = _check.positive(self, "a0", a0)
+        self.tau = check_tau(self, "tau", tau)
+        self.v_c = check_finite(self, "v_c", v_c)
+        self.a0 = check_positive(self, "a0", a0)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step, ``(x, v, w)`` to ``(s, v, w)``."""
@@ -164,9 +164,9 @@ class AdaptiveLIFNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.tau = _check.tau(self, "tau", tau)
-        self.tau_a = _check.tau(self, "tau_a", tau_a)
-        self.beta = _check.finite(self, "beta", beta)
+        self.tau = check_tau(self, "tau", tau)
+        self.tau_a = check_tau(self, "tau_a", tau_a)
+        self.beta = check_finite(self, "beta", beta)
         self.register_memory("a", 0.0)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
-from bitspike.base import MemoryModule, StepModule
-from bitspike.neuron import _check, _steps
+from bitspike.base import MemoryModule, StepModule, check_finite, check_sequence
+from bitspike.neuron import _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
@@ -68,8 +68,8 @@ class BaseNode(Describable, MemoryModule):
         store_v_seq: bool = False,
     ) -> None:
         super().__init__()
-        self.v_threshold = _check.finite(self, "v_threshold", v_threshold)
-        self.v_reset = None if v_reset is None else _check.finite(self, "v_reset", v_reset)
+        self.v_threshold = check_finite(self, "v_threshold", v_threshold)
+        self.v_reset = None if v_reset is None else check_finite(self, "v_reset", v_reset)
         self.surrogate_function = Sigmoid() if surrogate_function is None else surrogate_function
         self.detach_reset = bool(detach_reset)
         self.step_mode = step_mode
@@ -175,7 +175,7 @@ class BaseNode(Describable, MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         if self._writes("single_step_functional_forward"):
             if not self.store_v_seq:
                 outputs: Tensor = super().multi_step_forward(x_seq)

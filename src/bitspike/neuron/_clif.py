@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_tau
 from bitspike.neuron._base import BaseNode
 from bitspike.surrogate import Rect, heaviside
 
@@ -48,7 +48,7 @@ class ComplementaryLIFNode(BaseNode):
         store_state_seqs: bool = False,
     ) -> None:
         super().__init__(v_threshold, None, surrogate_function or Rect(), step_mode=step_mode)
-        self.tau = _check.tau(self, "tau", tau)
+        self.tau = check_tau(self, "tau", tau)
         self.register_memory("m", 0.0)
         self.state_seqs: list[Tensor] | None = None
         self.store_state_seqs = store_state_seqs

@@ -9,8 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import MemoryModule, MultiStepModule
-from bitspike.neuron import _check, _steps
+from bitspike.base import (
+    MemoryModule,
+    MultiStepModule,
+    check_between,
+    check_count,
+    check_finite,
+    check_sequence,
+)
+from bitspike.neuron import _steps
 from bitspike.neuron._describe import Describable
 
 
@@ -89,11 +96,11 @@ class _DSRNode(Describable, MemoryModule, MultiStepModule):
         step_mode: str,
     ) -> None:
         super().__init__()
-        self.T = _steps.count(self, "T", T)
-        bound = _check.between(
+        self.T = check_count(self, "T", T)
+        bound = check_between(
             self, "v_threshold_lower_bound", v_threshold_lower_bound, 0.0, math.inf
         )
-        threshold = torch.tensor(_check.finite(self, "v_threshold", v_threshold))
+        threshold = torch.tensor(check_finite(self, "v_threshold", v_threshold))
         if v_threshold < bound:
             raise ValueError(
                 f"{type(self).__name__}: v_threshold must not be below "
@@ -103,14 +110,14 @@ class _DSRNode(Describable, MemoryModule, MultiStepModule):
             self.v_threshold = nn.Parameter(threshold)
         else:
             self.register_buffer("v_threshold", threshold, persistent=False)
-        self.alpha = _check.finite(self, "alpha", alpha)
+        self.alpha = check_finite(self, "alpha", alpha)
         if not 0.0 < self.alpha <= 1.0:
             raise ValueError(
                 f"{type(self).__name__}: alpha must lie between 0 (excluded) and 1, but got "
                 f"{alpha!r}"
             )
         self.v_threshold_lower_bound = bound
-        self.v_threshold_grad_scaling = _check.finite(
+        self.v_threshold_grad_scaling = check_finite(
             self, "v_threshold_grad_scaling", v_threshold_grad_scaling
         )
         self.step_mode = step_mode
@@ -120,7 +127,7 @@ class _DSRNode(Describable, MemoryModule, MultiStepModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes times their height, ``[T, B, ...]``, for input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         spikes: Tensor = _SpikeRepresentation.apply(  # type: ignore[no-untyped-call]
             _steps.full_precision(x_seq),
             self.v_threshold.clamp(min=self.v_threshold_lower_bound),
@@ -251,8 +258,8 @@ class DSRLIFNode(_DSRNode):
             v_threshold_lower_bound,
             step_mode,
         )
-        self.tau = _check.between(self, "tau", tau, 0.0, math.inf)
-        self.delta_t = _check.between(self, "delta_t", delta_t, 0.0, math.inf)
+        self.tau = check_between(self, "tau", tau, 0.0, math.inf)
+        self.delta_t = check_between(self, "delta_t", delta_t, 0.0, math.inf)
 
     def _code(self) -> _Code:
         return self._code_of(self.tau, self.delta_t)

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_finite, check_positive, check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -46,10 +46,10 @@ class EIFNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.tau = _check.tau(self, "tau", tau)
-        self.delta_T = _check.positive(self, "delta_T", delta_T)
-        self.theta_rh = _check.finite(self, "theta_rh", theta_rh)
-        self.v_rest = _check.finite(self, "v_rest", v_rest)
+        self.tau = check_tau(self, "tau", tau)
+        self.delta_T = check_positive(self, "delta_T", delta_T)
+        self.theta_rh = check_finite(self, "theta_rh", theta_rh)
+        self.v_rest = check_finite(self, "v_rest", v_rest)
 
     def charge(self, x: Any, v: Any) -> Any:
         """The charge of the class's description."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import StepModule
-from bitspike.neuron import _base, _check, _steps
+from bitspike.base import StepModule, check_finite, check_sequence
+from bitspike.neuron import _base
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid
 
@@ -147,7 +147,7 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Weighted spikes ``[K, B, ...]`` of the sum of ``x_seq``, ``[K, B, ...]``."""
         self._check_dtype(x_seq)
-        _steps.check_sequence(self, x_seq, self.K)
+        check_sequence(self, x_seq, self.K)
         return torch.stack(list(self._weighted_spikes(x_seq.sum(0))))
 
     def _check_dtype(self, x: Tensor) -> None:
@@ -205,7 +205,7 @@ class OutlierAwareThresholdNode(FewSpikeNode):
         _checked(self, "outlier_table", outlier_table, table.K)
         for name in ("theta", "h", "d"):
             self.register_buffer(f"outlier_{name}", getattr(outlier_table, name).to(self.theta))
-        self.split_threshold = _check.finite(self, "split_threshold", split_threshold)
+        self.split_threshold = check_finite(self, "split_threshold", split_threshold)
         if self.split_threshold < 0:
             raise ValueError(
                 f"{type(self).__name__}: split_threshold must not be negative, but got "
@@ -213,7 +213,7 @@ class OutlierAwareThresholdNode(FewSpikeNode):
             )
         self.clamp_value = None
         if clamp_value is not None:
-            self.clamp_value = _check.finite(self, "clamp_value", clamp_value)
+            self.clamp_value = check_finite(self, "clamp_value", clamp_value)
             if not self.clamp_value >= max(self.split_threshold, 5e-324):
                 raise ValueError(
                     f"{type(self).__name__}: clamp_value must be positive and at least "

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import MemoryModule
-from bitspike.neuron import _steps
+from bitspike.base import MemoryModule, check_sequence
 from bitspike.neuron._describe import Describable
 
 Tensors = tuple[Tensor, ...]
@@ -207,7 +206,7 @@ class FlexSN(Describable, MemoryModule):
             )
         if self.step_mode == "m":
             for x in inputs:
-                _steps.check_sequence(self, x, inputs[0].shape[0] if inputs[0].ndim else None)
+                check_sequence(self, x, inputs[0].shape[0] if inputs[0].ndim else None)
 
     def _count_inputs(self) -> int:
         parameters = inspect.signature(self.core).parameters.values()

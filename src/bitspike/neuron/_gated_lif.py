@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import MemoryModule, MultiStepModule
-from bitspike.neuron import _check, _steps
+from bitspike.base import MemoryModule, MultiStepModule, check_between, check_count, check_sequence
+from bitspike.neuron import _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import Sigmoid
 
@@ -120,15 +120,15 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
         step_mode: str = "m",
     ) -> None:
         super().__init__()
-        self.T = _steps.count(self, "T", T)
+        self.T = check_count(self, "T", T)
         self.step_mode = step_mode
         self.surrogate_function = Sigmoid() if surrogate_function is None else surrogate_function
         self.register_memory("v", 0.0)
         self.register_memory("u", 0.0)
-        shape = () if inplane is None else (_steps.count(self, "inplane", inplane),)
+        shape = () if inplane is None else (check_count(self, "inplane", inplane),)
 
         def learned(name: str, value: float, *shape: int) -> nn.Parameter:
-            value = _check.between(self, name, value, 0.0, 1.0)
+            value = check_between(self, name, value, 0.0, 1.0)
             return nn.Parameter(torch.full(shape, -math.log(1.0 / value - 1.0)))
 
         self.alpha, self.beta, self.gamma = (
@@ -144,7 +144,7 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq, self.T)
+        check_sequence(self, x_seq, self.T)
         channels = self.alpha.numel() if self.alpha.ndim else None
         if channels is not None and (x_seq.ndim < 3 or x_seq.shape[2] != channels):
             raise ValueError(

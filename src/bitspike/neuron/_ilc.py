@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics, surrogate
-from bitspike.base import MultiStepModule
-from bitspike.neuron import _check, _steps
+from bitspike.base import MultiStepModule, check_count, check_finite, check_sequence, name_of
+from bitspike.neuron import _steps
 from bitspike.neuron._membrane import CurrentMembrane, RestartingMembrane
 
 Surrogate = Callable[[Tensor], Tensor]
@@ -71,8 +71,8 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
         surrogate_function: Surrogate | None = None,
     ) -> None:
         super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect())
-        self.act_dim = _steps.count(self, "act_dim", act_dim)
-        self.dec_pop_dim = _steps.count(self, "dec_pop_dim", dec_pop_dim)
+        self.act_dim = check_count(self, "act_dim", act_dim)
+        self.dec_pop_dim = check_count(self, "dec_pop_dim", dec_pop_dim)
         self.out_pop_dim = self.act_dim * self.dec_pop_dim
         self.conn = Connections(self.act_dim, self.dec_pop_dim)
 
@@ -88,11 +88,10 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
 
 def check_population(module: nn.Module, x_seq: Tensor, T: int | None, N: int) -> None:
     """Raises ValueError unless ``x_seq`` is ``[T, B, N]``."""
-    _steps.check_sequence(module, x_seq, T)
+    check_sequence(module, x_seq, T)
     if x_seq.ndim != 3 or x_seq.shape[2] != N:
         raise ValueError(
-            f"{_steps.name_of(module)}: the input must be [T, B, {N}], but got shape "
-            f"{tuple(x_seq.shape)}"
+            f"{name_of(module)}: the input must be [T, B, {N}], but got shape {tuple(x_seq.shape)}"
         )
 
 
@@ -131,7 +130,7 @@ class ILCLIFNode(ILCBaseNode):
         surrogate_function: Surrogate | None = None,
     ) -> None:
         super().__init__(act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function)
-        self.v_decay = _check.finite(self, "v_decay", v_decay)
+        self.v_decay = check_finite(self, "v_decay", v_decay)
 
     def neuronal_charge(self, x: Tensor) -> None:
         """The potential before the spike."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -47,7 +47,7 @@ class KLIFNode(BaseNode):
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
         self.scale_reset = bool(scale_reset)
-        self.tau = _check.tau(self, "tau", tau)
+        self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
         self.k = nn.Parameter(torch.tensor(1.0))
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_positive
 from bitspike.neuron._base import BaseNode
 
 
@@ -43,9 +43,9 @@ class LapicqueNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.R = _check.positive(self, "R", R)
-        self.C = _check.positive(self, "C", C)
-        self.dt = _check.positive(self, "dt", dt)
+        self.R = check_positive(self, "R", R)
+        self.C = check_positive(self, "C", C)
+        self.dt = check_positive(self, "dt", dt)
         if self.dt >= self.R * self.C:
             raise ValueError(
                 f"LapicqueNode: dt must be less than R C = {self.R * self.C:g}, but got {dt!r}"

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -41,7 +41,7 @@ class LIFNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.tau = _check.tau(self, "tau", tau)
+        self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
 
     def charge(self, x: Any, v: Any) -> Any:

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
-from bitspike.base import MemoryModule
-from bitspike.neuron import _check
+from bitspike.base import MemoryModule, check_finite
 from bitspike.neuron._describe import Describable
 from bitspike.neuron._steps import full_precision
 
@@ -73,8 +72,8 @@ class Membrane(MethodNeuron):
         detach_reset: bool = False,
     ) -> None:
         super().__init__()
-        self.v_threshold = _check.finite(self, "v_threshold", v_threshold)
-        self.v_reset = None if v_reset is None else _check.finite(self, "v_reset", v_reset)
+        self.v_threshold = check_finite(self, "v_threshold", v_threshold)
+        self.v_reset = None if v_reset is None else check_finite(self, "v_reset", v_reset)
         self.surrogate_function = surrogate_function
         self.detach_reset = bool(detach_reset)
 
@@ -145,8 +144,8 @@ class CurrentMembrane(RestartingMembrane):
     v_decay: float
 
     def _set_decays(self, c_decay: float, v_decay: float) -> None:
-        self.c_decay = _check.finite(self, "c_decay", c_decay)
-        self.v_decay = _check.finite(self, "v_decay", v_decay)
+        self.c_decay = check_finite(self, "c_decay", c_decay)
+        self.v_decay = check_finite(self, "v_decay", v_decay)
         self.register_record("c")
 
     def init_tensor(self, data: Tensor) -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics, kernels
-from bitspike.neuron import _check, _steps
+from bitspike.base import check_count, check_finite, check_sequence, check_tau
+from bitspike.neuron import _steps
 from bitspike.neuron._base import BaseNode, backend_of_one_step
 
 Surrogate = Callable[[Tensor], Tensor]
@@ -89,7 +90,7 @@ class MPBNBaseNode(BaseNode):
             )
         image = out_channels is not None
         name, size = ("out_channels", out_channels) if image else ("out_features", out_features)
-        size = _steps.count(self, name, size)
+        size = check_count(self, name, size)
         self._step_ndim, self._channels = (4, size) if image else (2, size)
         norm = nn.BatchNorm2d if image else nn.BatchNorm1d
         self.vbn: nn.Module = norm(size) if mpbn else nn.Identity()
@@ -99,9 +100,9 @@ class MPBNBaseNode(BaseNode):
         self.beta: Tensor | None = None
         self.eps = 0.0
         self.fold_bn = self.normalize_residual = self.running_stats = False
-        self.bn_momentum = _check.finite(self, "bn_momentum", bn_momentum)
-        self.bn_decay_momentum = _check.finite(self, "bn_decay_momentum", bn_decay_momentum)
-        self.bn_min_momentum = _check.finite(self, "bn_min_momentum", bn_min_momentum)
+        self.bn_momentum = check_finite(self, "bn_momentum", bn_momentum)
+        self.bn_decay_momentum = check_finite(self, "bn_decay_momentum", bn_decay_momentum)
+        self.bn_min_momentum = check_finite(self, "bn_min_momentum", bn_min_momentum)
         self.learnable_vth = bool(learnable_vth)
         if self.learnable_vth:
             self.a = nn.Parameter(torch.zeros(size))
@@ -227,7 +228,7 @@ class MPBNBaseNode(BaseNode):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         spikes, v_seq = self._steps_over(x_seq)
         if v_seq is not None:
             self.v_seq = v_seq
@@ -291,7 +292,7 @@ class MPBNLIFNode(MPBNBaseNode):
             bn_decay_momentum,
             bn_min_momentum,
         )
-        self.tau = _check.tau(self, "tau", tau)
+        self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
 
     def charge(self, x: Any, v: Any) -> Any:

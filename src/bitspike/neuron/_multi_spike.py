@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_positive, check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -40,9 +40,9 @@ class MultiSpikeLIFNode(BaseNode):
         super().__init__(v_threshold, None, None, detach_reset, step_mode, store_v_seq)
         # The gradient is this neuron's own, of another number of spikes.
         self.surrogate_function = None  # type: ignore[assignment]
-        _check.positive(self, "v_threshold", v_threshold)
-        self.tau = _check.tau(self, "tau", tau)
-        self.max_spikes = _check.positive(self, "max_spikes", max_spikes)
+        check_positive(self, "v_threshold", v_threshold)
+        self.tau = check_tau(self, "tau", tau)
+        self.max_spikes = check_positive(self, "max_spikes", max_spikes)
 
     def charge(self, x: Any, v: Any) -> Any:
         """The charge of the class's description."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitspike.neuron import _check, _steps
+from bitspike.base import check_count, check_finite
 
 RandomState = int | np.random.Generator | np.random.RandomState | torch.Generator
 
@@ -103,21 +103,21 @@ class ColouredNoise:
     """Names of the noise made in advance, ``[n, T, N]``, and of the noise loaded, ``[B, T, N]``."""
 
     def _begin_noise(self, num_node: int, is_training: bool, T: int, beta: float) -> None:
-        self.num_node = _steps.count(self, "num_node", num_node)
+        self.num_node = check_count(self, "num_node", num_node)
         self.is_training = bool(is_training)
-        self.T = _steps.count(self, "T", T)
-        self.beta = _check.finite(self, "beta", beta)
+        self.T = check_count(self, "T", T)
+        self.beta = check_finite(self, "beta", beta)
         self.noise_step = -1
         for made, loaded in self._noises:
             setattr(self, made, torch.empty(0, self.T, self.num_node))
             setattr(self, loaded, None)
 
     def _initial_sigma(self, sigma_init: float) -> float:
-        return _check.finite(self, "sigma_init", sigma_init) / math.sqrt(self.num_node)
+        return check_finite(self, "sigma_init", sigma_init) / math.sqrt(self.num_node)
 
     def reset_noise(self, num_rl_step: int) -> None:
         """Makes new noise for ``num_rl_step`` calls, from a seed of torch's generator."""
-        n = _steps.count(self, "num_rl_step", num_rl_step)
+        n = check_count(self, "num_rl_step", num_rl_step)
         for made, _ in self._noises:
             noise = powerlaw_psd_gaussian(self.beta, (self.num_node, n * self.T))
             noise = noise.reshape(self.num_node, n, self.T).transpose(1, 2, 0)

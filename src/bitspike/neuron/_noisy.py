@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics, surrogate
-from bitspike.base import MultiStepModule
+from bitspike.base import MultiStepModule, check_count
 from bitspike.neuron import _steps
 from bitspike.neuron._ilc import Connections, check_population
 from bitspike.neuron._membrane import CurrentMembrane, RestartingMembrane
@@ -169,8 +169,8 @@ class NoisyILCBaseNode(NoisyBaseNode):
         surrogate_function: Surrogate | None = None,
     ) -> None:
         counts = (
-            _steps.count(self, "act_dim", act_dim),
-            _steps.count(self, "dec_pop_dim", dec_pop_dim),
+            check_count(self, "act_dim", act_dim),
+            check_count(self, "dec_pop_dim", dec_pop_dim),
         )
         NoisyBaseNode.__init__(
             self,

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.base import MultiStepModule
-from bitspike.neuron import _check, _steps
+from bitspike.base import MultiStepModule, check_between, check_sequence
+from bitspike.neuron import _steps
 from bitspike.neuron._membrane import MethodNeuron
 
 
@@ -70,7 +70,7 @@ class NonSpikingBaseNode(MethodNeuron, MultiStepModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor | list[Tensor]:
         """The decoded potential ``[B, ...]``, or the list of T of them."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         x_seq = _steps.full_precision(x_seq)
         self.init_tensor(x_seq[0].detach())
         v_seq = self._run(x_seq, [self._memories[name] for name in self.state_names])
@@ -103,7 +103,7 @@ class NonSpikingLIFNode(NonSpikingBaseNode):
 
     def __init__(self, tau: float = 2.0, decode: str | None = None) -> None:
         super().__init__(decode)
-        self.tau = _check.between(self, "tau", tau, 0.0, math.inf)
+        self.tau = check_between(self, "tau", tau, 0.0, math.inf)
 
     def neuronal_charge(self, x: Tensor) -> None:
         """The new potential."""

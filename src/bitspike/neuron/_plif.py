@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -46,7 +46,7 @@ class ParametricLIFNode(BaseNode):
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
         self.decay_input = bool(decay_input)
-        w = -math.log(_check.tau(self, "init_tau", init_tau) - 1.0)
+        w = -math.log(check_tau(self, "init_tau", init_tau) - 1.0)
         self.w = nn.Parameter(torch.tensor(w))
 
     @property

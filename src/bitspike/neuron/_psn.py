@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, MultiStepModule
-from bitspike.neuron import _check, _steps
+from bitspike.base import MemoryModule, MultiStepModule, check_count, check_finite, check_sequence
+from bitspike.neuron import _steps
 from bitspike.neuron._describe import Describable
 from bitspike.surrogate import ATan
 
@@ -135,13 +135,13 @@ class PSN(Describable, nn.Module, MultiStepModule):
 
     def __init__(self, T: int, surrogate_function: Surrogate | None = None) -> None:
         super().__init__()
-        self.T = _steps.count(self, "T", T)
+        self.T = check_count(self, "T", T)
         self.surrogate_function = ATan() if surrogate_function is None else surrogate_function
         self.weight, self.bias = _weights_over_time(self.T)
 
     def forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq, self.T)
+        check_sequence(self, x_seq, self.T)
         return self.surrogate_function(_potentials(self.weight, self.bias, x_seq))
 
     def extra_repr(self) -> str:
@@ -154,7 +154,7 @@ class _WindowedPSN(Describable, MemoryModule):
 
     def __init__(self, k: int, surrogate_function: Surrogate | None, step_mode: str) -> None:
         super().__init__()
-        self.k = _steps.count(self, "k", k)
+        self.k = check_count(self, "k", k)
         self.surrogate_function = ATan() if surrogate_function is None else surrogate_function
         self.step_mode = step_mode
 
@@ -211,8 +211,8 @@ class MaskedPSN(_WindowedPSN):
         super().__init__(k, surrogate_function, step_mode)
         self.register_memory("time_step", 0)
         self.register_memory("queue", None)
-        self.T = _steps.count(self, "T", T)
-        value = _check.finite(self, "lambda_init", lambda_init)
+        self.T = check_count(self, "T", T)
+        value = check_finite(self, "lambda_init", lambda_init)
         self.register_buffer("_lambda_", torch.tensor(value))
         self.weight, self.bias = _weights_over_time(self.T)
         everything = torch.ones(self.T, self.T)
@@ -266,7 +266,7 @@ class MaskedPSN(_WindowedPSN):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq, self.T)
+        check_sequence(self, x_seq, self.T)
         return self.surrogate_function(_potentials(self.masked_weight(), self.bias, x_seq))
 
     def extra_repr(self) -> str:
@@ -334,7 +334,7 @@ class SlidingPSN(_WindowedPSN):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         weight = self.gen_gemm_weight(x_seq.shape[0])
         return self.surrogate_function(_potentials(weight, self.bias, x_seq))
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_finite, check_positive, check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -42,10 +42,10 @@ class QIFNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.tau = _check.tau(self, "tau", tau)
-        self.v_c = _check.finite(self, "v_c", v_c)
-        self.a0 = _check.positive(self, "a0", a0)
-        self.v_rest = _check.finite(self, "v_rest", v_rest)
+        self.tau = check_tau(self, "tau", tau)
+        self.v_c = check_finite(self, "v_c", v_c)
+        self.a0 = check_positive(self, "a0", a0)
+        self.v_rest = check_finite(self, "v_rest", v_rest)
 
     def charge(self, x: Any, v: Any) -> Any:
         """The charge of the class's description."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_between, check_positive
 from bitspike.neuron._base import BaseNode
 
 
@@ -46,9 +46,9 @@ class RAFNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.b = _check.between(self, "b", b, -math.inf, 0.0)
-        self.omega = _check.positive(self, "omega", omega)
-        self.dt = _check.positive(self, "dt", dt)
+        self.b = check_between(self, "b", b, -math.inf, 0.0)
+        self.omega = check_positive(self, "omega", omega)
+        self.dt = check_positive(self, "dt", dt)
         self.register_memory("u", 0.0)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from bitspike.base import check_count
 from bitspike.neuron._base import BaseNode
 from bitspike.neuron._lif import LIFNode
-from bitspike.neuron._steps import count
 from bitspike.neuron._synaptic import SynapticNode
 
 
@@ -17,7 +17,7 @@ class _Recurrent(BaseNode):
 
     def _connect(self, features: int | None) -> None:
         self.register_memory("s", 0.0)
-        self.features = None if features is None else count(self, "features", features)
+        self.features = None if features is None else check_count(self, "features", features)
         self.recurrent: nn.Module | None = None
         if self.features is None:
             self.weight = nn.Parameter(torch.zeros(()))

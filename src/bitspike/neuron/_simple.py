@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
-from bitspike.neuron import _base, _check, _steps
+from bitspike.base import check_between, check_sequence
+from bitspike.neuron import _base, _steps
 from bitspike.neuron._membrane import Membrane
 from bitspike.surrogate import Sigmoid
 
@@ -63,7 +64,7 @@ class SimpleBaseNode(Membrane):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         if self._has_step():
             return self._scan(_steps.full_precision(x_seq))
         if self._asks_for_kernels():
@@ -125,7 +126,7 @@ class SimpleLIFNode(SimpleBaseNode):
         step_mode: str = "s",
     ) -> None:
         super().__init__(v_threshold, v_reset, surrogate_function, detach_reset, step_mode)
-        self.tau = _check.between(self, "tau", tau, 0.0, float("inf"))
+        self.tau = check_between(self, "tau", tau, 0.0, float("inf"))
         self.decay_input = bool(decay_input)
 
     def neuronal_charge(self, x: Tensor) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import MemoryModule
+from bitspike.base import MemoryModule, check_count, check_sequence
 from bitspike.neuron import _steps
 from bitspike.neuron._describe import Describable
 
@@ -155,7 +155,7 @@ class STBIFNode(Describable, MemoryModule):
         step_mode: str = "s",
     ) -> None:
         super().__init__()
-        self.level = _steps.count(self, "level", level)
+        self.level = check_count(self, "level", level)
         if self.level < 2:
             raise ValueError(f"{type(self).__name__}: level must be 2 or more, but got {level!r}")
         self.sym = bool(sym)
@@ -221,7 +221,7 @@ class STBIFNode(Describable, MemoryModule):
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Outputs ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
-        _steps.check_sequence(self, x_seq)
+        check_sequence(self, x_seq)
         x_seq = _steps.full_precision(x_seq)
         states = self._states(kernels.one_step(x_seq))
         outputs, self.q, self.acc_q, self.cur_output = _scan(

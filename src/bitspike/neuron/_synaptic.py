@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_between, check_finite
 from bitspike.neuron._base import BaseNode
 from bitspike.surrogate import Rect
 
@@ -42,8 +42,8 @@ class CUBALIFNode(BaseNode):
     ) -> None:
         super().__init__(v_threshold, v_reset, surrogate_function or Rect())
         self.register_memory("c", 0.0)
-        self.c_decay = _check.finite(self, "c_decay", c_decay)
-        self.v_decay = _check.finite(self, "v_decay", v_decay)
+        self.c_decay = check_finite(self, "c_decay", c_decay)
+        self.v_decay = check_finite(self, "v_decay", v_decay)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step, ``(x, v, c)`` to ``(s, v, c)``."""
@@ -90,8 +90,8 @@ class SynapticNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.alpha = _check.between(self, "alpha", alpha, 0.0, 1.0)
-        self.beta = _check.between(self, "beta", beta, 0.0, 1.0)
+        self.alpha = check_between(self, "alpha", alpha, 0.0, 1.0)
+        self.beta = check_between(self, "beta", beta, 0.0, 1.0)
         self.register_memory("i", 0.0)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
@@ -144,8 +144,8 @@ class AlphaNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.alpha = _check.between(self, "alpha", alpha, 0.0, 1.0)
-        self.beta = _check.between(self, "beta", beta, 0.0, 1.0)
+        self.alpha = check_between(self, "alpha", alpha, 0.0, 1.0)
+        self.beta = check_between(self, "beta", beta, 0.0, 1.0)
         if self.alpha <= self.beta:
             raise ValueError(
                 f"AlphaNode: alpha must be greater than beta, but got {alpha!r} and {beta!r}"

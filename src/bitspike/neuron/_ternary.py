@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from bitspike import dynamics
-from bitspike.neuron import _check
+from bitspike.base import check_between, check_positive, check_tau
 from bitspike.neuron._base import BaseNode
 
 
@@ -41,9 +41,9 @@ class TernaryIFNode(BaseNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        _check.positive(self, "v_threshold", v_threshold)
+        check_positive(self, "v_threshold", v_threshold)
         if v_reset is not None:
-            _check.between(self, "v_reset", v_reset, -self.v_threshold, self.v_threshold)
+            check_between(self, "v_reset", v_reset, -self.v_threshold, self.v_threshold)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
         """One time step, ``(x, v)`` to ``(s, v)``."""
@@ -80,7 +80,7 @@ class TernaryLIFNode(TernaryIFNode):
         super().__init__(
             v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
         )
-        self.tau = _check.tau(self, "tau", tau)
+        self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.functional._sequence import check_sequence
+from bitspike.base import check_sequence
 
 
 def directional_rnn_cell_forward(cell: nn.Module, x: Tensor, states: Tensor) -> tuple[Tensor, Any]:
@@ -61,7 +61,7 @@ def bidirectional_rnn_cell_forward(
 
 
 def _forward(cell: nn.Module, x: Tensor, states: Any, function: str) -> tuple[Tensor, Any]:
-    check_sequence(x, 2, function)
+    check_sequence(function, x, ndim=2)
     if states.ndim not in (2, 3):
         raise ValueError(
             f"{function}: states must be [B, hidden_size] or [states, B, hidden_size], but got "

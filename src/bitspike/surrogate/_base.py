@@ -1,22 +1,65 @@
-"""The mechanism that all surrogate functions share."""
+"""The base of all surrogates, the domains of their shape parameters, and their registry."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from bitspike.surrogate._domain import POSITIVE, Domain, Shape
-from bitspike.surrogate._fire import fire, heaviside
+from bitspike.spikes import plain
+
+P = ParamSpec("P")
+Shape = float | Tensor
+"""A shape parameter: a number, or a tensor that is broadcast against ``x`` and may be learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A set of finite numbers.
+
+    Attributes:
+        words: the set in words, for messages.
+        contains: whether a number, or each element of a tensor, belongs to the set.
+        integer: whether the set has integers only, and no tensors.
+    """
+
+    words: str
+    contains: Callable[[Any], Any]
+    integer: bool = False
+
+    def check(self, value: Any, name: str) -> Any:
+        """Return ``value`` as a float, an int, or the tensor that it is.
+
+        Raises:
+            ValueError: if it does not belong to the domain; the message calls it ``name``.
+        """
+        if isinstance(value, Tensor) and value.is_floating_point() and not self.integer:
+            numbers = value.detach()
+            if (torch.isfinite(numbers) & self.contains(numbers)).all():
+                return value
+        elif isinstance(value, Integral if self.integer else Real) and not isinstance(value, bool):
+            number = int(value) if isinstance(value, Integral) else float(value)
+            if math.isfinite(number) and self.contains(number):
+                return number if self.integer else float(number)
+        raise ValueError(f"{name} must be {self.words}, but got {value!r}")
+
+
+POSITIVE = Domain("a positive finite number", lambda x: x > 0)
+ABOVE_ONE = Domain("a finite number above 1", lambda x: x > 1)
+FINITE = Domain("a finite number", lambda x: x == x)
+COUNT = Domain("an integer of at least 1", lambda x: x >= 1, integer=True)
 
 registry: dict[str, type["SurrogateFunctionBase"]] = {}
 """Every surrogate by its class name, in the order of definition; tests and kernels run over it."""
 
 
 class SurrogateFunctionBase(nn.Module):
-    """Base of all surrogate functions, and all that a new one has to know.
+    """Base of all surrogate functions.
 
     A subclass writes `primitive` and `derivative` as static functions of ``x`` and of its shape
     parameters, whose defaults stand in `derivative`::
@@ -28,20 +71,20 @@ class SurrogateFunctionBase(nn.Module):
             @staticmethod
             def derivative(x, width=1.0): ...
 
-    ``Triangle(width=2.0)`` makes one. An ``__init__`` of its own, for arguments by position, hands
-    the shape parameters on by name: ``super().__init__(spiking, width=width)``.
+    ``Triangle(width=2.0)`` makes a surrogate. An ``__init__`` of its own, for arguments by
+    position, hands the shape parameters on by name: ``super().__init__(spiking, width=width)``.
 
     Args:
         spiking: True: forward is `fire`, backward the derivative of the primitive.
             False: the primitive itself, an ordinary differentiable function.
         **shape: the values of the shape parameters: numbers, or tensors that are broadcast
             against the input. A tensor that requires a gradient is learned (an `nn.Parameter`
-            becomes one of this module): its gradient is the primitive's.
+            becomes a parameter of this module): its gradient is the primitive's.
 
     Attributes:
         names: names of the shape parameters, in the order in which `derivative` takes them.
         defaults: their defaults, where `derivative` has some.
-        domains: what a shape parameter may be, where it is not any positive number.
+        domains: the domain of each shape parameter that is not any positive number.
         binary: whether all spikes are 0 or 1.
         deterministic: whether the same input always gives the same spikes.
         traceable: whether forward is `fire` or `primitive` and backward `derivative`, so that
@@ -63,34 +106,34 @@ class SurrogateFunctionBase(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        described = cls.derivative if _own(cls, "derivative") else cls.spiking_function
-        parameters = _parameters(described)
+        described = cls.derivative if _replaces(cls, "derivative") else cls.spiking_function
+        _, *parameters = inspect.signature(described).parameters.values()
+        parameters = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         cls.names = tuple(p.name for p in parameters)
         cls.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        replaced = ("forward", "spiking_function", "primitive_function")
-        cls.traceable = not any(_own(cls, name) for name in replaced)
+        untraceable = ("forward", "spiking_function", "primitive_function")
+        cls.traceable = not any(_replaces(cls, name) for name in untraceable)
         registry[cls.__name__] = cls
 
     def __init__(self, spiking: bool = True, **shape: Shape) -> None:
         super().__init__()
+        kind = f"surrogate.{type(self).__name__}"
         if not isinstance(spiking, bool):
             raise TypeError(
-                f"surrogate.{type(self).__name__}: spiking must be True or False, but got "
-                f"{spiking!r}; shape parameters are given by name"
+                f"{kind}: spiking must be True or False, but got {spiking!r}; shape parameters are "
+                "given by name"
             )
         self.spiking = spiking
         shape = {**self.defaults, **shape}
-        described = _own(type(self), "derivative")
+        described = _replaces(type(self), "derivative")
         if (described or self.names) and set(shape) != set(self.names):
             raise TypeError(
-                f"surrogate.{type(self).__name__}: its shape parameters are "
-                f"{', '.join(self.names) or 'none'}, but it was given "
-                f"{', '.join(shape) or 'none'}"
+                f"{kind}: its shape parameters are {', '.join(self.names) or 'none'}, but it was "
+                f"given {', '.join(shape) or 'none'}"
             )
         for name, value in shape.items():
             if described:
-                domain = self.domains.get(name, POSITIVE)
-                value = domain.check(value, f"surrogate.{type(self).__name__}: {name}")
+                value = self.domains.get(name, POSITIVE).check(value, f"{kind}: {name}")
             if isinstance(value, Tensor) and not value.requires_grad:
                 self.register_buffer(name, value, persistent=False)
             else:
@@ -98,33 +141,33 @@ class SurrogateFunctionBase(nn.Module):
 
     @staticmethod
     def fire(x: Any, *shape: Any) -> Any:  # noqa: ARG004 -- for those that override it
-        """What the forward pass gives: the step, ``Theta(x)``, unless a subclass overrides it."""
+        """Return the output of the forward pass: ``Theta(x)``, unless a subclass overrides it."""
         return heaviside(x)
 
     @staticmethod
     def primitive(x: Any, *shape: Any) -> Any:
-        """The smooth function that stands for the step."""
+        """Return the smooth function that stands for the step."""
         raise NotImplementedError("this surrogate function has no primitive: write one")
 
     @staticmethod
     def derivative(x: Any, *shape: Any) -> Any:
-        """The primitive's derivative with respect to ``x``."""
+        """Return the primitive's derivative with respect to ``x``."""
         raise NotImplementedError("this surrogate function has no derivative: write one")
 
     @classmethod
     def spiking_function(cls, x: Tensor, *shape: Shape, **named: Shape) -> Tensor:
-        """Spikes with the surrogate gradient; shape parameters by position or by name."""
-        return fire(x, cls, *cls._in_order(shape, named))
+        """Return spikes with the surrogate gradient; shape parameters by position or by name."""
+        return _spikes(x, cls, *cls._in_order(shape, named))
 
     @classmethod
     def primitive_function(cls, x: Tensor, *shape: Shape, **named: Shape) -> Tensor:
-        """The primitive; shape parameters by position or by name."""
+        """Return the primitive; shape parameters by position or by name."""
         smooth: Tensor = cls.primitive(x, *cls._in_order(shape, named))
         return smooth
 
     @classmethod
     def backward(cls, grad_output: Tensor, x: Tensor, *shape: Shape, **named: Shape) -> Tensor:
-        """The gradient with respect to ``x``: ``grad_output * derivative(x)``."""
+        """Return the gradient with respect to ``x``: ``grad_output * derivative(x)``."""
         grad: Tensor = grad_output * cls.derivative(x, *cls._in_order(shape, named))
         return grad
 
@@ -136,15 +179,15 @@ class SurrogateFunctionBase(nn.Module):
         return inspect.Signature(wanted).bind(*shape, **named).args
 
     def parameters_of_shape(self) -> tuple[Any, ...]:
-        """The shape parameters in the order in which `primitive` and `derivative` take them."""
+        """Return the shape parameters in the order in which `derivative` takes them."""
         return tuple(getattr(self, name) for name in self.names)
 
     def set_spiking_mode(self, spiking: bool) -> None:
-        """Chooses between spikes (True) and the primitive (False)."""
+        """Choose between spikes (True) and the primitive (False)."""
         self.spiking = spiking
 
     def is_observed(self) -> bool:
-        """Whether a hook of torch's is to see each call."""
+        """Return whether a hook of torch's is to see each call."""
         return bool(
             self._forward_hooks
             or self._forward_pre_hooks
@@ -154,15 +197,15 @@ class SurrogateFunctionBase(nn.Module):
         )
 
     def is_plain(self) -> bool:
-        """Whether it is one of the library's that nobody has changed.
+        """Return whether its results depend on class and shape parameters alone.
 
-        What it computes then depends on its class and its shape parameters alone.
+        True of the library's own surrogates without hooks and without a replaced `forward`.
         """
         known = type(self).__module__.startswith("bitspike.surrogate.")
         return known and "forward" not in self.__dict__ and not self.is_observed()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes (or the primitive's values) for ``x = h - v_threshold``, of the same shape."""
+        """Return spikes, or the primitive's values, for ``x = h - v_threshold``."""
         if not isinstance(x, Tensor) and hasattr(type(x), "__torch_function__"):
             if not self.traceable:
                 raise TypeError(f"{type(self).__name__} replaces functions of its base")
@@ -184,13 +227,112 @@ class SurrogateFunctionBase(nn.Module):
         return ", ".join([*shape, f"spiking={self.spiking}"])
 
 
-def _own(cls: type, name: str) -> bool:
-    """Whether a subclass defines ``name`` in place of the base's."""
+def _replaces(cls: type, name: str) -> bool:
+    """Return whether a subclass defines ``name`` in place of the base's."""
     base = SurrogateFunctionBase
     return inspect.getattr_static(cls, name) is not inspect.getattr_static(base, name)
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The shape parameters that a function of ``x`` and shape parameters names."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    return [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+def heaviside(x: Tensor) -> Tensor:
+    """Return ``Theta(x)``: 1 where ``x >= 0``, else 0, in the dtype of ``x``; without gradient."""
+    return (x >= 0).to(x)
+
+
+class _Fire(torch.autograd.Function):
+    """Forward ``fire``, backward ``derivative``, both of a class of surrogates."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, surrogate: Any, *shape: Any) -> Tensor:
+        _save(ctx, x, surrogate, shape)
+        spikes: Tensor = surrogate.fire(x, *shape)
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, *tensors = ctx.saved_tensors
+        shape = [tensors.pop(0) if number is None else number for number in ctx.numbers]
+        return grad * ctx.surrogate.derivative(x, *shape), None, *(None for _ in shape)
+
+
+class _TransformedFire(_Fire):
+    """The same in the form that `torch.func` asks for, which takes three times as long."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, surrogate: Any, *shape: Any) -> Tensor:  # type: ignore[override]
+        spikes: Tensor = surrogate.fire(x, *shape)
+        return spikes
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        x, surrogate, *shape = inputs
+        _save(ctx, x, surrogate, tuple(shape))
+
+
+def _save(ctx: Any, x: Tensor, surrogate: Any, shape: tuple[Any, ...]) -> None:
+    ctx.save_for_backward(x, *(p for p in shape if isinstance(p, Tensor)))
+    ctx.surrogate = surrogate
+    ctx.numbers = [None if isinstance(p, Tensor) else p for p in shape]
+
+
+def _spikes(x: Tensor, surrogate: Any, *shape: Any) -> Tensor:
+    """Return spikes of the class ``surrogate``.
+
+    A learned shape parameter gets the gradient of the primitive: the spikes themselves do not
+    depend on it.
+    """
+    transformed = torch._C._are_functorch_transforms_active()
+    function = _TransformedFire if transformed else _Fire
+    spikes: Tensor = function.apply(plain(x), surrogate, *shape)  # type: ignore[no-untyped-call]
+    learned = any(isinstance(p, Tensor) and p.requires_grad for p in shape)
+    if learned and torch.is_grad_enabled():
+        smooth = surrogate.primitive(x.detach(), *shape)
+        spikes = spikes + (smooth - smooth.detach()).to(spikes.dtype)
+    return spikes
+
+
+class Functional(Generic[P]):
+    """A surrogate class as a function of ``x`` and the shape parameters.
+
+    ``atan(x, alpha)`` and ``atan.apply(x, alpha)`` are ``ATan(alpha)(x)``, spikes with the
+    surrogate gradient; ``atan.forward(x, alpha)`` gives them without gradient.
+    """
+
+    def __init__(self, surrogate: Callable[P, SurrogateFunctionBase]) -> None:
+        self.surrogate = surrogate
+
+    def __call__(self, x: Tensor, *shape: P.args, **named: P.kwargs) -> Tensor:
+        """Return spikes of the shape of ``x``."""
+        spikes: Tensor = self.surrogate(*shape, **named)(x)
+        return spikes
+
+    apply = __call__
+
+    def forward(self, x: Tensor, *shape: P.args, **named: P.kwargs) -> Tensor:
+        """Return spikes without a gradient."""
+        return self(x.detach(), *shape, **named).detach()
+
+    def __repr__(self) -> str:
+        return f"<functional form of {self.surrogate!r}>"
+
+
+def gradient_form(
+    derivative: Callable[Concatenate[Any, P], Any],
+) -> Callable[Concatenate[Tensor, Tensor, P], tuple[Tensor | None, ...]]:
+    """Return the function ``backward(grad_output, x, *shape)`` of a surrogate's ``derivative``.
+
+    It returns the gradient with respect to ``x``, and None for each shape parameter.
+    """
+    signature = inspect.signature(derivative)
+
+    def backward(
+        grad_output: Tensor, x: Tensor, *shape: P.args, **named: P.kwargs
+    ) -> tuple[Tensor | None, ...]:
+        grad: Tensor = grad_output * derivative(x, *shape, **named)
+        return grad, *(None for _ in range(len(signature.parameters) - 1))
+
+    first = inspect.Parameter("grad_output", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [first, *signature.parameters.values()]
+    backward.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return backward  # type: ignore[return-value]  # whose first two have names too
