@@ -63,8 +63,9 @@ def test_pixels_fire_with_the_probability_of_their_brightness(model: Model) -> N
 
 
 def content(**changes: Any) -> dict[str, Any]:
-    options = {"T": 100, "tau": 3.0, "dataset": "fashion-mnist", "lr": 1e-3}
-    return {"options": options, "net": make_net(Options(tau=3.0)).state_dict(), "optimizer": {}, **changes}
+    options = Options(T=100, tau=3.0, dataset="fashion-mnist")
+    net = make_net(options).state_dict()
+    return {"options": options.trajectory(), "net": net, "optimizer": {}, **changes}
 
 
 def test_checkpoints_of_the_tutorial_program_are_read(tmp_path: Path) -> None:

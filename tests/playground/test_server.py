@@ -26,8 +26,9 @@ from .messages import message, understand
 
 def save(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"T": 8, "tau": 2.0, "dataset": "mnist"}
-    save_checkpoint(path, "lif_fc_mnist", {"options": options, "net": make_net(Options()).state_dict()})
+    options = Options(T=8)
+    content = {"options": options.trajectory(), "net": make_net(options).state_dict()}
+    save_checkpoint(path, "lif_fc_mnist", content)
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +102,7 @@ def test_the_address_can_be_opened(
         socket.create_server((host, 0), family=family).close()
     except OSError as error:
         pytest.skip(f"no {host} here: {error}")
-    monkeypatch.setattr(uvicorn.Server, "run", lambda _, sockets: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
     save(tmp_path / "a.pth")
     run([tmp_path / "a.pth"], host, 0, cache_dir=tmp_path, data_dir=mnist_root)
     said = capsys.readouterr().out

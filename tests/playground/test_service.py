@@ -124,7 +124,7 @@ def test_progress_is_announced(tmp_path: Path, mnist_root: Path) -> None:
     class Watched(Stage):
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)
-            if name == "state":
+            if name == "state" and value:
                 announced.append(json.loads(value)["training"])
 
     stage = Watched([], tmp_path, mnist_root, Options(T=2, limit=200))

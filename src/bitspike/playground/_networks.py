@@ -60,7 +60,8 @@ class Model:
         options, weights = read_network(
             path, content, tutorial.Options, required, tutorial.make_net
         )
-        net = tutorial.make_net(options)
+        with torch.random.fork_rng(devices=[]):
+            net = tutorial.make_net(options)
         net.load_state_dict(weights)
         return cls(name, net, options)
 
