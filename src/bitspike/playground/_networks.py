@@ -9,23 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from bitspike import encoding, neuron
+from bitspike import encoding, neuron, training
 from bitspike.datasets import ImageDataset
 from bitspike.examples import lif_fc_mnist as tutorial
-from bitspike.training import (
-    Answer,
-    CheckpointError,
-    Precision,
-    RateMeter,
-    Screen,
-    StopRequest,
-    TrainingState,
-    find_checkpoint,
-    load_checkpoint,
-    read_network,
-    record_answer,
-    save_checkpoint,
-)
+from bitspike.training import Answer, CheckpointError, RateMeter, Screen, TrainingState
 
 PROGRAM = "playground"
 RECIPE = tutorial.Options(T=50, lr=2e-3, epochs=1)  # faster than the tutorial's, and good enough
@@ -53,11 +40,11 @@ class Model:
             CheckpointError: the checkpoint is damaged, or another program's.
         """
         try:
-            content = load_checkpoint(path, PROGRAM)
+            content = training.load_checkpoint(path, PROGRAM)
         except CheckpointError:
-            content = load_checkpoint(path, tutorial.PROGRAM)
+            content = training.load_checkpoint(path, tutorial.PROGRAM)
         required = ("T", "tau", "dataset")
-        options, weights = read_network(
+        options, weights = training.read_network(
             path, content, tutorial.Options, required, tutorial.make_net
         )
         with torch.random.fork_rng(devices=[]):
@@ -76,7 +63,7 @@ class Model:
             spikes = encoder(image.expand(T, *image.shape))
             return self.net(spikes), spikes
 
-        return record_answer(self.net, image[None, None], forward)
+        return training.record_answer(self.net, image[None, None], forward)
 
 
 def load_models(checkpoints: Sequence[Path]) -> list[Model]:
@@ -102,7 +89,7 @@ def _read_folder(folder: Path) -> list[Model]:
     """Read the best checkpoint of each run in a folder, which may be a run's folder itself."""
     models: list[Model] = []
     for run in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]:
-        if path := find_checkpoint(run):
+        if path := training.find_checkpoint(run):
             with contextlib.suppress(CheckpointError):
                 models.append(Model.read(path, _name(path)))
     return models
@@ -150,9 +137,12 @@ def train(
         torch.manual_seed(recipe.seed)
         net = tutorial.make_net(recipe)
     device = torch.device("cpu")
-    optimizer, precision = tutorial.make_optimizer(recipe, net), Precision(device, amp=False)
+    optimizer, precision = (
+        tutorial.make_optimizer(recipe, net),
+        training.Precision(device, amp=False),
+    )
     options = recipe.trajectory()
     state = TrainingState(options, net, optimizer, precision, RateMeter(device))
     screen = _ProgressScreen(len(dataset), progress)
-    tutorial.train_epoch(state, recipe, dataset, screen, StopRequest())
-    save_checkpoint(path, PROGRAM, {"options": options, "net": net.state_dict()})
+    tutorial.train_epoch(state, recipe, dataset, screen, training.StopRequest())
+    training.save_checkpoint(path, PROGRAM, {"options": options, "net": net.state_dict()})

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,19 +28,8 @@ _LOCAL = "127.0.0.1"
 _PORT = 8028
 
 
-@dataclass(frozen=True)
-class _Options:
-    checkpoints: list[Path] = field(default_factory=list)
-    host: str = _LOCAL
-    port: int = _PORT
-    allow_host: list[str] = field(default_factory=list)
-    open: bool = False
-    data_dir: Path | None = None
-    cache_dir: Path | None = None
-
-
 def make_parser() -> Parser:
-    """Return the parser of the command line."""
+    """Return the parser of the command line, whose results are arguments of `run`."""
     parser = Parser(
         prog=PROGRAM,
         description="A local page to draw digits on, and to watch a spiking network read them. "
@@ -58,14 +46,15 @@ def make_parser() -> Parser:
         "(default: ./logs if it has any, else a network that is trained first, in seconds)",
     )
     add("--host", help=f"address to bind to; 0.0.0.0 lets your phone in (default: {_LOCAL})")
-    add("--port", type=int, metavar="N", help=f"0 takes any free one (default: {_PORT})")
+    add("--port", type=_port, metavar="N", help=f"0 takes any free one (default: {_PORT})")
     add(
         "--allow-host",
         action="append",
+        dest="allow_hosts",
         metavar="NAME",
         help="a further name by which the server may be called; can be repeated",
     )
-    add("--open", action="store_true", help="open the page in your browser")
+    add("--open", action="store_true", dest="open_browser", help="open the page in your browser")
     add("--data-dir", type=Path, metavar="DIR", help="folder of MNIST (default: a cache folder)")
     add(
         "--cache-dir",
@@ -74,6 +63,12 @@ def make_parser() -> Parser:
         help="folder for the network that is trained (default: a cache folder of yours)",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"must be an integer in [0, 65535], but is {text!r}")
+    return int(text)
 
 
 def run(
@@ -201,20 +196,9 @@ class RequestTimeoutProtocol(H11Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with the arguments ``argv`` and return the exit code."""
-    parser = make_parser()
-    options = _Options(**vars(parser.parse_args(argv)))
-    if not 0 <= options.port < 65536:
-        parser.error(f"--port must lie in [0, 65535], but is {options.port}")
+    options = vars(make_parser().parse_args(argv))
     try:
-        run(
-            options.checkpoints,
-            options.host,
-            options.port,
-            allow_hosts=options.allow_host,
-            open_browser=options.open,
-            data_dir=options.data_dir,
-            cache_dir=options.cache_dir,
-        )
+        run(**options)
     except (CheckpointError, OSError) as error:
         complain(PROGRAM, error)
         return 2
