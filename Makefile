@@ -10,7 +10,7 @@ BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 # The tests in which kernels get sizes and layouts of all kinds.
-BOUNDS := tests/kernels/numba $(wildcard tests/kernels/test_*.py) tests/spikes tests/layer tests/encoding \
+BOUNDS := tests/kernels tests/spikes tests/layer tests/encoding \
 	tests/fuzz
 
 .DEFAULT_GOAL := help

@@ -118,7 +118,7 @@ UNSEEN = pytest.mark.xfail(strict=False, reason="names made at runtime, which no
 @pytest.mark.parametrize(
     "package",
     [
-        pytest.param(name, marks=UNSEEN) if name in ("layer", "models", "surrogate") else name
+        pytest.param(name, marks=UNSEEN) if name in ("layer", "models") else name
         for name in packages()
     ],
 )

@@ -17,7 +17,7 @@ from bitspike.base import (
     seq_to_ann_forward,
     wrong_axes,
 )
-from bitspike.kernels._held import hold, once
+from bitspike.kernels import hold, once
 from bitspike.layer._stepwise import Stepwise
 
 # Stepwise writes the docstrings.

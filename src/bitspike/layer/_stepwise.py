@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bitspike import kernels
 from bitspike.base import StepModule, seq_to_ann_forward, step_axes, wrong_axes
-from bitspike.kernels._held import hold, is_held, once
+from bitspike.kernels import hold, is_held, once
 
 
 class Stepwise(StepModule):

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.kernels._second_order import differentiable_once
+from bitspike.kernels import differentiable_once
 from bitspike.memory._snapshot import Scene, Surroundings, Values, replaced
-from bitspike.spikes import SpikeTensor, plain
-from bitspike.spikes._layout import Rows
+from bitspike.spikes import Rows, SpikeTensor, plain
 
 
 def _run(modules: Sequence[nn.Module], x: Tensor) -> Tensor:
