@@ -1,4 +1,6 @@
-"""Count spikes in groups: over neighbouring outputs, or over neighbouring time steps."""
+"""Counts of spikes over neighbouring outputs or time steps, and a look at shapes."""
+
+import sys
 
 import torch
 from torch import Tensor, nn
@@ -122,3 +124,24 @@ class TemporalBinSum(_Slots):
         if missing:
             x_seq = torch.cat((x_seq, x_seq.new_zeros(missing, *x_seq.shape[1:])))
         return x_seq.reshape(-1, self.num_slots, *x_seq.shape[1:]).sum(1)
+
+
+class PrintShapeModule(nn.Module):
+    """Prints the shape of what passes, to the standard error, and passes it on.
+
+    Args:
+        ext_str: printed before the shape.
+    """
+
+    def __init__(self, ext_str: str = "PrintShapeModule") -> None:
+        super().__init__()
+        self.ext_str = ext_str
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns ``x``."""
+        sys.stderr.write(f"{self.ext_str} {tuple(x.shape)}\n")
+        return x
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"ext_str={self.ext_str!r}"

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from bitspike.base import MultiStepModule
-from bitspike.layer._container import SeqToANNContainer
-from bitspike.layer._stateless import BatchNorm2d, Conv2d
+from bitspike.layer._containers import SeqToANNContainer
+from bitspike.layer._linear import Conv2d
+from bitspike.layer._normalisation import BatchNorm2d
 from bitspike.neuron import LIFNode
 
 MakeNeuron = Callable[..., nn.Module]

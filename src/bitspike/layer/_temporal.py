@@ -1,12 +1,14 @@
-"""Layers that hold back their input."""
+"""Layers that act over time: delays, and a synapse that filters spikes."""
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, check_finite, check_sequence
+from bitspike.base import MemoryModule, check_finite, check_sequence, check_tau
+from bitspike.functional import synapse_filter_step
 from bitspike.functional._delay import _silence, check_delay
 from bitspike.layer._memory_shape import dense, shaped
 
@@ -179,3 +181,61 @@ class LearnableDelay(_DelayLine):
             f"{len(self.delay)}, max_delay={self.max_delay}, kernel={self.kernel!r}{sigma}, "
             f"{super().extra_repr()}"
         )
+
+
+class SynapseFilter(MemoryModule):
+    """A current that a spike raises by 1 and that leaks in the steps without one.
+
+    ::
+
+        I[t] = I[t-1] - (1 - S[t]) I[t-1] / tau + S[t]
+
+    Input: spikes ``[B, ...]`` or ``[T, B, ...]``; output: currents of the same shape.
+
+    Args:
+        tau: time constant in time steps, greater than 1.
+        learnable: whether tau is learned: ``1 / tau = sigmoid(w)``.
+        step_mode: ``'s'`` or ``'m'``.
+
+    Raises:
+        TypeError, ValueError: if tau is not a number greater than 1.
+        StateError: at an input that does not fit the state of an earlier one.
+
+    Paper: Diehl and Cook, "Unsupervised learning of digit recognition using
+    spike-timing-dependent plasticity", Frontiers in Computational Neuroscience 2015; learned:
+    Fang et al., "Exploiting Neuron and Synapse Filter Dynamics in Spatial Temporal Learning of
+    Deep Spiking Neural Network", IJCAI 2020.
+    """
+
+    out_i: float | Tensor
+
+    def __init__(self, tau: float = 100.0, learnable: bool = False, step_mode: str = "s") -> None:
+        super().__init__()
+        self.step_mode = step_mode
+        self.learnable = bool(learnable)
+        self._tau = check_tau(self, "tau", tau)
+        if learnable:
+            self.w = nn.Parameter(torch.tensor(-math.log(self._tau - 1.0)))
+        self.register_memory("out_i", 0.0)
+
+    @property
+    def tau(self) -> float:
+        """Time constant in time steps, as it is now."""
+        return 1.0 / float(self.w.detach().sigmoid()) if self.learnable else self._tau
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """Current ``[B, ...]`` after the spikes ``[B, ...]`` of one time step."""
+        x = dense(x)
+        current = self.memory_like("out_i", x)
+        leak = self.w.sigmoid() if self.learnable else 1.0 / self._tau
+        self.out_i = synapse_filter_step(self.watch(x), current, leak)
+        return self.out_i
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Currents ``[T, B, ...]`` of the spikes ``[T, B, ...]``."""
+        y_seq: Tensor = super().multi_step_forward(dense(x_seq))
+        return y_seq
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"tau={self.tau:g}, learnable={self.learnable}, {super().extra_repr()}"
