@@ -1,6 +1,8 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +75,30 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         first.write_bytes(b"first")
         second.write_bytes(b"second")
     assert target.read_bytes() == b"first"  # the last rename wins
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_readers_never_meet_half_a_file(tmp_path: Path) -> None:
+    """Two processes write as fast as they can."""
+    target = tmp_path / "file.bin"
+    size = 1 << 20
+    code = (
+        "import sys, time; from bitspike._files import atomic\n"
+        "end = time.monotonic() + 0.5\n"
+        "while time.monotonic() < end:\n"
+        "    with atomic(sys.argv[1]) as temporary:\n"
+        f"        temporary.write_bytes(sys.argv[2].encode() * {size})"
+    )
+    target.write_bytes(b"c" * size)
+    commands = [[sys.executable, "-c", code, str(target), letter] for letter in "ab"]
+    writers = [subprocess.Popen(command) for command in commands]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        content = target.read_bytes()
+        assert content == content[:1] * size
+        seen.add(content[:1])
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen >= {b"a", b"b"}
     assert names(tmp_path) == ["file.bin"]
 
 

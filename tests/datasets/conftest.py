@@ -9,18 +9,22 @@ from typing import Protocol
 import pytest
 import torch
 
-from bitspike.datasets import ImageDataset
-from bitspike.datasets._catalogue import TEST, TRAIN, Entry
-from bitspike.datasets._idx import encode_idx
-from bitspike.datasets._screen import Screen
-from bitspike.datasets._sources import Source, SourceError
+from bitspike.datasets import (
+    TEST_FILES,
+    TRAIN_FILES,
+    DatasetEntry,
+    ImageDataset,
+    Source,
+    SourceError,
+    encode_idx,
+)
 
 
 def make_files(train: int = 7, test: int = 3) -> dict[str, bytes]:
     """The four IDX files of a data set of random pixels; the labels count up."""
     generator = torch.Generator().manual_seed(1)
     files = {}
-    for count, (images, labels) in ((train, TRAIN), (test, TEST)):
+    for count, (images, labels) in ((train, TRAIN_FILES), (test, TEST_FILES)):
         pixels = torch.randint(256, (count, 28, 28), dtype=torch.uint8, generator=generator)
         files[images] = encode_idx(pixels)
         files[labels] = encode_idx((torch.arange(count) % 10).to(torch.uint8))
@@ -42,7 +46,10 @@ class FakeSource:
     error: str | None = None
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def fetch(self, names: Sequence[str], screen: Screen) -> Iterator[tuple[str, bytes]]:  # noqa: ARG002
+    def __str__(self) -> str:
+        return self.label
+
+    def fetch(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         self.asked.append(tuple(names))
         for name in names:
             if name in self.files:
@@ -69,7 +76,7 @@ def tiny(files: dict[str, bytes]) -> Callable[..., type[ImageDataset]]:
 
     def make(*sources: Source) -> type[ImageDataset]:
         class Tiny(ImageDataset):
-            entry = Entry(
+            entry = DatasetEntry(
                 name="Tiny",
                 classes=tuple("abcdefghij"),
                 sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitspike.datasets import Batches
-from bitspike.datasets._batches import Pair
 from bitspike.encoding import PoissonSequences
+
+Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class Numbered:

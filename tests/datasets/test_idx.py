@@ -9,8 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitspike.datasets import DatasetError
-from bitspike.datasets._idx import encode_idx, read_idx
+from bitspike.datasets import DatasetError, encode_idx, read_idx
 
 shapes = st.lists(st.integers(0, 6), min_size=1, max_size=4)
 

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
-from bitspike.datasets import MNIST, DatasetNote
-from bitspike.datasets._catalogue import TRAIN
-from bitspike.datasets._idx import encode_idx
+from bitspike.datasets import MNIST, TRAIN_FILES, DatasetNote, encode_idx
 
 N = 40
 
@@ -21,8 +19,8 @@ N = 40
 def data(tmp_path_factory: pytest.TempPathFactory) -> MNIST:
     root = tmp_path_factory.mktemp("root")
     pixels = torch.arange(N * 784).remainder(256).to(torch.uint8).view(N, 28, 28)
-    (root / TRAIN[0]).write_bytes(encode_idx(pixels))
-    (root / TRAIN[1]).write_bytes(encode_idx((torch.arange(N) % 10).to(torch.uint8)))
+    (root / TRAIN_FILES[0]).write_bytes(encode_idx(pixels))
+    (root / TRAIN_FILES[1]).write_bytes(encode_idx((torch.arange(N) % 10).to(torch.uint8)))
     with pytest.warns(DatasetNote):
         return MNIST(root)
 

@@ -10,19 +10,19 @@ import torch
 
 from bitspike._seeds import seed_of
 
-# A block is large enough to make the cost of handing it over small, and small enough that the few
-# blocks that are alive stay in the cache: 1024 images of 28 x 28 are 3 MB, 2048 of them as
-# constant-rate bits over 100 steps are 5 MB.
+# A block is large enough that handing it over costs little, and small enough that the few blocks
+# in use stay in the cache: 1024 images of 28 x 28 are 3 MB, 2048 of them as constant-rate bits over
+# 100 steps are 5 MB.
 _BLOCK_PIXELS = 1024 * 28 * 28
 _ENCODED_PIXELS = 2048 * 28 * 28
 _BLOCK_BATCHES = 64
-_GROWTH = 4  # the first blocks are small, for the first batch is waited for
+_GROWTH = 4  # from block to block: the first ones are small, so that training starts soon
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class BatchSource(Protocol):
-    """What `Batches` needs of a data set: a length, and whole batches by slice or index tensor."""
+    """A data set for `Batches`, with a length, and whole batches by slice or index tensor."""
 
     def __len__(self) -> int: ...
 
@@ -30,36 +30,35 @@ class BatchSource(Protocol):
 
 
 class Encoder(Protocol):
-    """What `Batches` needs to encode images: `bitspike.encoding.PoissonSequences` is one."""
+    """An encoder for `Batches`, such as `bitspike.encoding.PoissonSequences`."""
 
     def __call__(self, images: torch.Tensor, first: int, /) -> torch.Tensor:
-        """A sequence ``[T, N, ...]`` of images ``[N, ...]``, of which the first has a number."""
+        """Return a sequence ``[T, N, ...]`` of images ``[N, ...]`` numbered from `first`."""
 
 
 class Batches:
     """Iterate over the batches of one epoch, prepared ahead if wanted.
 
     The order is a pure function of `seed` and `epoch`; PyTorch's global random state is neither
-    used nor changed. The batches are the same, bit by bit, for any `workers` and `device`, and
-    the same each time that one iterates.
+    used nor changed. The batches are the same, bit by bit, for any `workers` and `device`, and in
+    every iteration.
 
     With ``workers > 0`` threads gather and convert some dozens of batches at a time, and a batch
-    is a view into such a block: clone it to keep it for long without the rest of its block.
+    is a view into such a block: clone it to keep it without the rest of its block.
 
     Args:
         dataset: for example a `MNIST`.
         batch_size: images per batch; the last batch may be smaller.
-        shuffle: in a random order, or else in the data set's.
+        shuffle: use a random order instead of the data set's.
         seed: any integer.
-        epoch: the number of the epoch, from 0.
-        start: number of batches to leave out at the beginning, to go on in the middle of an epoch.
-        workers: number of threads; 0 prepares each batch when it is asked for.
-        device: where the batches shall be. On CUDA, with workers, they come by way of pinned
-            memory.
+        epoch: number of the epoch, from 0.
+        start: number of batches to skip, to go on in the middle of an epoch.
+        workers: number of threads; 0 prepares each batch on request.
+        device: device of the batches. With workers, they reach CUDA through pinned memory.
         drop_last: leave out the last batch if it is smaller.
-        encoder: makes sequences of the images before they are handed out, in the workers' threads
-            if there are any. Called with images and the number of the first one in this order, it
-            must return for each image what depends on nothing but the image and its number.
+        encoder: turns images into sequences, in the threads of the workers if there are any. It
+            is called with images and the number of the first one in this order; the sequence of
+            an image must depend on nothing but the image and its number.
 
     Yields:
         (images float32 [B, 1, 28, 28], labels int64 [B]); with an encoder, its sequences
@@ -104,7 +103,7 @@ class Batches:
             raise ValueError(f"device: {error}") from error
 
     def __len__(self) -> int:
-        """Number of batches in the whole epoch, whatever `start` is."""
+        """Return the number of batches in the whole epoch, whatever `start` is."""
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
@@ -138,12 +137,12 @@ class Batches:
 
         with ThreadPoolExecutor(self.workers, thread_name_prefix="bitspike-batches") as pool:
             ahead: deque[Future[Pair]] = deque()
-            depth = 2  # blocks, and more only if that is too few: those in use fill the cache
+            depth = 2  # blocks; more only if training has to wait, since they fill the cache
 
             def refill() -> None:
                 nonlocal at, count
                 while at < len(self) and len(ahead) < depth:
-                    # With the caller's backend and whatever else is a matter of context.
+                    # In the caller's context, which holds the backend.
                     ahead.append(pool.submit(copy_context().run, prepare, at, count))
                     at, count = at + count, min(_GROWTH * count, most)
 
@@ -155,13 +154,12 @@ class Batches:
                     late = started and not block.done()
                     images, labels = block.result()
                     started = True
-                    if late and len(labels) >= most * self.batch_size:  # no small one
+                    if late and len(labels) >= most * self.batch_size:  # not one of the first
                         depth = min(depth + 1, self.workers + 1)
                     most = self._batches_a_block(images)
                     count = min(max(count, _GROWTH), most)
                     refill()
-                    # Copied by the thread that uses them, so that they are in order with its
-                    # CUDA stream.
+                    # The copy belongs to the CUDA stream of the thread that uses the batches.
                     images = images.to(self.device, non_blocking=pin)
                     labels = labels.to(self.device, non_blocking=pin)
                     yield from zip(
@@ -174,7 +172,7 @@ class Batches:
                     future.cancel()
 
     def _batches_a_block(self, images: torch.Tensor) -> int:
-        """How many batches of such images, or sequences of them, a block shall have."""
+        """Return the number of batches in a block of such images, or sequences of them."""
         if self.encoder is None:
             pixels, room = images.numel() // len(images), _BLOCK_PIXELS
         else:

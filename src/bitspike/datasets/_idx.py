@@ -13,21 +13,23 @@ import torch
 
 from bitspike.datasets._errors import DatasetError
 
+TRAIN_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
 _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"
-_CHUNK = 1 << 20
 _LARGEST = 512 << 20  # bytes: 680,000 images of 28 x 28
 _ADVICE = "Delete it, so that it can be fetched again, or put an undamaged file in its place."
 
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One IDX file, read.
+    """The content of an IDX file.
 
     Attributes:
-        path: where it was read from.
-        data: uint8 tensor of the shape that the header gives.
-        sha256: of the unpacked file, in hexadecimal.
+        path: the file.
+        data: uint8 tensor of the shape in the header.
+        sha256: SHA-256 of the unpacked file, in hexadecimal.
     """
 
     path: Path
@@ -36,17 +38,17 @@ class IdxFile:
 
 
 def encode_idx(array: torch.Tensor) -> bytes:
-    """The IDX file of a uint8 tensor of one to 255 dimensions."""
+    """Return the IDX file of a uint8 tensor of one to 255 dimensions."""
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
     return header + array.contiguous().numpy().tobytes()
 
 
 def read_idx(path: Path, ndim: int) -> IdxFile:
-    """Read an IDX file of unsigned bytes, gzipped or not (told by its content, not its name).
+    """Read an IDX file of unsigned bytes, gzipped or not (its content tells, not its name).
 
     Args:
         path: the file.
-        ndim: number of dimensions it must have: 3 for images, 1 for labels.
+        ndim: required number of dimensions: 3 for images, 1 for labels.
 
     Raises:
         DatasetError: unreadable, damaged gzip, wrong magic number, too short or too long.
@@ -82,18 +84,12 @@ def _parse(path: Path, stream: BinaryIO, ndim: int) -> IdxFile:
         )
     shape = struct.unpack_from(f">{ndim}I", content, len(magic))
     size = header_size + math.prod(shape)
-    if size > _LARGEST:  # what is packed may be small and unpack to all of that
+    if size > _LARGEST:  # a small packed file may unpack to all of that
         raise DatasetError(
             f"{path}: its header promises {size} bytes (shape {list(shape)}), more than the "
             f"{_LARGEST >> 20} MiB that a data set may have. {_ADVICE}"
         )
-    # One byte more than the header promises, to notice surplus ones; in pieces, because a damaged
-    # header may promise more than is there.
-    while len(content) <= size:
-        piece = stream.read(min(_CHUNK, size + 1 - len(content)))
-        if not piece:
-            break
-        content += piece
+    content += stream.read(size + 1 - header_size)  # one more byte reveals surplus ones
     promised = f"{size} bytes that its header promises (shape {list(shape)})"
     if len(content) < size:
         raise DatasetError(
@@ -101,10 +97,5 @@ def _parse(path: Path, stream: BinaryIO, ndim: int) -> IdxFile:
         )
     if len(content) > size:
         raise DatasetError(f"{path}: surplus bytes after the {promised}. {_ADVICE}")
-    # torch.frombuffer refuses an offset at the very end.
-    data = (
-        torch.frombuffer(content, dtype=torch.uint8, offset=header_size)
-        if size > header_size
-        else torch.empty(0, dtype=torch.uint8)
-    )
-    return IdxFile(path, data.view(shape), hashlib.sha256(content).hexdigest())
+    data = torch.frombuffer(content, dtype=torch.uint8)[header_size:].view(shape)
+    return IdxFile(path, data, hashlib.sha256(content).hexdigest())
