@@ -20,11 +20,7 @@ from bitspike.layer._memory_shape import shaped
 
 
 def check_children(container: object, children: Iterable[nn.Module]) -> None:
-    """Refuses children, and those of plain ``nn.Sequential`` among them, that want sequences.
-
-    Raises:
-        ValueError: if one is in multi-step mode.
-    """
+    """Raise ValueError if a child, or a child of an ``nn.Sequential`` below, wants sequences."""
     for child in children:
         if is_chain(child):
             check_children(container, child.children())
@@ -56,7 +52,7 @@ class _SequenceContainer(nn.Sequential, MultiStepModule):
 
 
 class MultiStepContainer(_SequenceContainer):
-    """Calls its modules once a time step: ``[T, B, ...]`` in and out, for modules with state.
+    """Call modules once a time step: ``[T, B, ...]`` in and out, for modules with state.
 
     Takes what ``torch.nn.Sequential`` takes. `functional.set_step_mode` does not reach into it.
 
@@ -65,13 +61,13 @@ class MultiStepContainer(_SequenceContainer):
     """
 
     def forward(self, x_seq: Tensor) -> Any:
-        """A whole sequence ``[T, B, ...]``."""
+        """Run a whole sequence ``[T, B, ...]``."""
         check_first(self, x_seq)
         return multi_step_forward(x_seq, self._chain)
 
 
 class SeqToANNContainer(_SequenceContainer):
-    """Calls its modules once, on ``T * B`` samples: ``[T, B, ...]`` in and out, without state.
+    """Call modules once, on ``T * B`` samples: ``[T, B, ...]`` in and out, without state.
 
     Takes what ``torch.nn.Sequential`` takes. `functional.set_step_mode` does not reach into it.
 
@@ -80,7 +76,7 @@ class SeqToANNContainer(_SequenceContainer):
     """
 
     def forward(self, x_seq: Tensor) -> Any:
-        """A whole sequence ``[T, B, ...]``."""
+        """Run a whole sequence ``[T, B, ...]``."""
         check_first(self, x_seq)
         return seq_to_ann_forward(x_seq, self._chain)
 
@@ -89,7 +85,7 @@ class TLastMultiStepContainer(_SequenceContainer):
     """`MultiStepContainer` with time last: ``[B, ..., T]`` in and out."""
 
     def forward(self, x_seq: Tensor) -> Any:
-        """A whole sequence ``[B, ..., T]``."""
+        """Run a whole sequence ``[B, ..., T]``."""
         check_first(self, x_seq.movedim(-1, 0))
         return t_last_multi_step_forward(x_seq, self._chain)
 
@@ -98,7 +94,7 @@ class TLastSeqToANNContainer(_SequenceContainer):
     """`SeqToANNContainer` with time last: ``[B, ..., T]`` in and out."""
 
     def forward(self, x_seq: Tensor) -> Any:
-        """A whole sequence ``[B, ..., T]``."""
+        """Run a whole sequence ``[B, ..., T]``."""
         check_first(self, x_seq.movedim(-1, 0))
         return t_last_seq_to_ann_forward(x_seq, self._chain)
 
@@ -129,7 +125,7 @@ class StepModeContainer(nn.Sequential, StepModule):
         self.step_mode = step_mode
 
     def forward(self, x: Tensor) -> Any:
-        """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
+        """Run one time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
         if self.step_mode == "s":
             return _run_all(self, x)
         check_first(self, x)
@@ -138,7 +134,7 @@ class StepModeContainer(nn.Sequential, StepModule):
 
 
 class _Recurrent(MemoryModule):
-    """Holds the last output ``y``; ``functional.set_step_mode`` does not reach into it."""
+    """Hold the last output ``y``; ``functional.set_step_mode`` does not reach into it."""
 
     _keeps_children = True
     y: Tensor | None
@@ -154,14 +150,14 @@ class _Recurrent(MemoryModule):
 
     @abstractmethod
     def _first(self, x: Tensor) -> Tensor:
-        """``Y[-1]`` for the input ``x`` of one time step."""
+        """Return ``Y[-1]`` for the input ``x`` of one time step."""
 
     @abstractmethod
     def _combine(self, x: Tensor, y: Tensor) -> Tensor:
-        """What the sub-module receives."""
+        """Return the input of the sub-module."""
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, ...]``."""
+        """Run one time step, ``[B, ...]``."""
         if self.y is None:
             self.y = self._first(x)
         last = self.memory_like("y", shaped(x, *x.shape[:1], *self.y.shape[1:]))

@@ -46,15 +46,15 @@ class Dropout(MemoryModule):
         self.register_memory("mask", None)
 
     def create_mask(self, x: Tensor) -> Tensor:
-        """A new mask for time steps like ``x``: 0 or ``1 / (1 - p)``."""
+        """Return a new mask for time steps like ``x``: 0 or ``1 / (1 - p)``."""
         return nn.functional.dropout(_ones(x), self.p, training=True)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, ...]``."""
+        """Run one time step, ``[B, ...]``."""
         return x * self._mask_for(x) if self.training else x
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence, ``[T, B, ...]``, or the next part of one."""
+        """Run a whole sequence, ``[T, B, ...]``, or the next part of one."""
         self._check(x_seq)
         return x_seq * self._mask_for(kernels.one_step(x_seq)) if self.training else x_seq
 
@@ -78,7 +78,7 @@ class Dropout2d(Dropout):
         super().__init__(p, step_mode)
 
     def create_mask(self, x: Tensor) -> Tensor:
-        """A new mask for time steps like ``x``, the same value in a whole channel."""
+        """Return a new mask for time steps like ``x``, the same value in a whole channel."""
         return nn.functional.dropout2d(_ones(x), self.p, training=True)
 
     def _check(self, x_seq: Tensor) -> None:
@@ -164,20 +164,20 @@ class DropConnectLinear(MemoryModule):
         self.activation = nn.ReLU() if activation is _RELU else activation
 
     def reset_parameters(self) -> None:
-        """Draws weights and biases anew, as ``torch.nn.Linear`` does."""
+        """Draw weights and biases anew, as ``torch.nn.Linear`` does."""
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
             nn.init.uniform_(self.bias, -bound, bound)
 
     def reset(self) -> None:
-        """Forgets the masks, and resets the activation if it has a state."""
+        """Forget the masks, and reset the activation if it has a state."""
         super().reset()
         if isinstance(self.activation, MemoryModule):
             self.activation.reset()
 
     def drop(self, batch_size: int) -> tuple[Tensor, Tensor | None]:
-        """What new masks for a batch leave; the layer's own masks stay.
+        """Draw new masks for a batch and return what they leave; the layer's own masks stay.
 
         Returns:
             Weights ``[B, out_features, in_features]`` and biases ``[B, out_features]``, some of
@@ -190,12 +190,12 @@ class DropConnectLinear(MemoryModule):
 
     @property
     def dropped_w(self) -> Tensor | None:
-        """The weights that the last masks leave, ``[B, out_features, in_features]``."""
+        """Weights that the last masks leave, ``[B, out_features, in_features]``."""
         return None if self.mask_w is None else self.weight * self.mask_w
 
     @property
     def dropped_b(self) -> Tensor | None:
-        """The biases that the last masks leave, ``[B, out_features]``."""
+        """Biases that the last masks leave, ``[B, out_features]``."""
         if self.bias is None or self.mask_b is None:
             return None
         return self.bias * self.mask_b
@@ -207,7 +207,7 @@ class DropConnectLinear(MemoryModule):
         return mask(self.weight), None if self.bias is None else mask(self.bias)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, in_features]``."""
+        """Run one time step, ``[B, in_features]``."""
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(
                 f"{self._whoami()}: one time step must be [B, {self.in_features}], but got "

@@ -30,7 +30,7 @@ class FusedSequential(nn.Sequential):
 
     @calls_in_turn
     def forward(self, input: Any) -> Any:  # noqa: A002
-        """What the modules make of ``input``, one after the other."""
+        """Run the modules one after the other."""
         modules: Sequence[Any] = tuple(self._modules.values())
         x = input
         while modules:

@@ -14,7 +14,7 @@ from bitspike.layer._memory_shape import dense, shaped
 
 
 class _DelayLine(MemoryModule):
-    """Remembers the last ``_length`` inputs, oldest first, in the memory ``queue``."""
+    """Remember the last ``_length`` inputs, oldest first, in the memory ``queue``."""
 
     queue: Tensor | None
 
@@ -26,15 +26,15 @@ class _DelayLine(MemoryModule):
 
     @abstractmethod
     def _read(self, past: Tensor, T: int) -> Tensor:
-        """The last ``T`` outputs, from ``_length`` earlier inputs and ``T`` new ones, ``past``."""
+        """Return the last ``T`` outputs, from ``_length`` earlier inputs and ``T`` new ones, ``past``."""
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, ...]``."""
+        """Run one time step, ``[B, ...]``."""
         y: Tensor = self.multi_step_forward(x.unsqueeze(0))[0]
         return y
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence, ``[T, B, ...]``, or the next part of one."""
+        """Run a whole sequence, ``[T, B, ...]``, or the next part of one."""
         check_sequence(self, x_seq)
         T, D = len(x_seq), self._length
         if D == 0:
@@ -48,7 +48,7 @@ class _DelayLine(MemoryModule):
 
 
 class Delay(_DelayLine):
-    """The input, a whole number of time steps later; zeros come first.
+    """Delay the input by a whole number of time steps; zeros come first.
 
     ::
 
@@ -70,7 +70,7 @@ class Delay(_DelayLine):
 
     @property
     def delay_steps(self) -> int:
-        """By how many time steps the input is late."""
+        """Number of time steps by which the input is late."""
         return self._length
 
     def _read(self, past: Tensor, T: int) -> Tensor:
@@ -137,15 +137,15 @@ class LearnableDelay(_DelayLine):
 
     @property
     def max_delay(self) -> int:
-        """The longest delay in time steps."""
+        """Longest delay in time steps."""
         return self._length
 
     def reset_parameters(self) -> None:
-        """Draws the delays anew, uniformly between 0 and ``max_delay``."""
+        """Draw the delays anew, uniformly between 0 and ``max_delay``."""
         nn.init.uniform_(self.delay, 0.0, float(self.max_delay))
 
     def get_kernel(self) -> Tensor:
-        """``K``, ``[max_delay + 1, C]``: the weight of each delay."""
+        """Return ``K``, ``[max_delay + 1, C]``: the weight of each delay."""
         inside = self.delay.detach().clamp(0.0, float(self.max_delay))
         d = self.delay + (inside - self.delay.detach())
         k = torch.arange(self.max_delay + 1, dtype=d.dtype, device=d.device).unsqueeze(1)
@@ -156,7 +156,7 @@ class LearnableDelay(_DelayLine):
         return (k == lower) * (1.0 - share) + (k == lower + 1.0) * share
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence, ``[T, B, C, ...]``, or the next part of one."""
+        """Run a whole sequence, ``[T, B, C, ...]``, or the next part of one."""
         if x_seq.ndim < 3 or x_seq.shape[2] != len(self.delay):
             raise ValueError(
                 f"{self._whoami()} delays C={len(self.delay)} channels, [T, B, C, ...], but got "
@@ -224,7 +224,7 @@ class SynapseFilter(MemoryModule):
         return 1.0 / float(self.w.detach().sigmoid()) if self.learnable else self._tau
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Current ``[B, ...]`` after the spikes ``[B, ...]`` of one time step."""
+        """Return the current ``[B, ...]`` after the spikes ``[B, ...]`` of one time step."""
         x = dense(x)
         current = self.memory_like("out_i", x)
         leak = self.w.sigmoid() if self.learnable else 1.0 / self._tau
@@ -232,7 +232,7 @@ class SynapseFilter(MemoryModule):
         return self.out_i
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Currents ``[T, B, ...]`` of the spikes ``[T, B, ...]``."""
+        """Return the currents ``[T, B, ...]`` of the spikes ``[T, B, ...]``."""
         y_seq: Tensor = super().multi_step_forward(dense(x_seq))
         return y_seq
 
