@@ -1,4 +1,4 @@
-"""Events, tables and a matrix product: what the rule in ``kernels/numba/linear.py`` rests on."""
+"""Events, tables and a matrix product: what the rule in ``kernels/linear/numba.py`` rests on."""
 
 import itertools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from benchmarks._measure import Row, Settings, time_all
 from benchmarks._memory import spikes_of
 from benchmarks._results import save
 from bitspike import spikes
-from bitspike.kernels.numba import linear
+from bitspike.kernels.linear import numba as linear
 
 ROWS, INPUTS = 6400, 784
 WIDTHS = (16, 64, 256, 1024)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bitspike import cli as cli
     from bitspike import datasets as datasets
     from bitspike import diagnosis as diagnosis
+    from bitspike import dispatch as dispatch
     from bitspike import dynamics as dynamics
     from bitspike import encoding as encoding
     from bitspike import examples as examples
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from bitspike import kernels as kernels
     from bitspike import layer as layer
     from bitspike import learning as learning
+    from bitspike import loss as loss
+    from bitspike import memory as memory
     from bitspike import models as models
     from bitspike import monitor as monitor
     from bitspike import neuron as neuron
@@ -51,15 +54,17 @@ __all__ = [
     "encoding",
     "functional",
     "layer",
+    "loss",
+    "memory",
     "neuron",
     "rnn",
     "surrogate",
 ]
 
 _SUBPACKAGES = (
-    "base", "cli", "datasets", "diagnosis", "dynamics", "encoding", "examples", "functional",
-    "kernels", "layer", "learning", "models", "monitor", "neuron", "playground", "rnn", "spikes",
-    "surrogate", "testing", "training", "visualizing",
+    "base", "cli", "datasets", "diagnosis", "dispatch", "dynamics", "encoding", "examples",
+    "functional", "kernels", "layer", "learning", "loss", "memory", "models", "monitor", "neuron",
+    "playground", "rnn", "spikes", "surrogate", "testing", "training", "visualizing",
 )  # fmt: skip
 
 

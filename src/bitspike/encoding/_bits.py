@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.kernels import _dispatch
+from bitspike import dispatch
 from bitspike.spikes import pack
 
 
@@ -16,13 +16,7 @@ def real(x: Tensor) -> Tensor:
 
 def as_bits(spikes: Tensor, backend: str) -> Tensor:
     """Spikes ``[T, B, ...]`` stored as bits where ``backend`` is one that makes them."""
-
-    def obstacle() -> str | None:
-        if spikes.device.type != "cpu":
-            return f"it makes bits on the CPU, but the spikes are on {spikes.device}"
-        return None
-
-    if _dispatch.choose(backend, obstacle) == "eager":
+    if dispatch.choose("bits", spikes.device, backend=backend) is None:
         return spikes
     packed: Tensor = _Packed.apply(spikes)  # type: ignore[no-untyped-call]
     return packed

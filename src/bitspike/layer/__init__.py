@@ -15,9 +15,12 @@ from bitspike.layer._containers import (
     TLastMultiStepContainer,
     TLastSeqToANNContainer,
 )
+from bitspike.layer._conv_bn_graph import fuse_conv_bn_eval_modules, pack_conv_bn_train_modules
 from bitspike.layer._counts import PrintShapeModule, SpikeCountToBinary, TemporalBinSum, VotingLayer
 from bitspike.layer._dropout import DropConnectLinear, Dropout, Dropout2d
+from bitspike.layer._fuse_conv_bn import fuse_conv_bn
 from bitspike.layer._fused_sequential import FusedSequential
+from bitspike.layer._initialise import kaiming_normal_conv_linear_weight
 from bitspike.layer._linear import (
     Conv1d,
     Conv2d,
@@ -55,7 +58,14 @@ from bitspike.layer._self_attention import (
     TokenQKAttention,
 )
 from bitspike.layer._stepwise import Stepwise
-from bitspike.layer._temporal import Delay, LearnableDelay, SynapseFilter
+from bitspike.layer._temporal import (
+    Delay,
+    LearnableDelay,
+    SynapseFilter,
+    delay,
+    delay_step,
+    synapse_filter_step,
+)
 from bitspike.layer._temporal_norm import (
     BatchNormThroughTime1d,
     BatchNormThroughTime2d,
@@ -67,6 +77,7 @@ from bitspike.layer._temporal_norm import (
     ThresholdDependentBatchNorm1d,
     ThresholdDependentBatchNorm2d,
     ThresholdDependentBatchNorm3d,
+    neunorm_step,
 )
 
 __all__ = [
@@ -137,4 +148,12 @@ __all__ = [
     "VotingLayer",
     "WSConv2d",
     "WSLinear",
+    "delay",
+    "delay_step",
+    "fuse_conv_bn",
+    "fuse_conv_bn_eval_modules",
+    "kaiming_normal_conv_linear_weight",
+    "neunorm_step",
+    "pack_conv_bn_train_modules",
+    "synapse_filter_step",
 ]

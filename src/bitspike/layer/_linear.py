@@ -12,8 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import check_sequence
-from bitspike.functional import seq_to_ann_forward
+from bitspike.base import check_sequence, seq_to_ann_forward
 from bitspike.layer._stepwise import Device, Size, Stepwise
 
 

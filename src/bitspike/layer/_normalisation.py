@@ -6,10 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import check_channels, wrong_axes
-from bitspike.functional import seq_to_ann_forward
-from bitspike.kernels import BatchNormOnKernels
-from bitspike.kernels._held import hold, once
+from bitspike.base import check_channels, seq_to_ann_forward, wrong_axes
+from bitspike.kernels import BatchNormOnKernels, hold, once
 from bitspike.layer._stepwise import Device, Stepwise
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.base import SPACE, check_rank, check_sequence, wrong_axes
-from bitspike.functional import seq_to_ann_forward
+from bitspike.base import SPACE, check_rank, check_sequence, seq_to_ann_forward, wrong_axes
 from bitspike.layer._stepwise import Size, Stepwise
 
 

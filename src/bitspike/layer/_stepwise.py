@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from bitspike import kernels
-from bitspike.base import StepModule, step_axes, wrong_axes
-from bitspike.functional import seq_to_ann_forward
-from bitspike.kernels._held import hold, is_held, once
+from bitspike.base import StepModule, seq_to_ann_forward, step_axes, wrong_axes
+from bitspike.kernels import hold, is_held, once
 
 Size = int | tuple[int, ...]
 """A size for all axes of a space, or for each."""
