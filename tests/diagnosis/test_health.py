@@ -315,5 +315,5 @@ def test_names() -> None:
 
 
 def test_a_single_step_network_needs_a_sequence() -> None:
-    with pytest.raises(ValueError, match=r"shown a sequence \[T, B, \.\.\.\]"):
+    with pytest.raises(ValueError, match=r"needs a sequence \[T, B, \.\.\.\]"):
         bitspike.health(three_neurons("s"), torch.zeros(3))
