@@ -96,7 +96,9 @@ def _fit(parser: Parser) -> None:
 
 
 def _train(parser: Parser) -> None:
-    parser.add_argument("model", nargs="?", choices=tuple(MODELS), help="what to train (default: mnist)")
+    parser.add_argument(
+        "model", nargs="?", choices=tuple(MODELS), help="what to train (default: mnist)"
+    )
     parser.add_argument("--config", metavar="FILE", help="options from a TOML file; flags win")
     parser.add_argument(
         "--print-config", action="store_true", help="print all options as such a file, and stop"
