@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bitspike import cli as cli
     from bitspike import datasets as datasets
     from bitspike import diagnosis as diagnosis
+    from bitspike import dispatch as dispatch
     from bitspike import dynamics as dynamics
     from bitspike import encoding as encoding
     from bitspike import examples as examples
@@ -61,9 +62,9 @@ __all__ = [
 ]
 
 _SUBPACKAGES = (
-    "base", "cli", "datasets", "diagnosis", "dynamics", "encoding", "examples", "functional",
-    "kernels", "layer", "learning", "loss", "memory", "models", "monitor", "neuron", "playground",
-    "rnn", "spikes", "surrogate", "testing", "training", "visualizing",
+    "base", "cli", "datasets", "diagnosis", "dispatch", "dynamics", "encoding", "examples",
+    "functional", "kernels", "layer", "learning", "loss", "memory", "models", "monitor", "neuron",
+    "playground", "rnn", "spikes", "surrogate", "testing", "training", "visualizing",
 )  # fmt: skip
 
 

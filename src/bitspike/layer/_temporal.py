@@ -1,12 +1,13 @@
-"""Layers that hold back their input."""
+"""Layers that act over time: delays, and a synapse that filters spikes."""
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, check_finite, check_sequence
+from bitspike.base import MemoryModule, check_finite, check_sequence, check_tau
 from bitspike.layer._memory_shape import dense, shaped
 from bitspike.spikes import SpikeTensor
 
@@ -78,7 +79,7 @@ def delay_step(
 
 
 class _DelayLine(MemoryModule):
-    """Remembers the last ``_length`` inputs, oldest first, in the memory ``queue``."""
+    """Remember the last ``_length`` inputs, oldest first, in the memory ``queue``."""
 
     queue: Tensor | None
 
@@ -90,15 +91,15 @@ class _DelayLine(MemoryModule):
 
     @abstractmethod
     def _read(self, past: Tensor, T: int) -> Tensor:
-        """The last ``T`` outputs, from ``_length`` earlier inputs and ``T`` new ones, ``past``."""
+        """Return the last ``T`` outputs of ``past``: ``_length`` earlier inputs, ``T`` new ones."""
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, ...]``."""
+        """Run one time step, ``[B, ...]``."""
         y: Tensor = self.multi_step_forward(x.unsqueeze(0))[0]
         return y
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence, ``[T, B, ...]``, or the next part of one."""
+        """Run a whole sequence, ``[T, B, ...]``, or the next part of one."""
         check_sequence(self, x_seq)
         T, D = len(x_seq), self._length
         if D == 0:
@@ -112,7 +113,7 @@ class _DelayLine(MemoryModule):
 
 
 class Delay(_DelayLine):
-    """The input, a whole number of time steps later; zeros come first.
+    """Delay the input by a whole number of time steps; zeros come first.
 
     ::
 
@@ -134,7 +135,7 @@ class Delay(_DelayLine):
 
     @property
     def delay_steps(self) -> int:
-        """By how many time steps the input is late."""
+        """Number of time steps by which the input is late."""
         return self._length
 
     def _read(self, past: Tensor, T: int) -> Tensor:
@@ -201,15 +202,15 @@ class LearnableDelay(_DelayLine):
 
     @property
     def max_delay(self) -> int:
-        """The longest delay in time steps."""
+        """Longest delay in time steps."""
         return self._length
 
     def reset_parameters(self) -> None:
-        """Draws the delays anew, uniformly between 0 and ``max_delay``."""
+        """Draw the delays anew, uniformly between 0 and ``max_delay``."""
         nn.init.uniform_(self.delay, 0.0, float(self.max_delay))
 
     def get_kernel(self) -> Tensor:
-        """``K``, ``[max_delay + 1, C]``: the weight of each delay."""
+        """Return ``K``, ``[max_delay + 1, C]``: the weight of each delay."""
         inside = self.delay.detach().clamp(0.0, float(self.max_delay))
         d = self.delay + (inside - self.delay.detach())
         k = torch.arange(self.max_delay + 1, dtype=d.dtype, device=d.device).unsqueeze(1)
@@ -220,7 +221,7 @@ class LearnableDelay(_DelayLine):
         return (k == lower) * (1.0 - share) + (k == lower + 1.0) * share
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence, ``[T, B, C, ...]``, or the next part of one."""
+        """Run a whole sequence, ``[T, B, C, ...]``, or the next part of one."""
         if x_seq.ndim < 3 or x_seq.shape[2] != len(self.delay):
             raise ValueError(
                 f"{self._whoami()} delays C={len(self.delay)} channels, [T, B, C, ...], but got "
@@ -245,3 +246,77 @@ class LearnableDelay(_DelayLine):
             f"{len(self.delay)}, max_delay={self.max_delay}, kernel={self.kernel!r}{sigma}, "
             f"{super().extra_repr()}"
         )
+
+
+def synapse_filter_step(x: Tensor, out_i: Tensor, reciprocal_tau: float | Tensor) -> Tensor:
+    """One time step of a synaptic current, which a spike raises and which leaks without one.
+
+    ``I[t] = I[t-1] - (1 - S[t]) I[t-1] / tau + S[t]``
+
+    Args:
+        x: spikes ``S[t]``, ``[B, ...]``.
+        out_i: current ``I[t-1]`` of the step before, the same shape.
+        reciprocal_tau: ``1 / tau``, tau in time steps; a number or a tensor.
+
+    Returns:
+        ``I[t]``, ``[B, ...]``.
+    """
+    return out_i - (1.0 - x) * out_i * reciprocal_tau + x
+
+
+class SynapseFilter(MemoryModule):
+    """A current that a spike raises by 1 and that leaks in the steps without one.
+
+    ::
+
+        I[t] = I[t-1] - (1 - S[t]) I[t-1] / tau + S[t]
+
+    Input: spikes ``[B, ...]`` or ``[T, B, ...]``; output: currents of the same shape.
+
+    Args:
+        tau: time constant in time steps, greater than 1.
+        learnable: whether tau is learned: ``1 / tau = sigmoid(w)``.
+        step_mode: ``'s'`` or ``'m'``.
+
+    Raises:
+        TypeError, ValueError: if tau is not a number greater than 1.
+        StateError: at an input that does not fit the state of an earlier one.
+
+    Paper: Diehl and Cook, "Unsupervised learning of digit recognition using
+    spike-timing-dependent plasticity", Frontiers in Computational Neuroscience 2015; learned:
+    Fang et al., "Exploiting Neuron and Synapse Filter Dynamics in Spatial Temporal Learning of
+    Deep Spiking Neural Network", IJCAI 2020.
+    """
+
+    out_i: float | Tensor
+
+    def __init__(self, tau: float = 100.0, learnable: bool = False, step_mode: str = "s") -> None:
+        super().__init__()
+        self.step_mode = step_mode
+        self.learnable = bool(learnable)
+        self._tau = check_tau(self, "tau", tau)
+        if learnable:
+            self.w = nn.Parameter(torch.tensor(-math.log(self._tau - 1.0)))
+        self.register_memory("out_i", 0.0)
+
+    @property
+    def tau(self) -> float:
+        """Time constant in time steps, as it is now."""
+        return 1.0 / float(self.w.detach().sigmoid()) if self.learnable else self._tau
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """Return the current ``[B, ...]`` after the spikes ``[B, ...]`` of one time step."""
+        x = dense(x)
+        current = self.memory_like("out_i", x)
+        leak = self.w.sigmoid() if self.learnable else 1.0 / self._tau
+        self.out_i = synapse_filter_step(self.watch(x), current, leak)
+        return self.out_i
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Return the currents ``[T, B, ...]`` of the spikes ``[T, B, ...]``."""
+        y_seq: Tensor = super().multi_step_forward(dense(x_seq))
+        return y_seq
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"tau={self.tau:g}, learnable={self.learnable}, {super().extra_repr()}"
