@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bitspike.base import StepModule, is_chain, seq_to_ann_forward, step_axes
-from bitspike.layer import _stateless as own
+from bitspike.layer import _linear, _normalisation
 
 _CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -24,9 +24,11 @@ _NORM_OF: dict[type[nn.Module], type[nn.Module]] = {
     nn.ConvTranspose3d: nn.BatchNorm3d,
     nn.Linear: nn.BatchNorm1d,
 }
-_TORCH = {*_NORM_OF, *_NORM_OF.values()}
 # Classes that compute what the class of torch does: torch's, and bitspike's of the same name.
-_KNOWN = _TORCH | {getattr(own, kind.__name__) for kind in _TORCH}
+_KNOWN = {
+    *_NORM_OF, *(getattr(_linear, kind.__name__) for kind in _NORM_OF),
+    *_NORM_OF.values(), *(getattr(_normalisation, kind.__name__) for kind in _NORM_OF.values()),
+}  # fmt: skip
 _TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 Calls = Counter[str]

@@ -30,12 +30,13 @@ class ModuleSnapshot:
         self.parameters = tuple(parameters.values())
         self._buffers = [b.clone() for b in buffers.values()]
         place = {
-            key: index for tensors in (parameters, buffers) for index, key in enumerate(tensors)
+            "_parameters": {key: index for index, key in enumerate(parameters)},
+            "_buffers": {key: index for index, key in enumerate(buffers)},
         }
         self._attributes: list[dict[str, Any]] = []  # places in place of tensors
         for module in self.modules:
             attributes = dict(vars(module))
-            for kind in tensors:
+            for kind in place:
                 attributes[kind] = {
                     name: None if tensor is None else place[kind][id(tensor)]
                     for name, tensor in attributes[kind].items()
