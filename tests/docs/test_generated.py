@@ -113,13 +113,7 @@ def library() -> griffe.Module:
     return load()
 
 
-UNSEEN = pytest.mark.xfail(strict=False, reason="names made at runtime, which no reader can see")
-
-
-@pytest.mark.parametrize(
-    "package",
-    [pytest.param(name, marks=UNSEEN) if name == "models" else name for name in packages()],
-)
+@pytest.mark.parametrize("package", packages())
 def test_the_reference_describes_every_public_name(package: str, library: griffe.Module) -> None:
     page = (ROOT / f"docs/api/{package}.md").read_text("utf-8")
     assert f"\n::: bitspike.{package}\n" in page

@@ -8,7 +8,7 @@ written a second time as signatures; and typer brings click and rich into a core
 dependencies, only to say in an installation without extras which extra is missing.
 """
 
-from bitspike.cli._commands import COMMANDS, build
+from bitspike.cli._commands import COMMANDS, Command, build
 from bitspike.cli._main import EXTRAS, main
 
-__all__ = ["COMMANDS", "EXTRAS", "build", "main"]
+__all__ = ["COMMANDS", "EXTRAS", "Command", "build", "main"]

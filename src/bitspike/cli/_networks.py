@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import bitspike
 from bitspike import training
+from bitspike._extras import require
 from bitspike._terminal import complain, say
 from bitspike.cli._commands import PROGRAMS, program_of
 from bitspike.cli._output import UsageError, pairs, print_json, table
@@ -141,6 +142,7 @@ class Network:
 
 def predict(args: Namespace) -> int:
     """Print the class of each picture; if one cannot be read, the exit code is 2."""
+    require("PIL", extra="train", purpose="predict")
     path = checkpoint_path(args.checkpoint)
     names = list(_pictures(args.images))
     network = Network(path, args.device, args.data_dir)

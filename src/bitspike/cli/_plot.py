@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from bitspike import training, visualizing
+from bitspike._extras import require
 from bitspike._terminal import printable, say
 from bitspike.cli._networks import STDIN, Network, checkpoint_path, load
 from bitspike.cli._output import UsageError
@@ -27,6 +28,7 @@ _NO_DIFFERENCE = vars(Options()).keys() - Options().trajectory().keys() - {"epoc
 
 def run(args: Namespace) -> int:
     """Draw, and print where the picture is."""
+    require("matplotlib", "PIL", extra="train", purpose="plot")
     if args.neuron is not None and args.what != "membrane":
         raise UsageError(f"--neuron goes with membrane, not with {args.what}")
     if args.what != "accuracy" and len(args.paths) > 1:

@@ -54,7 +54,7 @@ def guarded(program: str, run: Callable[[], int]) -> int:
     needed = ("filelock", "matplotlib", "PIL", "rich", "tensorboard")
     require(*needed, extra="train", purpose="the program")
     import matplotlib as mpl
-    import torch.utils.tensorboard  # noqa: F401 -- draws a random number: before they are seeded
+    import rich.console  # noqa: F401 -- draws a random number: before the generators are seeded
 
     mpl.use("Agg")  # programs only write files: never open a window
     try:

@@ -1,22 +1,62 @@
-"""The base of the encoders that turn an input into a train of spikes and play it."""
+"""The bases of the encoders: without memory, and with a train of spikes that is played."""
 
 import weakref
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, StateError, States, check_sequence
-from bitspike.encoding._bits import as_bits
+from bitspike import dispatch
+from bitspike.base import MemoryModule, StateError, States, StepModule, check_sequence
+from bitspike.spikes import pack
+
+
+def real(x: Tensor) -> Tensor:
+    """Return ``x`` as a floating-point tensor; integers and bool come in the default dtype."""
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
+
+
+def as_bits(spikes: Tensor, backend: str) -> Tensor:
+    """Return spikes ``[T, B, ...]`` stored as bits where ``backend`` makes bits."""
+    if dispatch.choose("bits", spikes.device, backend=backend) is None:
+        return spikes
+    packed: Tensor = _Packed.apply(spikes)  # type: ignore[no-untyped-call]
+    return packed
+
+
+class _Packed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor) -> Tensor:  # noqa: ARG004
+        return pack(spikes)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+        return grad
+
+
+class StatelessEncoder(nn.Module, StepModule):
+    """Base of the encoders that treat every time step alike and remember nothing.
+
+    Input and output have the same shape: ``[B, ...]`` a time step, or ``[T, B, ...]``.
+    """
+
+    def __init__(self, step_mode: str = "s") -> None:
+        super().__init__()
+        self.step_mode = step_mode
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"step_mode={self.step_mode!r}"
 
 
 class StatefulEncoder(MemoryModule):
     """Base of the encoders that make a spike train of ``T`` steps and then play it, over and over.
 
     The input is read at the first call after a reset, ``[B, ...]`` in single-step mode; later
-    calls take the same input again, or none. In multi-step mode the input is one that is held
-    over time, ``img.expand(T', *img.shape)``, and T' steps are played. Multi-step output is a
+    calls take the same input again, or none. In multi-step mode the input is held over time,
+    ``img.expand(T', *img.shape)``, and T' steps are played. Multi-step output is a
     `bitspike.spikes.SpikeTensor` where the backend makes bits.
 
     A subclass writes `single_step_encode`.
@@ -37,8 +77,8 @@ class StatefulEncoder(MemoryModule):
 
     spike: Tensor | None
     t: int
-    # The input that was found to be the source of the spikes last, with its version: it need not
-    # be compared again.
+    # The tensor that was last found equal to the source of the spikes, with its version: it need
+    # not be compared again.
     _seen: tuple[weakref.ref[Tensor], int, weakref.ref[Tensor]] | None = None
 
     def __init__(self, T: int, step_mode: str = "s") -> None:
@@ -56,55 +96,56 @@ class StatefulEncoder(MemoryModule):
 
     @abstractmethod
     def single_step_encode(self, x: Tensor) -> Tensor:
-        """The spike train ``[T, B, ...]`` of the input ``[B, ...]``."""
+        """Return the spike train ``[T, B, ...]`` of the input ``[B, ...]``."""
         raise NotImplementedError
 
     def single_step_forward(self, x: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
-        """The next time step of the spike train, ``[B, ...]``."""
-        fresh = self._starts_with(x, x)
-        played = super().single_step_forward(x, *args, **kwargs)  # type: ignore[arg-type]
-        if fresh and x is not None:
-            self._remember(x, x)
-        return played  # type: ignore[no-any-return]
-
-    def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """As many time steps of the spike train as the input has, ``[T', B, ...]``."""
-        self._check_held(x_seq)
-        fresh = self._starts_with(x_seq[0], x_seq)
-        played = super().multi_step_forward(x_seq, *args, **kwargs)
-        if fresh:
-            self._remember(x_seq[0], x_seq)
+        """Return the next time step of the spike train, ``[B, ...]``."""
+        played: Tensor = self._play(super().single_step_forward, x, x, *args, **kwargs)
         return played
 
-    def _starts_with(self, x: Tensor | None, given: Tensor | None) -> bool:
-        """Whether ``x``, which came as ``given``, is the first input; if not it must be the same.
+    def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Return as many time steps of the spike train as the input has, ``[T', B, ...]``."""
+        self._check_held(x_seq)
+        return self._play(super().multi_step_forward, x_seq, x_seq[0], *args, **kwargs)
+
+    def _play(
+        self,
+        forward: Callable[..., Any],
+        given: Tensor | None,
+        x: Tensor | None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Run ``forward(given)``, where ``x`` is one time step of the argument ``given``.
 
         Raises:
-            StateError: if it is another.
+            StateError: if ``x`` is another input than the one that is being played.
         """
-        if self.spike is None:
-            return True
-        source = self._source()
-        if x is None or given is None or source is None or self._was_seen(given):
-            return False
-        if not _same(x, source):
-            raise StateError(
-                f"{self._whoami()}: the spike train of an earlier input of shape "
-                f"{tuple(source.shape)} on {source.device} is being played, but this call gives "
-                f"another input, of shape {tuple(x.shape)} on {x.device}. Call "
-                "functional.reset_net(net) after each batch; within one, give the same input at "
-                "each call."
-            )
-        self._see(given)
-        return False
+        fresh = self.spike is None
+        source = None if fresh else self._source()
+        if not (x is None or given is None or source is None or self._was_seen(given)):
+            if not _same(x, source):
+                raise StateError(
+                    f"{self._whoami()}: the spike train of an earlier input of shape "
+                    f"{tuple(source.shape)} on {source.device} is being played, but this call "
+                    f"gives another input, of shape {tuple(x.shape)} on {x.device}. Call "
+                    "functional.reset_net(net) after each batch; within a batch, give the same "
+                    "input at each call."
+                )
+            self._see(given)
+        played = forward(given, *args, **kwargs)
+        if fresh and x is not None and given is not None:
+            self._remember(x, given)
+        return played
 
     def _source(self) -> Tensor | None:
-        """The input of the spike train that is being played, if it is known."""
+        """Return the input of the spike train that is being played, if it is known."""
         source: Tensor | None = self._memories["_input"]
         return source
 
     def _remember(self, x: Tensor, given: Tensor) -> None:
-        """Keeps ``x``, which came as ``given``, to be compared with later inputs."""
+        """Keep ``x``, a time step of ``given``, to be compared with later inputs."""
         self._memories["_input"] = x.detach().clone()
         self._see(given)
 
@@ -132,7 +173,7 @@ class StatefulEncoder(MemoryModule):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "spike" and "_input" in self._memories:  # whose spikes they are is not known
+        if name == "spike" and "_input" in self._memories:  # the new train's input is not known
             self._memories["_input"] = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -146,7 +187,7 @@ class StatefulEncoder(MemoryModule):
         states: States,
         **kwargs: Any,  # noqa: ARG002
     ) -> tuple[tuple[Any, ...], States]:
-        """One step from the states ``(spike, t)``."""
+        """Play one step from the states ``(spike, t)``."""
         spike, t = states
         if spike is None:
             spike = self._encoded(inputs[0] if inputs else None)
@@ -158,7 +199,7 @@ class StatefulEncoder(MemoryModule):
         states: States,
         **kwargs: Any,  # noqa: ARG002
     ) -> tuple[tuple[Any, ...], States]:
-        """As many steps as the input has, from the states ``(spike, t)``."""
+        """Play as many steps as the input has, from the states ``(spike, t)``."""
         (x_seq, *_), (spike, t) = inputs, states
         self._check_held(x_seq)
         if spike is None:
@@ -179,13 +220,21 @@ class StatefulEncoder(MemoryModule):
     def _as_bits(self, spikes: Tensor) -> Tensor:
         return as_bits(spikes, self.backend)
 
+    def _check_range(self, x: Tensor, high: float, rule: str) -> None:
+        """Raise ValueError unless all values lie from 0 to ``high``; NaN does not."""
+        if not bool(((x >= 0) & (x <= high)).all()):
+            raise ValueError(
+                f"{self._whoami()}: {rule}, but the values of the input range from "
+                f"{float(x.min()):g} to {float(x.max()):g} (shape {tuple(x.shape)})"
+            )
+
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
         return f"T={self.T}, step_mode={self.step_mode!r}"
 
 
 def _same(x: Tensor, source: Tensor) -> bool:
-    """Whether two tensors have the same shape, device and values; NaN is NaN."""
+    """Return whether two tensors have the same shape, device and values; NaN is NaN."""
     if x.shape != source.shape or x.device != source.device:
         return False
     x = x.detach()
