@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bitspike import kernels as kernels
     from bitspike import layer as layer
     from bitspike import learning as learning
+    from bitspike import loss as loss
+    from bitspike import memory as memory
     from bitspike import models as models
     from bitspike import monitor as monitor
     from bitspike import neuron as neuron
@@ -51,6 +53,8 @@ __all__ = [
     "encoding",
     "functional",
     "layer",
+    "loss",
+    "memory",
     "neuron",
     "rnn",
     "surrogate",
@@ -58,8 +62,8 @@ __all__ = [
 
 _SUBPACKAGES = (
     "base", "cli", "datasets", "diagnosis", "dynamics", "encoding", "examples", "functional",
-    "kernels", "layer", "learning", "models", "monitor", "neuron", "playground", "rnn", "spikes",
-    "surrogate", "testing", "training", "visualizing",
+    "kernels", "layer", "learning", "loss", "memory", "models", "monitor", "neuron", "playground",
+    "rnn", "spikes", "surrogate", "testing", "training", "visualizing",
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ T, B = 4, 3
 LAYERS = [
     name
     for name in layer.__all__
-    if issubclass(getattr(layer, name), layer.Stepwise)
+    if isinstance(getattr(layer, name), type)
+    and issubclass(getattr(layer, name), layer.Stepwise)
     and hasattr(nn, name)
     and "Unpool" not in name
 ]

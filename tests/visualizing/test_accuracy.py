@@ -61,5 +61,5 @@ def test_epochs_must_agree() -> None:
 
 @pytest.mark.parametrize("value", [92.5, -0.1])
 def test_percentages_are_refused_with_advice(value: float) -> None:
-    with pytest.raises(ValueError, match=rf"test_acc of shape \[2\].*found {value}.*divide"):
+    with pytest.raises(ValueError, match=rf"test_acc of shape \[2\].*holds {value}.*divide"):
         plot_accuracy([0.1, 0.2], [0.1, value])

@@ -79,5 +79,5 @@ def test_image_range(value: float) -> None:
 
 
 def test_spikes_are_zero_or_one() -> None:
-    with pytest.raises(ValueError, match=r"plot_input: spikes of shape \[5, 2\].*found 3"):
+    with pytest.raises(ValueError, match=r"plot_input: spikes of shape \[5, 2\].*holds 3"):
         plot_input(np.zeros((1, 2)), np.full((5, 2), 3))

@@ -77,7 +77,7 @@ def test_a_layer_is_refused_with_a_hint() -> None:
 
 
 def test_spikes_must_be_zero_or_one() -> None:
-    with pytest.raises(ValueError, match=r"plot_one_neuron_v_s: s of shape \[7\] .* found 2"):
+    with pytest.raises(ValueError, match=r"plot_one_neuron_v_s: s of shape \[7\] .* holds 2"):
         plot_one_neuron_v_s(V, 2 * S)
 
 

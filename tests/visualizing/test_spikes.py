@@ -99,7 +99,7 @@ def test_silence_is_drawn_with_integer_ticks(shape: tuple[int, int], ticks: Tick
 
 @pytest.mark.parametrize("value", [0.5, 2, -1])
 def test_only_zeros_and_ones(value: float) -> None:
-    with pytest.raises(ValueError, match=rf"plot_1d_spikes: .*\[2, 2\].*found {value:g}"):
+    with pytest.raises(ValueError, match=rf"plot_1d_spikes: .*\[2, 2\].*holds {value:g}"):
         plot_1d_spikes(np.array([[0, 1], [value, 0]]), "", "", "")
 
 

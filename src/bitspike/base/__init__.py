@@ -1,4 +1,4 @@
-"""Step modes, state, and the checks of arguments and inputs that all modules share."""
+"""Step modes, state, sequences, and the checks of arguments and inputs that all modules share."""
 
 from bitspike.base._axes import (
     SPACE,
@@ -9,7 +9,6 @@ from bitspike.base._axes import (
     takes_time_for_batch,
     wrong_axes,
 )
-from bitspike.base._chain import calls_in_turn, is_chain
 from bitspike.base._checks import (
     check_between,
     check_count,
@@ -19,18 +18,31 @@ from bitspike.base._checks import (
     check_tau,
     name_of,
 )
-from bitspike.base._functional import to_functional_forward
-from bitspike.base._hooks import has_hooks, wants_more_than_output
-from bitspike.base._memory import (
-    MemoryModule,
-    StateError,
+from bitspike.base._containers import calls_in_turn, has_hooks, is_chain, wants_more_than_output
+from bitspike.base._lent_states import States, lending
+from bitspike.base._memory import MemoryModule, StateError
+from bitspike.base._network_modes import set_backend, set_step_mode
+from bitspike.base._network_state import (
+    collect_reset_modules,
+    detach_net,
     extract_memories,
+    invalidate_reset_cache,
     load_memories,
     memories,
     named_memories,
+    reset_collected_modules,
+    reset_net,
+    to_functional_forward,
 )
-from bitspike.base._states import lending
-from bitspike.base._step import MultiStepModule, SingleStepModule, StepModule
+from bitspike.base._sequence import (
+    chunk_multi_step_forward,
+    multi_step_forward,
+    run_module,
+    seq_to_ann_forward,
+    t_last_multi_step_forward,
+    t_last_seq_to_ann_forward,
+)
+from bitspike.base._step_module import MultiStepModule, SingleStepModule, StepModule
 
 __all__ = [
     "SPACE",
@@ -38,6 +50,7 @@ __all__ = [
     "MultiStepModule",
     "SingleStepModule",
     "StateError",
+    "States",
     "StepModule",
     "calls_in_turn",
     "check_between",
@@ -49,15 +62,28 @@ __all__ = [
     "check_rank",
     "check_sequence",
     "check_tau",
+    "chunk_multi_step_forward",
+    "collect_reset_modules",
+    "detach_net",
     "extract_memories",
     "has_hooks",
+    "invalidate_reset_cache",
     "is_chain",
     "lending",
     "load_memories",
     "memories",
+    "multi_step_forward",
     "name_of",
     "named_memories",
+    "reset_collected_modules",
+    "reset_net",
+    "run_module",
+    "seq_to_ann_forward",
+    "set_backend",
+    "set_step_mode",
     "step_axes",
+    "t_last_multi_step_forward",
+    "t_last_seq_to_ann_forward",
     "takes_time_for_batch",
     "to_functional_forward",
     "wants_more_than_output",

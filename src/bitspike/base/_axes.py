@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base._chain import is_chain
-from bitspike.base._step import StepModule
+from bitspike.base._containers import is_chain
+from bitspike.base._step_module import StepModule
 
 SPACE = {1: "L", 2: "H, W", 3: "D, H, W"}
 """The axes of a space by its number of dimensions."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from bitspike.base._step import StepModule
+from bitspike.base._step_module import StepModule
 
 
 def name_of(caller: object) -> str:

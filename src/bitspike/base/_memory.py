@@ -8,9 +8,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from bitspike.base._graph import is_freed, probe
-from bitspike.base._states import States, as_tuple, holding, only_one, runs_again
-from bitspike.base._step import StepModule
+from bitspike.base._freed_graph import is_freed, probe
+from bitspike.base._lent_states import States, as_tuple, holding, only_one, runs_again
+from bitspike.base._step_module import StepModule
 from bitspike.base._step_record import StepRecord
 
 
@@ -361,45 +361,3 @@ class MemoryModule(nn.Module, StepModule):
 @cache
 def _has_own(kind: type[MemoryModule], methods: tuple[str, ...]) -> bool:
     return any(getattr(kind, m) is not getattr(MemoryModule, m) for m in methods)
-
-
-def memories(module: nn.Module) -> Iterator[Any]:
-    """The values of all memories in ``module`` and below."""
-    for _, value in named_memories(module):
-        yield value
-
-
-def named_memories(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Qualified names and values of all memories in ``module`` and below."""
-    for name, child in module.named_modules(prefix=prefix):
-        if isinstance(child, MemoryModule):
-            for memory, value in child.named_memories():
-                yield (f"{name}.{memory}" if name else memory), value
-
-
-def extract_memories(module: nn.Module) -> list[Any]:
-    """All memories in ``module`` and below, in the order of `memories`.
-
-    Tensors come with their graph, and a later step does not change them: modules put a new
-    tensor into a memory and never write into the old one.
-    """
-    return list(memories(module))
-
-
-def load_memories(module: nn.Module, memory_list: list[Any]) -> None:
-    """Puts back what `extract_memories` returned.
-
-    Raises:
-        ValueError: if the number of memories differs.
-    """
-    slots = [
-        (child, name)
-        for child in module.modules()
-        if isinstance(child, MemoryModule)
-        for name, _ in child.named_memories()
-    ]
-    if len(slots) != len(memory_list):
-        raise ValueError(f"the module has {len(slots)} memories, but {len(memory_list)} were given")
-    for (child, name), value in zip(slots, memory_list, strict=True):
-        setattr(child, name, value)
-        child._graph_node = None  # the graph of what was there before

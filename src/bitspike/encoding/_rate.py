@@ -5,7 +5,7 @@ from torch import Tensor
 
 from bitspike.encoding._bits import real
 from bitspike.encoding._poisson import PoissonEncoder
-from bitspike.functional import delay
+from bitspike.layer import delay
 
 
 def rate(

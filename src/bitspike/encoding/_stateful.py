@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.base import MemoryModule, StateError, check_sequence
-from bitspike.base._states import States
+from bitspike.base import MemoryModule, StateError, States, check_sequence
 from bitspike.encoding._bits import as_bits
 
 

@@ -1,25 +1,23 @@
-"""Functions on whole networks and on sequences."""
+"""SpikingJelly's functions on networks, sequences, spikes and states, by its names.
 
-from bitspike.functional._accuracy import accuracy_rate, accuracy_temporal
-from bitspike.functional._backend import set_backend
-from bitspike.functional._bits import (
-    bit_pack_spike_dense,
-    bit_spike_compress,
-    bit_spike_decompress,
-    packed_spike_linear,
-    sparse_linear,
+Each is written where it belongs (`base`, `neuron`, `layer`, `learning`, `loss`, `memory`,
+`spikes`) and is the same object here.
+"""
+
+from bitspike.base import (
+    chunk_multi_step_forward,
+    collect_reset_modules,
+    detach_net,
+    invalidate_reset_cache,
+    multi_step_forward,
+    reset_collected_modules,
+    reset_net,
+    seq_to_ann_forward,
+    set_backend,
+    set_step_mode,
+    t_last_multi_step_forward,
+    t_last_seq_to_ann_forward,
 )
-from bitspike.functional._conv_bn_graph import (
-    fuse_conv_bn_eval_modules,
-    pack_conv_bn_train_modules,
-)
-from bitspike.functional._delay import delay, delay_step
-from bitspike.functional._freeze import Frozen, freeze
-from bitspike.functional._fuse import fuse_conv_bn
-from bitspike.functional._initialise import kaiming_normal_conv_linear_weight
-from bitspike.functional._labels import redundant_one_hot, set_threshold_margin
-from bitspike.functional._lava import lava_cuba_lif_step
-from bitspike.functional._neunorm import neunorm_step
 from bitspike.functional._neuron_implementation import neuron_implementation
 from bitspike.functional._neuron_linear import if_linear, lif_linear
 from bitspike.functional._neuron_steps import (
@@ -47,7 +45,17 @@ from bitspike.functional._neuron_steps import (
     ternary_lif_step,
     voltage_reset,
 )
-from bitspike.functional._plasticity import (
+from bitspike.layer import (
+    delay,
+    delay_step,
+    fuse_conv_bn,
+    fuse_conv_bn_eval_modules,
+    kaiming_normal_conv_linear_weight,
+    neunorm_step,
+    pack_conv_bn_train_modules,
+    synapse_filter_step,
+)
+from bitspike.learning import (
     mstdp_linear_step,
     mstdpet_linear_step,
     mstdpet_reward_step,
@@ -55,44 +63,40 @@ from bitspike.functional._plasticity import (
     stdp_conv2d_step,
     stdp_linear_step,
 )
-from bitspike.functional._rate_loss import (
+from bitspike.loss import (
+    accuracy_rate,
+    accuracy_temporal,
     ce_count_loss,
     ce_max_membrane_loss,
     ce_rate_loss,
-    mse_count_loss,
-    mse_membrane_loss,
-    temporal_efficient_training_cross_entropy,
-)
-from bitspike.functional._save_memory import save_memory
-from bitspike.functional._sequence import (
-    chunk_multi_step_forward,
-    multi_step_forward,
-    seq_to_ann_forward,
-)
-from bitspike.functional._similarity_loss import kernel_dot_product, spike_similar_loss
-from bitspike.functional._spike_times import (
     ce_temporal_loss,
     first_spike_index,
     first_spike_time,
+    kernel_dot_product,
+    mse_count_loss,
+    mse_membrane_loss,
     mse_temporal_loss,
+    redundant_one_hot,
+    set_threshold_margin,
+    spike_similar_loss,
+    temporal_efficient_training_cross_entropy,
 )
-from bitspike.functional._state import (
-    collect_reset_modules,
-    detach_net,
-    invalidate_reset_cache,
-    reset_collected_modules,
-    reset_net,
-)
-from bitspike.functional._step_mode import set_step_mode
-from bitspike.functional._synapse import synapse_filter_step
-from bitspike.functional._t_last import t_last_multi_step_forward, t_last_seq_to_ann_forward
+from bitspike.memory import Frozen, freeze, save_memory
 from bitspike.neuron._activation_aware import (
     activation_aware_if_multi_step,
     activation_aware_if_step,
 )
 from bitspike.neuron._gated_lif import gated_lif_step
+from bitspike.neuron._lava import lava_cuba_lif_step
 from bitspike.neuron._psn import masked_psn_step, sliding_psn_step
 from bitspike.neuron._stbif import stbif_multi_step, stbif_step
+from bitspike.spikes import (
+    bit_pack_spike_dense,
+    bit_spike_compress,
+    bit_spike_decompress,
+    packed_spike_linear,
+    sparse_linear,
+)
 
 __all__ = [
     "Frozen",

@@ -13,12 +13,15 @@ from bitspike.layer._container import (
     TLastMultiStepContainer,
     TLastSeqToANNContainer,
 )
+from bitspike.layer._conv_bn_graph import fuse_conv_bn_eval_modules, pack_conv_bn_train_modules
 from bitspike.layer._counts import SpikeCountToBinary, TemporalBinSum, VotingLayer
-from bitspike.layer._delay_line import Delay, LearnableDelay
+from bitspike.layer._delay_line import Delay, LearnableDelay, delay, delay_step
 from bitspike.layer._drop_connect import DropConnectLinear
 from bitspike.layer._dropout import Dropout, Dropout2d
+from bitspike.layer._fuse_conv_bn import fuse_conv_bn
 from bitspike.layer._fused_sequential import FusedSequential
-from bitspike.layer._neunorm import NeuNorm
+from bitspike.layer._initialise import kaiming_normal_conv_linear_weight
+from bitspike.layer._neunorm import NeuNorm, neunorm_step
 from bitspike.layer._online import GradwithTrace, OTTTSequential, ReplaceforGrad, SpikeTraceOp
 from bitspike.layer._print_shape import PrintShapeModule
 from bitspike.layer._recurrent import ElementWiseRecurrentContainer, LinearRecurrentContainer
@@ -55,7 +58,7 @@ from bitspike.layer._stateless import (
     Upsample,
 )
 from bitspike.layer._stepwise import Stepwise
-from bitspike.layer._synapse_filter import SynapseFilter
+from bitspike.layer._synapse_filter import SynapseFilter, synapse_filter_step
 from bitspike.layer._temporal_norm import (
     BatchNormThroughTime1d,
     BatchNormThroughTime2d,
@@ -137,4 +140,12 @@ __all__ = [
     "VotingLayer",
     "WSConv2d",
     "WSLinear",
+    "delay",
+    "delay_step",
+    "fuse_conv_bn",
+    "fuse_conv_bn_eval_modules",
+    "kaiming_normal_conv_linear_weight",
+    "neunorm_step",
+    "pack_conv_bn_train_modules",
+    "synapse_filter_step",
 ]

@@ -6,14 +6,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule, StepModule, check_first, is_chain
-from bitspike.functional import (
+from bitspike.base import (
+    MultiStepModule,
+    StepModule,
+    check_first,
+    is_chain,
     multi_step_forward,
+    run_module,
     seq_to_ann_forward,
     t_last_multi_step_forward,
     t_last_seq_to_ann_forward,
 )
-from bitspike.functional._sequence import run
 
 
 def check_children(container: object, children: Iterable[nn.Module]) -> None:
@@ -35,7 +38,7 @@ def check_children(container: object, children: Iterable[nn.Module]) -> None:
 
 def _run_all(modules: Iterable[nn.Module], x: Any) -> Any:
     for module in modules:
-        x = run(module, x)
+        x = run_module(module, x)
     return x
 
 

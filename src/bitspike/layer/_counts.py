@@ -3,8 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule, StepModule, check_rank, check_sequence
-from bitspike.functional import seq_to_ann_forward
+from bitspike.base import (
+    MultiStepModule,
+    StepModule,
+    check_rank,
+    check_sequence,
+    seq_to_ann_forward,
+)
 from bitspike.layer._memory_shape import dense
 
 

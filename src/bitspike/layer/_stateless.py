@@ -8,8 +8,15 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import SPACE, StepModule, check_channels, check_rank, check_sequence, wrong_axes
-from bitspike.functional import seq_to_ann_forward
+from bitspike.base import (
+    SPACE,
+    StepModule,
+    check_channels,
+    check_rank,
+    check_sequence,
+    seq_to_ann_forward,
+    wrong_axes,
+)
 from bitspike.kernels._held import hold, once
 from bitspike.layer._stepwise import Stepwise
 

@@ -7,8 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from bitspike import kernels
-from bitspike.base import StepModule, step_axes, wrong_axes
-from bitspike.functional import seq_to_ann_forward
+from bitspike.base import StepModule, seq_to_ann_forward, step_axes, wrong_axes
 from bitspike.kernels._held import hold, is_held, once
 
 

@@ -11,9 +11,9 @@ from bitspike.base import (
     StepModule,
     check_channels,
     check_rank,
+    seq_to_ann_forward,
     step_axes,
 )
-from bitspike.functional import seq_to_ann_forward
 
 
 def _check_rank(

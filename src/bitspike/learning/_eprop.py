@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike.base import MemoryModule
-from bitspike.functional._plasticity import check_taus, euler
+from bitspike.learning._traces import check_taus, euler
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
 FEEDBACKS = ("symmetric", "random")

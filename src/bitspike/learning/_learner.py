@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from bitspike import monitor
 from bitspike.base import MemoryModule
-from bitspike.functional._plasticity import Modulation
+from bitspike.learning._traces import Modulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,16 +6,140 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.functional._plasticity import (
+from bitspike.learning._learner import Learner
+from bitspike.learning._traces import (
     Modulation,
     Traces,
+    check_spikes,
     check_taus,
+    exponential,
     identity,
-    mstdp_linear_step,
-    mstdpet_linear_step,
-    mstdpet_reward_step,
+    numbers,
 )
-from bitspike.learning._learner import Learner
+
+
+def _eligibility(
+    pre: Tensor,
+    post: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    ndim: int,
+    taus: tuple[float, float],
+    modulations: tuple[Modulation, Modulation],
+) -> tuple[Tensor, Traces]:
+    check_taus(0, tau_pre=taus[0], tau_post=taus[1])
+    check_spikes(pre, post, trace, weight, ndim)
+    pre, post = numbers(pre, weight), numbers(post, weight)
+    trace_pre = exponential(trace[0], pre, taus[0])
+    trace_post = exponential(trace[1], post, taus[1])
+    f_pre, f_post = modulations
+    grown = f_post(weight) * (post.unsqueeze(-1) * trace_pre.unsqueeze(-2))
+    weakened = f_pre(weight) * (trace_post.unsqueeze(-1) * pre.unsqueeze(-2))
+    return grown - weakened, (trace_pre, trace_post)
+
+
+def mstdp_linear_step(
+    in_spike: Tensor,
+    out_spike: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    *,
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation = identity,
+    f_post: Modulation = identity,
+) -> tuple[Tensor, Traces]:
+    """One time step of the eligibility that reward-modulated STDP (MSTDP) needs.
+
+    ::
+
+        tr_pre[t]  = tr_pre[t-1]  exp(-1 / tau_pre)  + s_pre[t]
+        tr_post[t] = tr_post[t-1] exp(-1 / tau_post) + s_post[t]
+        e[t] = f_post(w) s_post[t] tr_pre[t] - f_pre(w) tr_post[t] s_pre[t]
+
+    R. V. Florian: Reinforcement learning through modulation of spike-timing-dependent synaptic
+    plasticity, Neural Computation 19 (2007).
+
+    Args:
+        in_spike: ``s_pre[t]``, ``[B, I]``.
+        out_spike: ``s_post[t]``, ``[B, O]``.
+        trace: ``tr_pre[t-1]`` and ``tr_post[t-1]``, in the shapes of the spikes.
+        weight: ``w``, ``[O, I]``.
+        tau_pre: time constant of ``tr_pre`` in time steps, positive.
+        tau_post: time constant of ``tr_post`` in time steps, positive.
+        f_pre: how much the weight weakens, as a function of itself.
+        f_post: how much it grows.
+
+    Returns:
+        ``e[t]``, ``[B, O, I]``, and the two traces at ``t``. What came in stays as it is.
+
+    Raises:
+        ValueError: for a time constant that is not positive, or shapes or devices that do not
+            fit.
+    """
+    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
+    return _eligibility(in_spike, out_spike, trace, weight, 2, taus, modulations)
+
+
+def mstdpet_linear_step(
+    in_spike: Tensor,
+    out_spike: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    *,
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation = identity,
+    f_post: Modulation = identity,
+) -> tuple[Tensor, Traces]:
+    """`mstdp_linear_step` of one sample without a batch axis, for `mstdpet_reward_step`.
+
+    Args:
+        in_spike: ``[I]``.
+        out_spike: ``[O]``.
+        trace: traces before the step, ``[I]`` and ``[O]``.
+        weight: ``[O, I]``.
+        tau_pre: time constant of the pre-synaptic trace in time steps, positive.
+        tau_post: time constant of the post-synaptic trace in time steps, positive.
+        f_pre: how much the weight weakens, as a function of itself.
+        f_post: how much it grows.
+
+    Returns:
+        The eligibility ``[O, I]`` and the two traces.
+
+    Raises:
+        ValueError: for a time constant that is not positive, or shapes or devices that do not
+            fit.
+    """
+    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
+    return _eligibility(in_spike, out_spike, trace, weight, 1, taus, modulations)
+
+
+def mstdpet_reward_step(
+    reward: Tensor | float, eligibility: Tensor, trace_e: Tensor, *, tau_trace: float
+) -> tuple[Tensor, Tensor]:
+    """One time step of the eligibility trace of MSTDPET, and what a reward makes of it.
+
+    ::
+
+        tr_e[t] = tr_e[t-1] exp(-1 / tau_trace) + e[t] / tau_trace
+        dw[t] = r[t] tr_e[t]
+
+    Args:
+        reward: ``r[t]``, a number or what broadcasts with the trace.
+        eligibility: ``e[t]``, of `mstdpet_linear_step`.
+        trace_e: ``tr_e[t-1]``, ``[O, I]``.
+        tau_trace: time constant of the trace in time steps, positive.
+
+    Returns:
+        ``dw[t]`` and ``tr_e[t]``, both ``[O, I]``.
+
+    Raises:
+        ValueError: if ``tau_trace`` is not positive and finite.
+    """
+    check_taus(0, tau_trace=tau_trace)
+    trace_e = exponential(trace_e, eligibility / tau_trace, tau_trace)
+    return reward * trace_e, trace_e
 
 
 class _RewardLearner(Learner):

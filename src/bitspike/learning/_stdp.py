@@ -7,7 +7,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.functional._plasticity import (
+from bitspike.learning._learner import Learner
+from bitspike.learning._traces import (
     Modulation,
     Traces,
     check_space,
@@ -17,11 +18,152 @@ from bitspike.functional._plasticity import (
     euler,
     identity,
     modulate,
+    numbers,
 )
-from bitspike.learning._learner import Learner
 from bitspike.spikes import SpikeTensor
 
 _LARGEST = 2**24  # elements that a part of a sequence may unpack to
+
+
+def _stdp(
+    pre: Tensor,
+    post: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    stride: object,
+    taus: tuple[float, float],
+    modulations: tuple[Modulation, Modulation],
+) -> tuple[Tensor, Traces]:
+    check_taus(1, tau_pre=taus[0], tau_post=taus[1])
+    check_spikes(pre, post, trace, weight, weight.ndim)
+    if weight.ndim > 2:
+        check_space(pre.shape, post.shape, weight, stride)
+    pre, post = numbers(pre, weight), numbers(post, weight)
+    trace_pre, trace_post = euler(trace[0], pre, taus[0]), euler(trace[1], post, taus[1])
+    kernel = weight.shape[2:]
+    depression = correlate(trace_post.to(pre.dtype), pre, kernel, stride)
+    potentiation = correlate(post, trace_pre.to(post.dtype), kernel, stride)
+    f_pre, f_post = modulations
+    delta = modulate(f_post, weight) * potentiation - modulate(f_pre, weight) * depression
+    return delta, (trace_pre, trace_post)
+
+
+def stdp_linear_step(
+    in_spike: Tensor,
+    out_spike: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    *,
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation = identity,
+    f_post: Modulation = identity,
+) -> tuple[Tensor, Traces]:
+    """One time step of STDP for a linear layer, by traces of its spikes.
+
+    ::
+
+        tr_pre[t]  = tr_pre[t-1]  - tr_pre[t-1] / tau_pre   + s_pre[t]
+        tr_post[t] = tr_post[t-1] - tr_post[t-1] / tau_post + s_post[t]
+        dw[t] = f_post(w) sum_B s_post[t] tr_pre[t] - f_pre(w) sum_B tr_post[t] s_pre[t]
+
+    A. Morrison, M. Diesmann, W. Gerstner: Phenomenological models of synaptic plasticity based
+    on spike timing, Biological Cybernetics 98 (2008).
+
+    Args:
+        in_spike: ``s_pre[t]``, ``[B, I]``.
+        out_spike: ``s_post[t]``, ``[B, O]``.
+        trace: ``tr_pre[t-1]`` and ``tr_post[t-1]``, in the shapes of the spikes.
+        weight: ``w``, ``[O, I]``.
+        tau_pre: time constant of ``tr_pre`` in time steps, at least 1.
+        tau_post: time constant of ``tr_post`` in time steps, at least 1.
+        f_pre: how much the weight weakens, as a function of itself.
+        f_post: how much it grows.
+
+    Returns:
+        ``dw[t]``, ``[O, I]``, and the two traces at ``t``. What came in stays as it is.
+
+    Raises:
+        ValueError: for a time constant below 1, or shapes or devices that do not fit.
+    """
+    if weight.ndim != 2:
+        raise ValueError(f"the weight must be [O, I], but has shape {tuple(weight.shape)}")
+    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
+    return _stdp(in_spike, out_spike, trace, weight, None, taus, modulations)
+
+
+def stdp_conv1d_step(
+    in_spike: Tensor,
+    out_spike: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    *,
+    stride: tuple[int],
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation = identity,
+    f_post: Modulation = identity,
+) -> tuple[Tensor, Traces]:
+    """`stdp_linear_step` for a convolution over one axis: sums run over the positions as well.
+
+    Args:
+        in_spike: ``[B, C, L]``, padded as the layer pads it.
+        out_spike: ``[B, O, L']``.
+        trace: traces before the step, in the shapes of the spikes.
+        weight: ``[O, C, K]``; one group, dilation 1.
+        stride: ``(stride,)``.
+        tau_pre: time constant of the pre-synaptic trace in time steps, at least 1.
+        tau_post: time constant of the post-synaptic trace in time steps, at least 1.
+        f_pre: how much a weight weakens; called with ``[O, C]`` for each of the K taps.
+        f_post: how much it grows, likewise.
+
+    Returns:
+        The change of the weight, ``[O, C, K]``, and the two traces.
+
+    Raises:
+        ValueError: for a time constant below 1, or shapes, stride or devices that do not fit.
+    """
+    if weight.ndim != 3:
+        raise ValueError(f"the weight must be [O, C, K], but has shape {tuple(weight.shape)}")
+    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
+    return _stdp(in_spike, out_spike, trace, weight, stride, taus, modulations)
+
+
+def stdp_conv2d_step(
+    in_spike: Tensor,
+    out_spike: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    *,
+    stride: tuple[int, int],
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation = identity,
+    f_post: Modulation = identity,
+) -> tuple[Tensor, Traces]:
+    """`stdp_conv1d_step` for a convolution over two axes.
+
+    Args:
+        in_spike: ``[B, C, H, W]``, padded as the layer pads it.
+        out_spike: ``[B, O, H', W']``.
+        trace: traces before the step, in the shapes of the spikes.
+        weight: ``[O, C, K_h, K_w]``; one group, dilation 1.
+        stride: ``(stride_h, stride_w)``.
+        tau_pre: time constant of the pre-synaptic trace in time steps, at least 1.
+        tau_post: time constant of the post-synaptic trace in time steps, at least 1.
+        f_pre: how much a weight weakens; called with ``[O, C]`` for each tap.
+        f_post: how much it grows, likewise.
+
+    Returns:
+        The change of the weight, ``[O, C, K_h, K_w]``, and the two traces.
+
+    Raises:
+        ValueError: for a time constant below 1, or shapes, stride or devices that do not fit.
+    """
+    if weight.ndim != 4:
+        raise ValueError(f"the weight must be [O, C, K, K], but has shape {tuple(weight.shape)}")
+    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
+    return _stdp(in_spike, out_spike, trace, weight, stride, taus, modulations)
 
 
 class STDPLearner(Learner):

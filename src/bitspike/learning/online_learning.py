@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from bitspike.base import extract_memories, load_memories
-from bitspike.functional import detach_net
+from bitspike.base import detach_net, extract_memories, load_memories
 from bitspike.learning._eprop import EPropNetwork
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -8,9 +8,26 @@ works. Those who do know find `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``
 import torch
 
 from bitspike.spikes import _copies, _logic, _operations  # noqa: F401 -- register what stays on bits
+from bitspike.spikes._bytes import (
+    bit_pack_spike_dense,
+    bit_spike_compress,
+    bit_spike_decompress,
+    packed_spike_linear,
+    sparse_linear,
+)
 from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
 from bitspike.spikes._written import plain
 
 torch.serialization.add_safe_globals([rebuild])
 
-__all__ = ["SpikeTensor", "pack", "plain", "trace_unpacking"]
+__all__ = [
+    "SpikeTensor",
+    "bit_pack_spike_dense",
+    "bit_spike_compress",
+    "bit_spike_decompress",
+    "pack",
+    "packed_spike_linear",
+    "plain",
+    "sparse_linear",
+    "trace_unpacking",
+]

@@ -1,10 +1,11 @@
-"""Training and test accuracy over the epochs."""
+"""Accuracies over the epochs, of one run or of several."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bitspike.visualizing._arrays import Array, ArrayLike, checked, shape_text
+from bitspike.visualizing._arrays import Array, ArrayLike, check_array, shape_text
 from bitspike.visualizing._figure import (
     ACCENT,
     INK,
@@ -42,12 +43,12 @@ def plot_accuracy(
         The figure. Epochs count from 1; of equally good ones the first is marked.
 
     Raises:
-        ValueError: One of them is not ``[E]``, is empty, not finite or outside ``[0, 1]``, or
+        ValueError: An argument is not ``[E]``, is empty, not finite or outside ``[0, 1]``, or
             their lengths differ.
         ImportError: Matplotlib is not installed.
     """
-    train = percent(train_acc, "plot_accuracy", "train_acc")
-    test = percent(test_acc, "plot_accuracy", "test_acc")
+    train = _percent(train_acc, "plot_accuracy: train_acc")
+    test = _percent(test_acc, "plot_accuracy: test_acc")
     if train.size != test.size:
         raise ValueError(
             f"plot_accuracy: train_acc and test_acc must have one value per epoch each, "
@@ -56,47 +57,13 @@ def plot_accuracy(
     figure = new_figure(figsize, dpi)
     axes = figure.add_subplot()
     size = font_size(axes)
-    marker = "o" if train.size <= _MARKED_EPOCHS else ""
-    epochs = np.arange(1, train.size + 1)
-    for values, name, color in ((train, "train", "0.6"), (test, "test", INK)):
-        axes.plot(
-            epochs,
-            values,
-            label=name,
-            color=color,
-            linewidth=0.15 * size,
-            marker=marker,
-            markersize=0.3 * size,
-        )
-    _mark_best(axes, test, size)
-    set_limits(axes, np.concatenate([train, test]), train.size)
-    label(axes, title, "epoch", "accuracy (%)")
-    open_spines(axes)
-    set_ticks(axes, int_x=True, int_y=False)
-    axes.grid(axis="y", color="0.5", alpha=0.2, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.legend(edgecolor="none", framealpha=0.9, fontsize=size, loc="best")
-    return figure
-
-
-def percent(x: ArrayLike, function: str, name: str) -> Array:
-    """Check accuracies ``[E]``, fractions in ``[0, 1]``, and turn them into percent."""
-    values = checked(x, function, name, ("E",))
-    if values.min() < 0 or values.max() > 1:
-        outside = values[(values < 0) | (values > 1)][0]
-        raise ValueError(
-            f"{function}: {name} of shape {shape_text(values.shape)} must hold fractions in "
-            f"[0, 1], found {outside:g}; divide percentages by 100"
-        )
-    return 100 * values
-
-
-def _mark_best(axes: "Axes", test: Array, size: float) -> None:
-    best = int(test.argmax()) + 1
+    _draw_curve(axes, train, train.size, label="train", color="0.6")
+    _draw_curve(axes, test, train.size, label="test", color=INK)
+    best = int(test.argmax())
     axes.plot(
-        [best],
-        [test[best - 1]],
-        label=f"best test: {test[best - 1]:.2f} % (epoch {best})",
+        [best + 1],
+        [test[best]],
+        label=f"best test: {test[best]:.2f} % (epoch {best + 1})",
         linestyle="",
         marker="o",
         markersize=0.75 * size,
@@ -104,12 +71,82 @@ def _mark_best(axes: "Axes", test: Array, size: float) -> None:
         markeredgecolor=ACCENT,
         markeredgewidth=0.13 * size,
     )
+    _finish(axes, title, np.concatenate([train, test]), train.size, size)
+    return figure
 
 
-def set_limits(axes: "Axes", values: Array, epochs: int) -> None:
-    """Leave room around ``values`` percent, without going far beyond 0 and 100."""
+def plot_runs(
+    runs: Mapping[str, ArrayLike],
+    title: str = "Test accuracy",
+    figsize: tuple[float, float] = (9, 6),
+    dpi: int = 150,
+) -> "Figure":
+    """Draw the test accuracy of each run in percent; the legend tells the best, and its epoch.
+
+    Args:
+        runs: Name of each run, and its accuracies ``[E]`` after each epoch, fractions in
+            ``[0, 1]``. Runs may differ in length.
+        title: Title.
+        figsize: Width and height in inches.
+        dpi: Dots per inch.
+
+    Returns:
+        The figure. Epochs count from 1.
+
+    Raises:
+        ValueError: There are no runs, or the accuracies of a run are not ``[E]``, are empty, not
+            finite or outside ``[0, 1]``.
+        ImportError: Matplotlib is not installed.
+    """
+    if not runs:
+        raise ValueError("plot_runs: runs is empty; there must be at least one")
+    curves = {name: _percent(values, f"plot_runs: {name}") for name, values in runs.items()}
+    longest = max(values.size for values in curves.values())
+    figure = new_figure(figsize, dpi)
+    axes = figure.add_subplot()
+    for name, values in curves.items():
+        best = int(values.argmax())
+        text = f"{name}: {values[best]:.2f} % (epoch {best + 1})"
+        _draw_curve(axes, values, longest, label=text)
+    _finish(axes, title, np.concatenate([*curves.values()]), longest, 0.9 * font_size(axes))
+    return figure
+
+
+def _percent(x: ArrayLike, argument: str) -> Array:
+    """Return accuracies ``[E]`` in percent; raise ValueError unless they lie in ``[0, 1]``."""
+    values = check_array(x, argument, ("E",))
+    if values.min() < 0 or values.max() > 1:
+        outside = values[(values < 0) | (values > 1)][0]
+        raise ValueError(
+            f"{argument} of shape {shape_text(values.shape)} must hold fractions in [0, 1], but "
+            f"holds {outside:g}; divide percentages by 100"
+        )
+    return 100 * values
+
+
+def _draw_curve(axes: "Axes", values: Array, epochs: int, **style: Any) -> None:
+    """Draw one value for each epoch, with markers if the picture has few epochs."""
+    size = font_size(axes)
+    axes.plot(
+        np.arange(1, values.size + 1),
+        values,
+        linewidth=0.15 * size,
+        marker="o" if epochs <= _MARKED_EPOCHS else "",
+        markersize=0.3 * size,
+        **style,
+    )
+
+
+def _finish(axes: "Axes", title: str, values: Array, epochs: int, legend_size: float) -> None:
+    """Set limits around ``values`` percent, not far beyond 0 and 100; add labels and a legend."""
     low, high = float(values.min()), float(values.max())
     room = max(0.08 * (high - low), 0.5)
     axes.set_ylim(max(0.0, low - 2 * room), min(100.0 + 0.5 * room, high + room))
     side = 0.5 if epochs == 1 else 0.03 * (epochs - 1)
     axes.set_xlim(1 - side, epochs + side)
+    label(axes, title, "epoch", "accuracy (%)")
+    open_spines(axes)
+    set_ticks(axes, int_x=True, int_y=False)
+    axes.grid(axis="y", color="0.5", alpha=0.2, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(edgecolor="none", framealpha=0.9, fontsize=legend_size, loc="best")

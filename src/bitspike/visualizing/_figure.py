@@ -1,7 +1,12 @@
-"""The look that all pictures share: figure, font sizes, spines, ticks, colour bar."""
+"""The look that all pictures share, and writing them to files."""
 
+import os
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
+
+from bitspike._extras import require
+from bitspike._files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,32 +22,54 @@ _SINGLE_TICKS = 16
 _SHARP_ROWS = 64
 
 
-def pyplot() -> ModuleType:
-    """Import pyplot when it is needed.
+def save(fig: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write ``fig`` to ``path`` in one step and close it.
+
+    The picture is written to a temporary file beside ``path``, which then takes its place, so an
+    interrupted program leaves either the old file or the new one. Missing folders are created. If
+    writing fails, the figure stays open and the temporary file is removed.
+
+    Args:
+        fig: A matplotlib figure. The functions that return ``(figure, axes)`` need ``fig[0]``.
+        path: Where to write; the suffix (``.png``, ``.pdf``, ``.svg``, ...) chooses the format.
 
     Raises:
+        TypeError: ``fig`` is not a figure.
+        ValueError: Matplotlib does not know the suffix.
+        OSError: The file cannot be written.
         ImportError: Matplotlib is not installed.
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise ImportError(
-            "bitspike.visualizing draws with matplotlib, which is not installed. "
-            'Install it with: pip install "bitspike[plot]"'
-        ) from error
+    plt = _pyplot()
+    if not isinstance(fig, plt.Figure):
+        raise TypeError(
+            f"save: fig must be a matplotlib Figure, got {type(fig).__name__}; "
+            f"the functions named as in SpikingJelly return (figure, axes): pass the first"
+        )
+    target = Path(path)
+    known = fig.canvas.get_supported_filetypes()
+    kind = target.suffix.removeprefix(".").lower()
+    if kind not in known:
+        raise ValueError(
+            f"save: the name {target.name!r} must end in one of ."
+            + ", .".join(sorted(known))
+            + " so that the format is known"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
+        fig.savefig(temporary, format=kind)
+    plt.close(fig)
+
+
+def _pyplot() -> ModuleType:
+    require("matplotlib", extra="plot", purpose="bitspike.visualizing")
+    import matplotlib.pyplot as plt
+
     return plt
 
 
 def new_figure(figsize: tuple[float, float] | None, dpi: float) -> "Figure":
-    """Open a pyplot figure whose layout is tight.
-
-    Args:
-        figsize: Width and height in inches; ``None`` takes matplotlib's default.
-        dpi: Dots per inch.
-    """
-    figure: Figure = pyplot().figure(figsize=figsize, dpi=dpi, layout="tight")
+    """Open a pyplot figure with a tight layout, of ``figsize`` inches (None: matplotlib's)."""
+    figure: Figure = _pyplot().figure(figsize=figsize, dpi=dpi, layout="tight")
     return figure
 
 
@@ -52,7 +79,7 @@ def figure_of(axes: "Axes") -> "Figure":
 
 
 def font_size(axes: "Axes") -> float:
-    """Font size in points that stays readable when the figure is shown 800 pixels wide."""
+    """Return a font size in points that is readable when the figure is shown 800 pixels wide."""
     import matplotlib as mpl
 
     width, height = figure_of(axes).get_size_inches()
@@ -77,11 +104,9 @@ def open_spines(axes: "Axes") -> None:
 
 
 def locator(integer: bool, length: int | None = None) -> Any:
-    """Tick positions: few, round, and integers if asked.
+    """Return a locator of few, round ticks, at integers only if asked.
 
-    Args:
-        integer: Whether only integers may carry a tick.
-        length: Number of entries along the axis; up to 16 of them each get a tick.
+    Up to 16 entries along an axis of ``length`` entries get a tick each.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -90,13 +115,8 @@ def locator(integer: bool, length: int | None = None) -> Any:
     return MaxNLocator(nbins=nbins, integer=integer, steps=steps, min_n_ticks=1)
 
 
-def row_interpolation(rows: int) -> str | None:
-    """Choose how an image shrinks: smoothly, but never by mixing a few neighbouring rows."""
-    return "nearest" if rows <= _SHARP_ROWS else None
-
-
 def set_ticks(axes: "Axes", int_x: bool, int_y: bool, rows: int | None = None) -> None:
-    """Place the ticks of an axes whose y axis counts ``rows`` entries."""
+    """Place the ticks of axes whose y axis counts ``rows`` entries."""
     from matplotlib.ticker import NullLocator
 
     axes.xaxis.set_major_locator(locator(int_x))
@@ -105,15 +125,13 @@ def set_ticks(axes: "Axes", int_x: bool, int_y: bool, rows: int | None = None) -
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def color_bar(image: Any, axes: "Axes", text: str = "", width: float = 0.03) -> "Colorbar":
-    """Draw a slim colour bar, as high as ``axes``, to the right of them.
+def row_interpolation(rows: int) -> str | None:
+    """Choose how an image shrinks: smoothly, but never by mixing a few neighbouring rows."""
+    return "nearest" if rows <= _SHARP_ROWS else None
 
-    Args:
-        image: What the colours belong to.
-        axes: Axes of the image.
-        text: Label of the scale.
-        width: Width as a fraction of that of ``axes``.
-    """
+
+def color_bar(image: Any, axes: "Axes", text: str = "", width: float = 0.03) -> "Colorbar":
+    """Draw the colour scale of ``image`` to the right of its axes, in a share of their width."""
     size = font_size(axes)
     beside = axes.inset_axes((1 + 0.6 * width, 0, width, 1))
     bar = figure_of(axes).colorbar(image, cax=beside)

@@ -4,14 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bitspike.visualizing._arrays import (
-    Array,
-    ArrayLike,
-    check_spikes,
-    check_values,
-    shape_text,
-    to_float,
-)
+from bitspike.visualizing._arrays import Array, ArrayLike, check_array, check_spikes, shape_text
 from bitspike.visualizing._figure import (
     ACCENT,
     CALM,
@@ -56,9 +49,9 @@ def plot_one_neuron_v_s(
             ``s`` holds another value than 0 and 1, or a level is not finite.
         ImportError: Matplotlib is not installed.
     """
-    potential = _one_train(v, "v")
-    spikes = _one_train(s, "s")
-    check_spikes(spikes, "plot_one_neuron_v_s", "s")
+    potential = _check_steps(v, "v")
+    spikes = _check_steps(s, "s")
+    check_spikes(spikes, "plot_one_neuron_v_s: s")
     if potential.size != spikes.size:
         raise ValueError(
             f"plot_one_neuron_v_s: v and s must have the same number of steps, "
@@ -91,17 +84,16 @@ def plot_one_neuron_v_s(
     return figure, top, bottom
 
 
-def _one_train(x: ArrayLike, name: str) -> Array:
-    function = "plot_one_neuron_v_s"
-    array = to_float(x, function, name)
+def _check_steps(x: ArrayLike, name: str) -> Array:
+    argument = f"plot_one_neuron_v_s: {name}"
+    array = check_array(x, argument)
     if isinstance(x, (list, tuple)) and array.size == len(x):
         array = array.reshape(-1)
     if array.ndim != 1:
         raise ValueError(
-            f"{function}: {name} must have shape [T], got {shape_text(array.shape)}; "
+            f"{argument} must have shape [T], got {shape_text(array.shape)}; "
             f"pick one neuron, for example {name}[:, 0]"
         )
-    check_values(array, function, name)
     return array
 
 

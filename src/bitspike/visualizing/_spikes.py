@@ -1,25 +1,33 @@
-"""A [T, N] spike raster with the firing rates beside it."""
+"""Spike rasters, alone, beside firing rates, and beside the image that the spikes encode."""
 
 from typing import TYPE_CHECKING
 
-from bitspike.visualizing._arrays import Array, ArrayLike, check_spikes, checked
+import numpy as np
+
+from bitspike.visualizing._arrays import Array, ArrayLike, check_array, check_spikes, shape_text
 from bitspike.visualizing._figure import (
     COLORMAP,
+    INK,
     color_bar,
     figure_of,
     font_size,
     label,
     new_figure,
     open_spines,
+    row_interpolation,
     set_ticks,
 )
-from bitspike.visualizing._raster import draw_raster
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SMALLEST = 0.5
+_TICK_ROWS = 64
+_MAX_TICKS = 20_000
+_MAX_DOTS = 100_000
+_MAX_COLUMNS = 2000
+_SMALLEST_TEXT = 0.5  # of the ordinary size
+_RASTER_WIDTH = 1.7  # of the images beside it
 
 
 def plot_1d_spikes(
@@ -44,8 +52,8 @@ def plot_1d_spikes(
         ylabel: Label of the index axis.
         int_x_ticks: Put ticks only at integers of the x axis.
         int_y_ticks: Put ticks only at integers of the y axis.
-        plot_firing_rate: Draw the column of firing rates, in spikes per step. Its cells carry
-            their value while there is room to write it, a colour scale stands in after that.
+        plot_firing_rate: Draw a column of firing rates, in spikes per step. Its cells carry
+            their values if there is room, otherwise it has a colour scale.
         firing_rate_map_title: Title of that column.
         figsize: Width and height in inches.
         dpi: Dots per inch.
@@ -57,8 +65,8 @@ def plot_1d_spikes(
         ValueError: ``spikes`` is not ``[T, N]``, empty, or holds another value than 0 and 1.
         ImportError: Matplotlib is not installed.
     """
-    values = checked(spikes, "plot_1d_spikes", "spikes", ("T", "N"))
-    check_spikes(values, "plot_1d_spikes", "spikes")
+    values = check_array(spikes, "plot_1d_spikes: spikes", ("T", "N"))
+    check_spikes(values, "plot_1d_spikes: spikes")
 
     figure = new_figure(figsize, dpi)
     if plot_firing_rate:
@@ -67,12 +75,125 @@ def plot_1d_spikes(
         _draw_rates(figure.add_subplot(grid[0, 1]), values, firing_rate_map_title)
     else:
         axes = figure.add_subplot()
-    draw_raster(axes, values)
+    _draw_raster(axes, values)
     label(axes, title, xlabel, ylabel)
     open_spines(axes)
     set_ticks(axes, int_x_ticks, int_y_ticks, rows=values.shape[1])
     figure.sca(axes)
     return figure, axes
+
+
+def plot_input(
+    image: ArrayLike,
+    spikes: ArrayLike,
+    title: str = "Poisson-encoded input",
+    figsize: tuple[float, float] = (12, 3.8),
+    dpi: int = 200,
+) -> "Figure":
+    """Draw an image, the raster of its spike trains, and the firing rate of every pixel.
+
+    Args:
+        image: ``[H, W]`` or ``[1, H, W]``, intensities in ``[0, 1]``.
+        spikes: ``[T, H * W]``, ``[T, H, W]`` or ``[T, 1, H, W]`` of 0 and 1 (or bool). Pixels are
+            counted row by row, index 0 is on top of the raster.
+        title: Title of the whole figure.
+        figsize: Width and height in inches.
+        dpi: Dots per inch.
+
+    Returns:
+        The figure; its first three axes are the image, the raster and the firing rates (in
+        spikes per step, on the same grey scale as the image).
+
+    Raises:
+        ValueError: A shape is wrong, ``spikes`` does not have a train for every pixel, something
+            is empty or not finite, ``image`` leaves ``[0, 1]``, or ``spikes`` holds another value
+            than 0 and 1.
+        ImportError: Matplotlib is not installed.
+    """
+    picture = _check_image(image)
+    trains = _check_trains(spikes, picture)
+
+    figure = new_figure(figsize, dpi)
+    grid = figure.add_gridspec(1, 3, width_ratios=[1, _RASTER_WIDTH, 1])
+    left, middle, right = (figure.add_subplot(grid[i]) for i in range(3))
+    figure.suptitle(title, fontsize=1.25 * font_size(left))
+    _draw_grey(left, picture, "image")
+    _draw_raster(middle, trains)
+    middle.set_box_aspect(1 / _RASTER_WIDTH)
+    caption = f"{int(trains.sum()):,} spikes in {trains.shape[0]:,} steps"
+    label(middle, caption, "time step", "pixel index")
+    set_ticks(middle, int_x=True, int_y=True, rows=trains.shape[1])
+    open_spines(middle)
+    rates = trains.mean(axis=0).reshape(picture.shape)
+    color_bar(_draw_grey(right, rates, "firing rate"), right, width=0.05)
+    return figure
+
+
+def _draw_raster(axes: "Axes", spikes: Array) -> None:
+    """Draw spikes ``[T, N]``: ticks in few rows, dots in many, an image for more than that."""
+    T, N = spikes.shape
+    few_rows = N <= _TICK_ROWS
+    if spikes.sum() > (_MAX_TICKS if few_rows else _MAX_DOTS):
+        _draw_image(axes, spikes)
+    elif few_rows:
+        _draw_ticks(axes, spikes)
+    else:
+        _draw_dots(axes, spikes)
+    axes.set_xlim(-0.5, T - 0.5)
+    axes.set_ylim(N - 0.5, -0.5)
+
+
+def _points_per_step(axes: "Axes", T: int) -> float:
+    return axes.get_window_extent().width * 72 / figure_of(axes).dpi / T
+
+
+def _draw_ticks(axes: "Axes", spikes: Array) -> None:
+    from matplotlib.collections import LineCollection
+
+    T, N = spikes.shape
+    step, row = np.nonzero(spikes)
+    ends = np.stack([row - 0.4, row + 0.4], axis=1)
+    segments = np.stack([np.broadcast_to(step[:, None], ends.shape), ends], axis=2)
+    width = float(np.clip(0.45 * _points_per_step(axes, T), 0.3, 3.0))
+    axes.hlines(np.arange(N), -0.5, T - 0.5, colors="0.5", alpha=0.25, linewidths=0.5, zorder=0.5)
+    axes.add_collection(
+        LineCollection(list(segments), colors=INK, linewidths=width, label="spikes")
+    )
+
+
+def _draw_dots(axes: "Axes", spikes: Array) -> None:
+    step, row = np.nonzero(spikes)
+    size = float(np.clip(0.4 * _points_per_step(axes, spikes.shape[0]), 0.6, 1.4))
+    (dots,) = axes.plot(
+        step, row, "o", markersize=size, markeredgewidth=0, color=INK, label="spikes"
+    )
+    dots.set_snap(False)
+
+
+def _draw_image(axes: "Axes", spikes: Array) -> None:
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
+    T, N = spikes.shape
+    fade = LinearSegmentedColormap.from_list("spikes", [to_rgba(INK, 0.0), to_rgba(INK, 1.0)])
+    axes.imshow(
+        _pool(spikes).T if N <= _TICK_ROWS else spikes.T,
+        aspect="auto",
+        cmap=fade,
+        vmin=0,
+        vmax=1,
+        extent=(-0.5, T - 0.5, N - 0.5, -0.5),
+        interpolation=row_interpolation(N),
+        label="spikes",
+    )
+
+
+def _pool(spikes: Array) -> Array:
+    """Average neighbouring steps until no more than 2000 columns remain."""
+    T = spikes.shape[0]
+    starts = np.unique(np.linspace(0, T, min(T, _MAX_COLUMNS), endpoint=False).astype(np.intp))
+    lengths = np.diff(np.append(starts, T))
+    pooled: Array = np.add.reduceat(spikes, starts, axis=0) / lengths[:, None]
+    return pooled
 
 
 def _draw_rates(axes: "Axes", spikes: Array, title: str) -> None:
@@ -86,7 +207,7 @@ def _draw_rates(axes: "Axes", spikes: Array, title: str) -> None:
 
     row_points = 0.8 * float(figure_of(axes).get_size_inches()[1]) * 72 / N
     size = min(0.9 * font_size(axes), 0.7 * row_points)
-    if size < _SMALLEST * font_size(axes):
+    if size < _SMALLEST_TEXT * font_size(axes):
         color_bar(image, axes, width=0.3)
         return
     for n, rate in enumerate(rates):
@@ -101,3 +222,43 @@ def _draw_rates(axes: "Axes", spikes: Array, title: str) -> None:
             fontsize=size,
             color="w" if dark else "k",
         )
+
+
+def _check_image(image: ArrayLike) -> Array:
+    picture = check_array(image, "plot_input: image")
+    shape = shape_text(picture.shape)
+    if picture.ndim == 3 and picture.shape[0] == 1:
+        picture = picture[0]
+    if picture.ndim != 2:
+        raise ValueError(
+            f"plot_input: image must have shape [H, W] or [1, H, W], got {shape}; "
+            f"pick one image of the batch and one channel of it"
+        )
+    if picture.min() < 0 or picture.max() > 1:
+        raise ValueError(
+            f"plot_input: image of shape {shape} must lie in [0, 1], got values from "
+            f"{picture.min():g} to {picture.max():g}; scale it as the encoder's input"
+        )
+    return picture
+
+
+def _check_trains(spikes: ArrayLike, picture: Array) -> Array:
+    trains = check_array(spikes, "plot_input: spikes")
+    H, W = picture.shape
+    if trains.shape[1:] not in {(H * W,), (H, W), (1, H, W)}:
+        raise ValueError(
+            f"plot_input: spikes must have shape [T, {H * W}], [T, {H}, {W}] or "
+            f"[T, 1, {H}, {W}] to go with an image of {H} x {W}, got {shape_text(trains.shape)}; "
+            f"pick one sample of the batch"
+        )
+    check_spikes(trains, "plot_input: spikes")
+    return trains.reshape(trains.shape[0], H * W)
+
+
+def _draw_grey(axes: "Axes", values: Array, title: str) -> object:
+    drawn = axes.imshow(values, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    label(axes, title)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    return drawn

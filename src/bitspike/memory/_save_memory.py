@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bitspike.base import MemoryModule, StepModule, has_hooks, is_chain
-from bitspike.functional._recompute import recomputed
+from bitspike.memory._recompute import recomputed
 from bitspike.neuron import BaseNode
 
 Net = TypeVar("Net", bound=nn.Module)

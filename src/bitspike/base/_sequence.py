@@ -7,19 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import check_first, check_sequence, has_hooks
+from bitspike.base._axes import check_first
+from bitspike.base._checks import check_sequence
+from bitspike.base._containers import has_hooks
 
 Stateless = Callable[..., Any]
 
 
-def run(module: Stateless, x: Any) -> Any:
+def run_module(module: Stateless, x: Any) -> Any:
     """Return ``module(x)``; the modules of an ``nn.Sequential`` are called one by one.
 
     Torch's own convolutions get the layout that they compute rightly.
     """
     if type(module) is nn.Sequential and not has_hooks(module):
         for child in module:
-            x = run(child, x)
+            x = run_module(child, x)
         return x
     return module(kernels.contiguous_for_torch(module, x))
 
@@ -27,7 +29,7 @@ def run(module: Stateless, x: Any) -> Any:
 def chain(x: Any, module: Stateless | Sequence[Stateless]) -> Any:
     """Applies the modules one after the other; the first takes a tuple as its arguments."""
     for one in module if isinstance(module, list | tuple) else (module,):
-        x = one(*x) if isinstance(x, tuple) else run(one, x)
+        x = one(*x) if isinstance(x, tuple) else run_module(one, x)
     return x
 
 
@@ -113,3 +115,35 @@ def seq_to_ann_forward(
         )
     merged = tuple(one.flatten(0, 1) for one in inputs)
     return _separate(chain(merged, stateless_module), T, B)
+
+
+def t_last_multi_step_forward(
+    x_seq: Tensor, single_step_module: Stateless | Sequence[Stateless]
+) -> Tensor:
+    """`multi_step_forward` with the time axis last, in input and output.
+
+    Args:
+        x_seq: input ``[B, ..., T]``.
+        single_step_module: a single-step module, or a list or tuple of them.
+
+    Returns:
+        The outputs ``[B, ..., T]``.
+    """
+    check_sequence("t_last_multi_step_forward, time moved to the front", x_seq.movedim(-1, 0))
+    return torch.stack([chain(x, single_step_module) for x in x_seq.unbind(-1)], -1)
+
+
+def t_last_seq_to_ann_forward(
+    x_seq: Tensor, stateless_module: Stateless | Sequence[Stateless]
+) -> Any:
+    """`seq_to_ann_forward` with the time axis last, in input and output.
+
+    Args:
+        x_seq: input ``[B, ..., T]``.
+        stateless_module: a stateless module, or a list or tuple of them.
+
+    Returns:
+        The outputs ``[B, ..., T]``; a tuple of them if the module returns one.
+    """
+    y = seq_to_ann_forward(x_seq.movedim(-1, 0), stateless_module)
+    return tuple(one.movedim(0, -1) for one in y) if isinstance(y, tuple) else y.movedim(0, -1)

@@ -24,7 +24,7 @@ def grouped_count(s_seq: Tensor, num_classes: int | None) -> Tensor:
     return count.unflatten(-1, (num_classes, -1)).sum(-1)  # type: ignore[no-untyped-call, no-any-return]
 
 
-def _wanted(target: Tensor, like: Tensor, on: float, off: float) -> Tensor:
+def wanted(target: Tensor, like: Tensor, on: float, off: float) -> Tensor:
     """``on`` for the right class and ``off`` for the others, ``[..., C]``."""
     return off + (on - off) * F.one_hot(target, like.shape[-1]).to(like.dtype)
 
@@ -128,8 +128,8 @@ def mse_count_loss(
     """
     count = grouped_count(s_seq, num_classes)
     most = len(s_seq) * (s_seq.shape[-1] / count.shape[-1])
-    wanted = _wanted(target, count, int(most * correct_rate), int(most * incorrect_rate))
-    return F.mse_loss(count, wanted) / len(s_seq)
+    goal = wanted(target, count, int(most * correct_rate), int(most * incorrect_rate))
+    return F.mse_loss(count, goal) / len(s_seq)
 
 
 def mse_membrane_loss(
@@ -147,4 +147,23 @@ def mse_membrane_loss(
         A scalar.
     """
     check_sequence("mse_membrane_loss", v_seq, ndim=3)
-    return F.mse_loss(v_seq, _wanted(target, v_seq, on_target, off_target).expand_as(v_seq))
+    return F.mse_loss(v_seq, wanted(target, v_seq, on_target, off_target).expand_as(v_seq))
+
+
+def accuracy_rate(s_seq: Tensor, target: Tensor, num_classes: int | None = None) -> float:
+    """Share of samples whose class spikes most often.
+
+    Args:
+        s_seq: spikes ``[T, B, N]``.
+        target: class numbers ``[B]``.
+        num_classes: number of classes if several neighbouring outputs stand for one; None is one
+            output a class.
+
+    Returns:
+        A number in [0, 1]. Of classes with the same count the first is the answer.
+    """
+    return share(grouped_count(s_seq, num_classes), target)
+
+
+def share(score: Tensor, target: Tensor) -> float:
+    return float((score.argmax(-1) == target).double().mean())

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from bitspike.base import check_sequence
-from bitspike.functional._rate_loss import _wanted
+from bitspike.loss._rates import share, wanted
 from bitspike.spikes import plain
 
 
@@ -80,11 +80,9 @@ def mse_temporal_loss(
     """
     check_sequence("mse_temporal_loss", s_seq, ndim=3)
     T, time = len(s_seq), first_spike_time(s_seq)
-    wanted = (
-        target.to(time.dtype) if target_is_time else _wanted(target, time, on_target, off_target)
-    )
-    wanted = torch.where(wanted < 0, wanted + T, wanted)
-    missed = time - wanted
+    goal = target.to(time.dtype) if target_is_time else wanted(target, time, on_target, off_target)
+    goal = torch.where(goal < 0, goal + T, goal)
+    missed = time - goal
     if tolerance:
         missed = torch.where(missed.abs() < tolerance, missed - missed.detach(), missed)
     return (missed / T).square().mean()
@@ -111,3 +109,17 @@ def ce_temporal_loss(s_seq: Tensor, target: Tensor, inverse: str = "negate") -> 
         raise ValueError(f"inverse must be 'negate' or 'reciprocal', but got {inverse!r}")
     time = first_spike_time(s_seq)
     return F.cross_entropy(-time if inverse == "negate" else 1 / (time + 1), target)
+
+
+def accuracy_temporal(s_seq: Tensor, target: Tensor) -> float:
+    """Share of samples whose class spikes first.
+
+    Args:
+        s_seq: spikes ``[T, B, C]``.
+        target: class numbers ``[B]``.
+
+    Returns:
+        A number in [0, 1]. Of classes that spike at the same step the first is the answer.
+    """
+    check_sequence("accuracy_temporal", s_seq, ndim=3)
+    return share(-first_spike_time(s_seq), target)

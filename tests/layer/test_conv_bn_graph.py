@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.functional.test_fuse import Block, norms, trained
+from tests.layer.test_fuse_conv_bn import Block, norms, trained
 from torch import Tensor, fx, nn
 
 from bitspike import functional, layer, neuron

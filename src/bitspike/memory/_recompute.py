@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.functional._scene import Scene, Surroundings, Values, replaced
 from bitspike.kernels._second_order import differentiable_once
+from bitspike.memory._snapshot import Scene, Surroundings, Values, replaced
 from bitspike.spikes import SpikeTensor, plain
 from bitspike.spikes._layout import Rows
 

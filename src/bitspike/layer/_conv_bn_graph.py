@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from torch import Tensor, fx, nn
 
-from bitspike.base import StepModule, step_axes
-from bitspike.functional._fuse import Tracer, fuse, is_pair, mode, put
-from bitspike.functional._sequence import seq_to_ann_forward
+from bitspike.base import StepModule, seq_to_ann_forward, step_axes
+from bitspike.layer._fuse_conv_bn import Tracer, fuse, is_pair, mode, put
 
 _CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
