@@ -162,6 +162,7 @@ def _speaks_for_itself(module: MemoryModule) -> bool:
             "functional_forward",
             "single_step_functional_forward",
             "multi_step_functional_forward",
+            "_on_states",
         )
     )
 

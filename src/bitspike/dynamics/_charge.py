@@ -1,4 +1,4 @@
-"""Charge of the membrane by the input ``x``, from ``v`` to ``h``, the potential before the spike."""
+"""Charge of the membrane by the input ``x``: from ``v`` to ``h``, just before the spike."""
 
 from typing import Any
 

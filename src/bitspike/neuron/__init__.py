@@ -15,11 +15,10 @@ from bitspike.neuron._adaptive import (
     izhikevich_multi_step,
     izhikevich_step,
 )
-from bitspike.neuron._arguments import Older, Potential, StepCount, Steps, Surrogate, Unit
+from bitspike.neuron._arguments import Potential, Steps
 from bitspike.neuron._base import BaseNode
 from bitspike.neuron._catalogue import (
     Demo,
-    Describable,
     catalogue,
     equations,
     is_base,
@@ -47,6 +46,8 @@ from bitspike.neuron._graded import (
 )
 from bitspike.neuron._if import HalfThresholdIFNode, IFNode, if_multi_step, if_step
 from bitspike.neuron._ilc import ILCBaseNode, ILCCUBALIFNode, ILCIFNode, ILCLIFNode
+from bitspike.neuron._implementation import neuron_implementation
+from bitspike.neuron._lava import lava_cuba_lif_step
 from bitspike.neuron._learned_lif import (
     KLIFNode,
     ParametricLIFNode,
@@ -57,6 +58,7 @@ from bitspike.neuron._learned_lif import (
 from bitspike.neuron._lif import LapicqueNode, LIFNode, lif_multi_step, lif_step
 from bitspike.neuron._mpbn import MPBNBaseNode, MPBNLIFNode
 from bitspike.neuron._mutating import SimpleBaseNode, SimpleIFNode, SimpleLIFNode
+from bitspike.neuron._neuron_linear import if_linear, lif_linear
 from bitspike.neuron._noisy import (
     NoisyBaseNode,
     NoisyCUBALIFNode,
@@ -78,7 +80,7 @@ from bitspike.neuron._online import OTTTLIFNode, SLTTLIFNode
 from bitspike.neuron._psn import PSN, MaskedPSN, SlidingPSN, masked_psn_step, sliding_psn_step
 from bitspike.neuron._raf import RAFNode, raf_step
 from bitspike.neuron._recurrent import RecurrentLIFNode, RecurrentSynapticNode
-from bitspike.neuron._run import run, step_key
+from bitspike.neuron._run import step_key
 from bitspike.neuron._stbif import STBIFNode, stbif_multi_step, stbif_step
 from bitspike.neuron._synaptic import (
     AlphaNode,
@@ -106,7 +108,6 @@ __all__ = [
     "DSRIFNode",
     "DSRLIFNode",
     "Demo",
-    "Describable",
     "EIFNode",
     "FewSpikeNode",
     "FewSpikeTable",
@@ -139,7 +140,6 @@ __all__ = [
     "NonSpikingIFNode",
     "NonSpikingLIFNode",
     "OTTTLIFNode",
-    "Older",
     "OutlierAwareThresholdNode",
     "ParametricLIFNode",
     "Potential",
@@ -153,13 +153,10 @@ __all__ = [
     "SimpleIFNode",
     "SimpleLIFNode",
     "SlidingPSN",
-    "StepCount",
     "Steps",
-    "Surrogate",
     "SynapticNode",
     "TernaryIFNode",
     "TernaryLIFNode",
-    "Unit",
     "activation_aware_if_multi_step",
     "activation_aware_if_step",
     "adaptive_lif_step",
@@ -171,6 +168,7 @@ __all__ = [
     "eif_step",
     "equations",
     "gated_lif_step",
+    "if_linear",
     "if_multi_step",
     "if_step",
     "ilif_multi_step",
@@ -179,10 +177,13 @@ __all__ = [
     "izhikevich_multi_step",
     "izhikevich_step",
     "klif_step",
+    "lava_cuba_lif_step",
     "liaf_step",
+    "lif_linear",
     "lif_multi_step",
     "lif_step",
     "masked_psn_step",
+    "neuron_implementation",
     "plif_multi_step",
     "plif_step",
     "powerlaw_psd_gaussian",
@@ -190,7 +191,6 @@ __all__ = [
     "qif_multi_step",
     "qif_step",
     "raf_step",
-    "run",
     "sliding_psn_step",
     "stbif_multi_step",
     "stbif_step",

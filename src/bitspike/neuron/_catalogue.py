@@ -68,6 +68,12 @@ class Demo:
     replay: Callable[..., tuple[list[float], list[float], float]] | None = None
     curve: tuple[float, float] | None = None
 
+    def required(self, kind: type) -> dict[str, Any]:
+        """Return those of the tested arguments that have no default in the constructor."""
+        parameters = inspect.signature(kind).parameters
+        empty = inspect.Parameter.empty
+        return {k: v for k, v in self.tested.items() if parameters[k].default is empty}
+
 
 class Describable:
     """Mixin of all neurons: ``print(node)`` shows the update equations, ``repr`` stays short."""
@@ -111,7 +117,10 @@ class Describable:
 
 
 def _setting(value: Any) -> str:
-    """Return a setting as text; nothing for a module, a function or a large tensor."""
+    """Return a setting as text; nothing for a module or a large tensor."""
+    if callable(value) and not isinstance(value, nn.Module):
+        function = getattr(value, "func", value)
+        return getattr(function, "__name__", type(function).__name__)
     if isinstance(value, Tensor) and value.numel() <= 4:
         value = value.detach().tolist()
     if not isinstance(value, int | float | str | list | None):
@@ -124,9 +133,12 @@ def catalogue() -> dict[str, type[Any]]:
 
     A class that `bitspike.neuron` imports is found without any list.
     """
-    package = vars(sys.modules["bitspike.neuron"])
-    kinds = {name: kind for name, kind in package.items() if isinstance(kind, type)}
-    return {name: kinds[name] for name in sorted(kinds) if issubclass(kinds[name], Describable)}
+    package = sorted(vars(sys.modules["bitspike.neuron"]).items())
+    return {
+        name: kind
+        for name, kind in package
+        if isinstance(kind, type) and issubclass(kind, Describable) and kind is not Describable
+    }
 
 
 def is_base(kind: type) -> bool:

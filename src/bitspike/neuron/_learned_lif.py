@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from bitspike import dynamics
 from bitspike.base import check_tau
 from bitspike.neuron._arguments import Older, Potential, Steps, Surrogate
-from bitspike.neuron._arguments import Older, Potential, Steps, StepCount, Surrogate
 from bitspike.neuron._base import BaseNode
-from bitspike.neuron._catalogue import Demo, beats, pulse, waves
 from bitspike.neuron._catalogue import Demo, pulse
 from bitspike.neuron._run import Sequences, check_precision, run_function
 from bitspike.surrogate import Sigmoid
@@ -177,4 +175,3 @@ class KLIFNode(BaseNode):
             x, v, self.k, self.tau, self.decay_input, self.scale_reset,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
-

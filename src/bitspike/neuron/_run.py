@@ -6,9 +6,10 @@ the functions that the code of the step can reach. Where one of them is not know
 there is no key, and the step is recorded at each call.
 """
 
+import dis
 import marshal
 import sys
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from operator import attrgetter, itemgetter
 from types import CodeType, FunctionType, ModuleType
@@ -259,14 +260,13 @@ class _Reachable:
             self.known = False
         elif value.__code__ not in self._done:
             self._done.add(value.__code__)
-            names = set(_names(value.__code__))
-            for name in names:
-                if name in value.__globals__:
-                    self._follow_global(value, name, names)
-                if method:
-                    self.follow_method(name)
+            variables, attributes = _names(value.__code__)
+            for name in variables & value.__globals__.keys():
+                self._follow_global(value, name, attributes)
+            for name in attributes if method else ():
+                self.follow_method(name)
 
-    def _follow_global(self, function: FunctionType, name: str, names: set[str]) -> None:
+    def _follow_global(self, function: FunctionType, name: str, attributes: set[str]) -> None:
         value = function.__globals__[name]
         if isinstance(value, ModuleType) and not _is_ours(value.__name__):
             self.known = self.known and value.__name__ in ("torch", "math", "inspect")
@@ -275,7 +275,7 @@ class _Reachable:
         if not isinstance(value, ModuleType):
             self._follow(value)
             return
-        for attribute in names:
+        for attribute in attributes:
             if hasattr(value, attribute):
                 self.read[value, attribute] = None
                 self._follow(getattr(value, attribute))
@@ -285,9 +285,14 @@ def _is_ours(module: str) -> bool:
     return module.startswith("bitspike.")
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    """Yield all names that a function and the functions inside of it look up."""
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _names(inner)
+def _names(code: CodeType) -> tuple[set[str], set[str]]:
+    """Return the global variables that a function and those inside of it use, and attributes."""
+    variables, attributes = set(), set()
+    parts = [code]
+    for part in parts:
+        parts += [inner for inner in part.co_consts if isinstance(inner, CodeType)]
+        for instruction in dis.get_instructions(part):
+            if instruction.opcode in dis.hasname:
+                is_global = instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+                (variables if is_global else attributes).add(instruction.argval)
+    return variables, attributes
