@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes requirements.lock: the versions of constraints.txt with the hashes of all their files, for
-# every platform. torch is left out, since its builds come from several places with hashes of their
-# own, and so is triton, which has to fit torch. spikingjelly, which tests compare with, has a file of
-# its own, requirements-peer.lock: it is installed last, without what it would bring.
+# Write requirements.lock: the versions of constraints.txt with the hashes of all their files, for every
+# platform. torch is left out, since its builds come from several places with different hashes, and so is
+# triton, which has to fit torch. spikingjelly, which tests compare with, is in requirements-peer.lock: it
+# is installed last, without its dependencies.
 #   PYTHON=python3.12 scripts/lock.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds wheel and sdist, and tries each in a clean environment, away from the checkout.
+# Build wheel and sdist, and test each in a clean environment outside the checkout.
 #   PYTHON=python3.12 scripts/smoke_wheel.sh [folder for the two files, default: dist]
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"

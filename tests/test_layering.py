@@ -16,7 +16,17 @@ PACKAGE = "bitspike"
 ROOT = Path(bitspike.__file__).parent
 
 FLOORS = {
-    0: {"_version", "_extras", "_files", "_seeds", "_terminal", "spikes", "dynamics", "surrogate"},
+    0: {
+        "_version",
+        "_extras",
+        "_files",
+        "_seeds",
+        "_terminal",
+        "dispatch",
+        "spikes",
+        "dynamics",
+        "surrogate",
+    },
     1: {"kernels"},
     2: {"base", "neuron", "layer", "rnn", "encoding", "loss", "memory", "monitor", "learning"},
     3: {PACKAGE, "functional", "testing", "visualizing", "diagnosis", "convert", "profile"},
@@ -24,11 +34,8 @@ FLOORS = {
     5: {"cli", "examples", "playground", "__main__"},
 }
 FLOOR_OF = {unit: floor for floor, units in FLOORS.items() for unit in units}
-HOMES = {
-    "numba": "kernels/numba/",
-    "llvmlite": "kernels/numba/",
-    "triton": "kernels/triton/",
-}
+HOMES = {"numba": "numba", "llvmlite": "numba", "triton": "triton"}
+"""Compilers, and how the names of the files below ``kernels`` begin that may import them."""
 NEVER = {"torchvision", "torchaudio"}
 NOT_AT_IMPORT = {"tensorboard", "matplotlib", "rich", "pooch", "PIL"}
 LONGEST = 500
@@ -80,6 +87,13 @@ def unit_of_module(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] in units else PACKAGE
 
 
+def compiler_of(parts: list[str]) -> str | None:
+    """The compiler of a module or file below ``kernels``, by its name; None of any other."""
+    if parts[:1] != ["kernels"]:
+        return None
+    return next((c for c in ("numba", "triton") for part in parts[1:] if part.startswith(c)), None)
+
+
 def violations(source: str, file: str) -> list[str]:
     """What ``source`` may not import."""
     here = unit_of_file(file)
@@ -94,13 +108,12 @@ def violations(source: str, file: str) -> list[str]:
             found.append(f"import * from {one.module}")
         if outside in NEVER:
             found.append(f"{outside} is never imported")
-        if outside in HOMES and not file.startswith(HOMES[outside]):
-            found.append(f"{outside} stays under {HOMES[outside]}")
-        for home in set(HOMES.values()):
-            inside = f"{PACKAGE}.{home.strip('/').replace('/', '.')}."
-            lazy = file.startswith(home) or not one.at_import
-            if f"{one.module}.".startswith(inside) and not lazy:
-                found.append(f"{inside} is imported lazily, by who needs it")
+        if outside in HOMES and compiler_of(file.removesuffix(".py").split("/")) != HOMES[outside]:
+            found.append(f"{outside} stays in files kernels/*/{HOMES[outside]}*.py")
+        compiler = compiler_of(one.module.split(".")[1:])
+        lazy = not one.at_import or compiler_of(file.removesuffix(".py").split("/")) == compiler
+        if unit == "kernels" and compiler is not None and not lazy:
+            found.append(f"kernels of {compiler} are imported lazily, by who needs them")
         if outside in NOT_AT_IMPORT and floor <= 2 and one.at_import:
             found.append(f"{outside} is imported together with floor {floor}")
     return found
@@ -139,21 +152,21 @@ def test_no_cycle_among_packages() -> None:
 @pytest.mark.parametrize(
     ("file", "source", "complaint"),
     [
-        ("kernels/eager.py", "from bitspike.neuron import IFNode", "neuron is on floor 2"),
-        ("kernels/eager.py", "from bitspike import neuron", "neuron is on floor 2"),
-        ("kernels/eager.py", "import bitspike.neuron._if", "neuron is on floor 2"),
-        ("kernels/eager.py", "from ..neuron import IFNode", "neuron is on floor 2"),
-        ("kernels/eager.py", "from .. import neuron", "neuron is on floor 2"),
-        ("kernels/eager.py", "from bitspike import __version__", "bitspike is on floor 3"),
+        ("kernels/scan/reference.py", "from bitspike.neuron import IFNode", "neuron is on floor 2"),
+        ("kernels/scan/reference.py", "from bitspike import neuron", "neuron is on floor 2"),
+        ("kernels/scan/reference.py", "import bitspike.neuron._if", "neuron is on floor 2"),
+        ("kernels/scan/reference.py", "from ...neuron import IFNode", "neuron is on floor 2"),
+        ("kernels/scan/reference.py", "from ... import neuron", "neuron is on floor 2"),
+        ("kernels/scan/reference.py", "from bitspike import __version__", "bitspike is on floor 3"),
         ("neuron/_if.py", "def f():\n    from bitspike import training", "training is on floor 4"),
         ("spikes.py", "import bitspike.kernels", "kernels is on floor 1"),
         ("neuron/_if.py", "from bitspike.dynamics import *", "import *"),
         ("cli/__init__.py", "def f():\n    import torchvision", "torchvision is never"),
-        ("kernels/eager.py", "def f():\n    import numba", "numba stays under"),
-        ("kernels/numba/_lif.py", "from triton import jit", "triton stays under"),
-        ("kernels/numba/_lif.py", "from matplotlib import cm", "matplotlib is imported together"),
-        ("kernels/__init__.py", "from bitspike.kernels import numba", "numba. is imported lazily"),
-        ("kernels/__init__.py", "import bitspike.kernels.triton._a", "triton. is imported lazily"),
+        ("kernels/scan/reference.py", "def f():\n    import numba", "numba stays in"),
+        ("kernels/scan/numba.py", "from triton import jit", "triton stays in"),
+        ("kernels/scan/numba.py", "from matplotlib import cm", "matplotlib is imported together"),
+        ("kernels/__init__.py", "from bitspike.kernels.scan import numba", "imported lazily"),
+        ("kernels/__init__.py", "import bitspike.kernels.scan.triton", "imported lazily"),
         ("encoding.py", "class A:\n    from PIL import Image", "PIL is imported together"),
     ],
 )
@@ -164,10 +177,10 @@ def test_the_rules_see_a_violation(file: str, source: str, complaint: str) -> No
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("kernels/eager.py", "from bitspike.dynamics import hard_reset"),
-        ("kernels/eager.py", "from ._neuron import Neuron"),
-        ("kernels/numba/_lif.py", "import numba\nfrom bitspike.kernels.numba import simd"),
-        ("kernels/__init__.py", "def f():\n    from bitspike.kernels import numba"),
+        ("kernels/scan/reference.py", "from bitspike.dynamics import hard_reset"),
+        ("kernels/scan/reference.py", "from ._neuron import Neuron"),
+        ("kernels/scan/numba.py", "import numba\nfrom bitspike.kernels.linear import numba_rows"),
+        ("kernels/__init__.py", "def f():\n    from bitspike.kernels.scan import numba"),
         ("visualizing/_figure.py", "import matplotlib"),
         ("cli/__init__.py", "from bitspike import neuron, datasets"),
     ],

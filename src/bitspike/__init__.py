@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bitspike import cli as cli
     from bitspike import datasets as datasets
     from bitspike import diagnosis as diagnosis
+    from bitspike import dispatch as dispatch
     from bitspike import dynamics as dynamics
     from bitspike import encoding as encoding
     from bitspike import examples as examples
@@ -61,9 +62,9 @@ __all__ = [
 ]
 
 _SUBPACKAGES = (
-    "base", "cli", "datasets", "diagnosis", "dynamics", "encoding", "examples", "functional",
-    "kernels", "layer", "learning", "loss", "memory", "models", "monitor", "neuron", "playground",
-    "rnn", "spikes", "surrogate", "testing", "training", "visualizing",
+    "base", "cli", "datasets", "diagnosis", "dispatch", "dynamics", "encoding", "examples",
+    "functional", "kernels", "layer", "learning", "loss", "memory", "models", "monitor", "neuron",
+    "playground", "rnn", "spikes", "surrogate", "testing", "training", "visualizing",
 )  # fmt: skip
 
 
@@ -106,10 +107,12 @@ def _watch(net: nn.Module, *args: Any, **kwargs: Any) -> Watch:
 health.watch = _watch  # type: ignore[attr-defined]  # the name that older programs use
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"bitspike.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which knows the names from the imports above, and finds misspelt ones
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBPACKAGES:
+            return import_module(f"bitspike.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

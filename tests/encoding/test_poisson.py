@@ -154,7 +154,7 @@ def test_the_check_looks_at_a_held_image_once(
         looked_at.append(x.numel())
         return 0.0, 1.0
 
-    monkeypatch.setattr("bitspike.kernels._probabilities._bounds", bounds)
+    monkeypatch.setattr("bitspike.kernels.poisson.reference._bounds", bounds)
     encode(torch.rand(shape).expand(expanded))
     assert looked_at == [elements]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bitspike import base, diagnosis, encoding, functional, kernels, layer, neuron, surrogate
-from bitspike.kernels.numba import fused
+from bitspike.kernels.fused import numba as fused
 from bitspike.spikes import SpikeTensor
 
 pytestmark = pytest.mark.backend("auto")

@@ -116,7 +116,7 @@ def test_torch_is_still_wrong() -> None:
     assert STARTED in done.stdout, done.stderr
     assert RIGHT not in done.stdout, (
         f"torch {torch.__version__} computes the gradients of strided convolutions of kernel 1 "
-        "rightly: remove skips_pixels from bitspike.kernels._convolution, and this file"
+        "rightly: remove skips_pixels from bitspike.kernels.conv.dense, and this file"
     )
 
 

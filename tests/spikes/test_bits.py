@@ -6,8 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitspike.spikes import SpikeTensor, pack
-from bitspike.spikes._bits import popcount, word_count
+from bitspike.spikes import SpikeTensor, pack, popcount, word_count
 
 STEPS = [1, 3, 4, 63, 64, 65, 100, 1000]
 

@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike.spikes import SpikeTensor, pack
-from bitspike.spikes._layout import Rows
-from bitspike.spikes._pixels import ActivePixels
+from bitspike.spikes import ActivePixels, Rows, SpikeTensor, pack
 from bitspike.spikes._tensor import rebuild
 
 WORDS = torch.zeros(3, 2, 2, dtype=torch.int64)

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitspike import encoding
-from bitspike.spikes import SpikeTensor
-from bitspike.spikes._pixels import ActivePixels
+from bitspike.spikes import ActivePixels, SpikeTensor
 
 pytestmark = pytest.mark.backend("numba")
 

@@ -85,7 +85,7 @@ def _numba() -> dict[str, Any]:
     if find_spec("numba") is None:
         return {"error": "not installed: pip install numba"}
     try:
-        from bitspike.kernels.numba.about import about
+        from bitspike.kernels.runtime.numba_about import about
 
         return about()
     except Exception as error:  # whatever a broken installation raises
@@ -97,7 +97,7 @@ def _triton() -> str:
         return "not installed"
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
-    from bitspike.kernels.triton.scan import obstacle_of
+    from bitspike.kernels.scan.triton import obstacle_of
 
     return obstacle_of(torch.device("cuda", 0)) or "yes"
 

@@ -3,7 +3,7 @@
 ::
 
 print(bitspike.health(net, x, target))     # a table by layer, with advice
-bitspike.diagnosis.watch(net)              # a warning, once, if a layer stays silent in training
+bitspike.health.watch(net)                 # a warning, once, if a layer stays silent in training
 """
 
 from bitspike.diagnosis._health import health

@@ -1,4 +1,4 @@
-"""From figures to sentences."""
+"""Advice: sentences that name a suspicion and its cure, from the figures of a run."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,16 +8,13 @@ from torch import Tensor
 
 from bitspike.diagnosis._report import LayerHealth
 
-MANY = 0.5
-"""Share of dead or saturated neurons from which it is worth a word."""
-FAR = 1e3
-"""Factor between gradients of the first and the last time step."""
-VERY_FAR = 1e4
-"""Factor between gradients of the first and the last layer."""
+_MANY = 0.5  # share of dead or saturated neurons
+_FAR_STEPS = 1e3  # factor between gradients of the first and the last time step
+_FAR_LAYERS = 1e4  # factor between gradients of the first and the last layer
 
 
-def on_layer(row: LayerHealth) -> Iterator[str]:
-    """Advice on one layer."""
+def advise_on_layer(row: LayerHealth) -> Iterator[str]:
+    """Yield advice on the firing of a layer."""
     if row.v_min is not None and not math.isfinite(row.v_min + (row.v_max or 0.0)):
         yield (
             f"{row.label}: its membrane is not finite. Look for NaN in the input and the weights, "
@@ -29,17 +26,17 @@ def on_layer(row: LayerHealth) -> Iterator[str]:
             yield f"{row.label} was never called."
         return
     if row.rate == 0:
-        yield f"{row.label} is silent. {_louder(row)}"
-    elif row.dead is not None and row.dead >= MANY:
-        yield f"{row.label}: {row.dead:.0%} of its neurons never fire. {_louder(row)}"
-    if row.saturated is not None and row.saturated >= MANY:
+        yield f"{row.label} is silent. {_advise_more_input(row)}"
+    elif row.dead is not None and row.dead >= _MANY:
+        yield f"{row.label}: {row.dead:.0%} of its neurons never fire. {_advise_more_input(row)}"
+    if row.saturated is not None and row.saturated >= _MANY:
         yield (
             f"{row.label}: {row.saturated:.0%} of its neurons fire at every step and carry no "
             "information. Lower the weights before it (or normalise them), or raise v_threshold."
         )
 
 
-def _louder(row: LayerHealth) -> str:
+def _advise_more_input(row: LayerHealth) -> str:
     cure = "Raise the weights before it (or put a BatchNorm there), or lower v_threshold"
     if row.v_max is None or row.v_threshold is None or row.rate:
         return f"{cure}."
@@ -53,8 +50,8 @@ def _louder(row: LayerHealth) -> str:
     )
 
 
-def on_gradients(rows: Sequence[LayerHealth]) -> Iterator[str]:
-    """Advice on the flow of gradients through time and layers."""
+def advise_on_gradients(rows: Sequence[LayerHealth]) -> Iterator[str]:
+    """Yield advice on the flow of gradients through time and layers."""
     arrived = [(row, math.hypot(*row.gradient)) for row in rows if row.gradient]
     for row, norm in arrived:
         if not math.isfinite(norm):
@@ -68,9 +65,9 @@ def on_gradients(rows: Sequence[LayerHealth]) -> Iterator[str]:
                 "membranes are far from the threshold: a surrogate with a smaller alpha is wider."
             )
         else:
-            yield from _over_time(row)
+            yield from _advise_on_time(row, row.gradient or (0.0,))
     norms = [norm for _, norm in arrived if math.isfinite(norm) and norm > 0]
-    if len(norms) > 1 and not 1 / VERY_FAR < norms[0] / norms[-1] < VERY_FAR:
+    if len(norms) > 1 and not 1 / _FAR_LAYERS < norms[0] / norms[-1] < _FAR_LAYERS:
         verb = "vanishes" if norms[0] < norms[-1] else "explodes"
         yield (
             f"The gradient {verb} from the last layer ({norms[-1]:.1e}) to the first "
@@ -79,15 +76,15 @@ def on_gradients(rows: Sequence[LayerHealth]) -> Iterator[str]:
         )
 
 
-def _over_time(row: LayerHealth) -> Iterator[str]:
-    first, last = (row.gradient or (0.0,))[0], (row.gradient or (0.0,))[-1]
-    if first * FAR < last:
+def _advise_on_time(row: LayerHealth, gradient: Sequence[float]) -> Iterator[str]:
+    first, last = gradient[0], gradient[-1]
+    if first * _FAR_STEPS < last:
         yield (
             f"{row.label}: the gradient vanishes over time, {last:.1e} at the last step and "
             f"{first:.1e} at the first, so that early steps are not learned from. Use a larger "
             "tau, a soft reset (v_reset=None), or a loss on every step."
         )
-    elif last * FAR < first and last > 0:
+    elif last * _FAR_STEPS < first and last > 0:
         yield (
             f"{row.label}: the gradient explodes over time, {last:.1e} at the last step and "
             f"{first:.1e} at the first. Use detach_reset=True, a smaller tau, or shorter pieces "
@@ -95,9 +92,9 @@ def _over_time(row: LayerHealth) -> Iterator[str]:
         )
 
 
-def on_input(x: Tensor, target: Tensor | None, multi_step: bool) -> Iterator[str]:
-    """Advice on what goes in."""
-    turned = "If the batch comes first, turn it round: x.transpose(0, 1)."
+def advise_on_input(x: Tensor, target: Tensor | None, multi_step: bool) -> Iterator[str]:
+    """Yield advice on the axes and the scale of the input."""
+    cure = "If the batch comes first, swap the axes: x.transpose(0, 1)."
     shape = tuple(x.shape)
     if multi_step and x.ndim < 3:
         yield (
@@ -107,12 +104,12 @@ def on_input(x: Tensor, target: Tensor | None, multi_step: bool) -> Iterator[str
     elif target is not None and target.ndim and len(target) == shape[0] != shape[1]:
         yield (
             f"The first axis of the input {shape} is as long as the target, {len(target)}: is it "
-            f"the batch, where the time should be? {turned}"
+            f"the batch, where the time should be? {cure}"
         )
-    elif shape[1] > 1 and shape[0] > 1 and _same(x, 1) and not _same(x, 0):
+    elif shape[1] > 1 and shape[0] > 1 and _is_constant(x, 1) and not _is_constant(x, 0):
         yield (
             f"The input {shape} is the same all along axis 1 and changes along axis 0, as if "
-            f"axis 1 were the time of a static input. {turned}"
+            f"axis 1 were the time of a static input. {cure}"
         )
     if x.is_floating_point() and x.numel() and float(x.detach().abs().max()) > 20:
         yield (
@@ -121,6 +118,6 @@ def on_input(x: Tensor, target: Tensor | None, multi_step: bool) -> Iterator[str
         )
 
 
-def _same(x: Tensor, axis: int) -> bool:
+def _is_constant(x: Tensor, axis: int) -> bool:
     whole = x.detach()
     return bool(torch.equal(whole, whole.narrow(axis, 0, 1).expand_as(whole)))

@@ -1,4 +1,4 @@
-"""What a diagnosis says: a row for each layer, advice, a table to print, a dict for JSON."""
+"""The report of a diagnosis: a row for each layer, advice, a table to print, a dict for JSON."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -7,18 +7,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LayerHealth:
-    """One layer of neurons.
+    """The figures of a layer of neurons.
 
     Attributes:
-        name: of the module in the network.
+        name: name of the module in the network.
         kind: its class.
         neurons: number of neurons; samples of a batch are not counted apart.
         rate: share of neurons, samples and steps with a spike; None for neurons that never fire
             by design, or that were not called.
         dead: share of neurons without a spike in any sample at any step.
         saturated: share of neurons with a spike in every sample at every step.
-        v_min: lowest membrane potential after a step; None where the neuron tells none.
-        v_max: highest.
+        v_min: lowest membrane potential after a step; None where the neuron shows none.
+        v_max: highest membrane potential.
         v_threshold: threshold, where there is one.
         gradient: norm of the loss's gradient with respect to the input of each time step, the
             first first; None without a loss or where none arrives.
@@ -37,7 +37,7 @@ class LayerHealth:
 
     @property
     def label(self) -> str:
-        """The layer in words: ``LIFNode '2'``."""
+        """Class and name of the layer: ``LIFNode '2'``."""
         return f"{self.kind} {self.name!r}" if self.name else self.kind
 
 
@@ -47,7 +47,7 @@ class Health:
 
     Attributes:
         rows: the layers of neurons in the order of ``net.named_modules()``.
-        advice: what is conspicuous and what to do about it, one sentence or two each.
+        advice: suspicions and what to do about each, in one sentence or two.
         steps: number of time steps.
         loss: the loss, if there is one.
     """
@@ -58,11 +58,7 @@ class Health:
     loss: float | None = None
 
     def __getitem__(self, name: str) -> LayerHealth:
-        """The layer of that name.
-
-        Raises:
-            KeyError: if there is none.
-        """
+        """Return the layer of that name, or raise KeyError."""
         for row in self.rows:
             if row.name == name:
                 return row
@@ -70,7 +66,7 @@ class Health:
         raise KeyError(f"no layer of neurons is called {name!r}; there are {there}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything in types that JSON has; numbers that are not finite become None."""
+        """Return everything in types that JSON has; numbers that are not finite become None."""
         whole: dict[str, Any] = _plain(asdict(self))
         return whole
 
@@ -86,7 +82,7 @@ class Health:
             for line in table
         ]
         loss = "" if self.loss is None else f", loss {self.loss:.4g}"
-        advice = [f"- {one}" for one in self.advice] or ["Nothing conspicuous."]
+        advice = [f"- {text}" for text in self.advice] or ["Nothing conspicuous."]
         return "\n".join([*lines, f"{self.steps} time steps{loss}", *advice])
 
 
@@ -101,7 +97,7 @@ def _cells(row: LayerHealth) -> tuple[str, ...]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [_plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,14 +2,15 @@
 
 import warnings
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from bitspike.diagnosis._kinds import Kinds, fires, label, neurons
+from bitspike.diagnosis._probe import Kinds, find_neurons, fires, label
 from bitspike.spikes import SpikeTensor
 
 
@@ -17,28 +18,8 @@ class SilentLayerWarning(UserWarning):
     """A layer of neurons has not fired for many calls in training, and so does not learn."""
 
 
-class Watch:
-    """What `watch` returns: `close` it, or use it as a context manager, to stop watching."""
-
-    def __init__(self, hooks: list[RemovableHandle]) -> None:
-        self._hooks = hooks
-
-    def close(self) -> None:
-        """Takes the hooks off the network. May be called again."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+class Watch(ExitStack):
+    """A handle: `close` it, or use it as a context manager, to stop watching."""
 
 
 def watch(
@@ -48,18 +29,18 @@ def watch(
     tell: Callable[[str], Any] | None = None,
     kinds: Kinds | None = None,
 ) -> Watch:
-    """Warns once for each layer of neurons that does not fire at all in training.
+    """Warn once for each layer of neurons that does not fire at all in training.
 
-    It costs next to nothing: a layer that fires is looked at once in ``pause`` calls, and for
-    spikes stored as bits a look is one pass over 1/32 of the memory. Calls in evaluation or
+    It costs next to nothing: a layer that fires is checked once in ``pause`` calls, and for
+    spikes stored as bits a check is one pass over 1/32 of the memory. Calls in evaluation or
     without gradients do not count. A copied or pickled network is not watched.
 
     Args:
-        net: the network. It holds the hooks, so that what is returned need not be kept.
+        net: the network. It holds the hooks, so that the result need not be kept.
         patience: silent calls in a row before the warning. A call is a batch in multi-step mode
             and a time step in single-step mode.
-        pause: calls of a layer that are let through unseen after it has fired.
-        tell: gets the message instead of Python's warnings.
+        pause: unchecked calls of a layer after one in which it has fired.
+        tell: a function that gets the message instead of Python's warnings.
         kinds: classes of the neurons; None is all of bitspike's that fire.
 
     Raises:
@@ -69,65 +50,54 @@ def watch(
         raise ValueError(
             f"watch: patience must be 1 or more and pause 0 or more, but got {patience} and {pause}"
         )
-    found = [(name, module) for name, module in neurons(net, kinds) if fires(module)]
-    sentries = [_Sentry(label(name, module), patience, pause, tell) for name, module in found]
-    return Watch(
-        [
-            module.register_forward_hook(sentry)
-            for (_, module), sentry in zip(found, sentries, strict=True)
-        ]
-    )
+    handle = Watch()
+    for name, module in find_neurons(net, kinds):
+        if fires(module):
+            hook = _SilenceHook(label(name, module), patience, pause, tell)
+            handle.callback(module.register_forward_hook(hook).remove)
+    return handle
 
 
-class _Sentry:
-    """The hook of one layer."""
+@dataclass(eq=False)
+class _SilenceHook:
+    """A forward hook that counts the silent calls of a layer."""
 
-    output_only = True  # a `layer.FusedSequential` need not make the neurons' input
-
-    def __init__(
-        self, name: str, patience: int, pause: int, tell: Callable[[str], Any] | None
-    ) -> None:
-        self._name, self._patience, self._pause, self._tell = name, patience, pause, tell
-        self._skip = self._silent = 0
+    name: str
+    patience: int
+    pause: int
+    tell: Callable[[str], Any] | None
+    skip: int = 0  # calls to come that are not checked
+    silent: int = 0  # silent calls in a row
+    output_only: ClassVar[bool] = True  # a `layer.FusedSequential` need not make the input
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002
-        if self._skip:
-            self._skip -= 1
+        if self.skip:
+            self.skip -= 1
             return
         if torch.compiler.is_compiling() or not (module.training and torch.is_grad_enabled()):
             return
-        if not isinstance(output, Tensor) or self._silent >= self._patience:
+        if not isinstance(output, Tensor) or self.silent >= self.patience:
             return
-        if _any(output):
-            self._skip, self._silent = self._pause, 0
+        bits = output.words if isinstance(output, SpikeTensor) else output.detach()
+        if bits.any():
+            self.skip, self.silent = self.pause, 0
             return
-        self._silent += 1
-        if self._silent == self._patience:
-            self._warn()
-
-    def _warn(self) -> None:
+        self.silent += 1
+        if self.silent < self.patience:
+            return
         text = (
-            f"{self._name} has not fired once in {self._patience} calls in training: what lies "
-            "before it hardly learns. bitspike.health(net, x) says how far its membrane is from "
+            f"{self.name} has not fired once in {self.patience} calls in training: the layers "
+            "before it hardly learn. bitspike.health(net, x) shows how far its membrane is from "
             "the threshold."
         )
-        if self._tell is not None:
-            self._tell(f"Warning: {text}")
+        if self.tell is not None:
+            self.tell(f"Warning: {text}")
         else:
-            warnings.warn(text, SilentLayerWarning, stacklevel=3)
+            warnings.warn(text, SilentLayerWarning, stacklevel=2)
 
-    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
-        return _deaf, ()
-
-
-def _any(spikes: Tensor) -> bool:
-    bits = spikes.words if isinstance(spikes, SpikeTensor) else spikes.detach()
-    return bool(bits.any())
-
-
-def _deaf() -> Callable[..., None]:
-    return _ignore
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial, (_ignore,)  # copies are not watched
 
 
 def _ignore(module: nn.Module, *args: Any) -> None:
-    pass
+    """Do nothing, in the place of the hook of a copied network."""

@@ -1,26 +1,23 @@
 """The engine: time loops, encoders and layers on spikes, forward and backward.
 
-`eager` is the truth, plain PyTorch; faster backends are held to it by parity tests. Modules call
-what is exported here and never a backend by name.
+One folder holds one operation: its public function, its reference where torch alone is not the
+reference, and its kernels for the CPU (``numba.py``) and GPUs (``triton.py``), which tests hold to
+the reference. `bitspike.dispatch` chooses among them. ``runtime`` holds what kernels share.
 """
 
-from bitspike.kernels._buffers import release_buffers
-from bitspike.kernels._convolution import contiguous_for_torch, convolution
-from bitspike.kernels._current import Current
-from bitspike.kernels._dispatch import BACKENDS, BackendError, check_backend, use_backend
-from bitspike.kernels._entry import (
-    encode_held,
-    encode_poisson,
-    scan,
-    scan_of_current,
-    weight_gradient,
-)
-from bitspike.kernels._explain import explain_scan
-from bitspike.kernels._held import one_step
-from bitspike.kernels._norm import BatchNormOnKernels
-from bitspike.kernels._planes import channels_last
-from bitspike.kernels._prepared import keep_prepared
-from bitspike.kernels._threads import get_num_threads, set_num_threads
+from bitspike.dispatch import BACKENDS, BackendError, check_backend, use_backend
+from bitspike.kernels.conv import channels_last
+from bitspike.kernels.conv.dense import contiguous_for_torch, convolution
+from bitspike.kernels.fused import Current, scan_of_current
+from bitspike.kernels.linear import weight_gradient
+from bitspike.kernels.norm import BatchNormOnKernels
+from bitspike.kernels.poisson import encode_held, encode_poisson
+from bitspike.kernels.runtime.buffers import release_buffers
+from bitspike.kernels.runtime.constant_input import hold, is_held, once, one_step
+from bitspike.kernels.runtime.double_backward import differentiable_again, differentiable_once
+from bitspike.kernels.runtime.threads import get_num_threads, set_num_threads
+from bitspike.kernels.runtime.weight_cache import keep_prepared
+from bitspike.kernels.scan import explain_scan, scan
 
 __all__ = [
     "BACKENDS",
@@ -31,11 +28,16 @@ __all__ = [
     "check_backend",
     "contiguous_for_torch",
     "convolution",
+    "differentiable_again",
+    "differentiable_once",
     "encode_held",
     "encode_poisson",
     "explain_scan",
     "get_num_threads",
+    "hold",
+    "is_held",
     "keep_prepared",
+    "once",
     "one_step",
     "release_buffers",
     "scan",

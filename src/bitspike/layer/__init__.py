@@ -6,25 +6,53 @@ call of the layer and separated again, so that BatchNorm takes its statistics ov
 """
 
 from bitspike.layer._attention import MultiDimensionalAttention, TemporalWiseAttention
-from bitspike.layer._container import (
+from bitspike.layer._containers import (
+    ElementWiseRecurrentContainer,
+    LinearRecurrentContainer,
     MultiStepContainer,
     SeqToANNContainer,
     StepModeContainer,
     TLastMultiStepContainer,
     TLastSeqToANNContainer,
 )
-from bitspike.layer._conv_bn_graph import fuse_conv_bn_eval_modules, pack_conv_bn_train_modules
-from bitspike.layer._counts import SpikeCountToBinary, TemporalBinSum, VotingLayer
-from bitspike.layer._delay_line import Delay, LearnableDelay, delay, delay_step
-from bitspike.layer._drop_connect import DropConnectLinear
-from bitspike.layer._dropout import Dropout, Dropout2d
-from bitspike.layer._fuse_conv_bn import fuse_conv_bn
+from bitspike.layer._counts import PrintShapeModule, SpikeCountToBinary, TemporalBinSum, VotingLayer
+from bitspike.layer._dropout import DropConnectLinear, Dropout, Dropout2d
+from bitspike.layer._fuse_conv_bn import (
+    fuse_conv_bn,
+    fuse_conv_bn_eval_modules,
+    pack_conv_bn_train_modules,
+)
 from bitspike.layer._fused_sequential import FusedSequential
 from bitspike.layer._initialise import kaiming_normal_conv_linear_weight
-from bitspike.layer._neunorm import NeuNorm, neunorm_step
+from bitspike.layer._linear import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Linear,
+    WSConv2d,
+    WSLinear,
+)
+from bitspike.layer._normalisation import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm
 from bitspike.layer._online import GradwithTrace, OTTTSequential, ReplaceforGrad, SpikeTraceOp
-from bitspike.layer._print_shape import PrintShapeModule
-from bitspike.layer._recurrent import ElementWiseRecurrentContainer, LinearRecurrentContainer
+from bitspike.layer._pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    Flatten,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+    Upsample,
+)
 from bitspike.layer._self_attention import (
     ChannelQKAttention,
     QKAttention,
@@ -32,45 +60,28 @@ from bitspike.layer._self_attention import (
     SpikingSelfAttention,
     TokenQKAttention,
 )
-from bitspike.layer._standardised import WSConv2d, WSLinear
-from bitspike.layer._stateless import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-    Flatten,
-    GroupNorm,
-    Linear,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-    Upsample,
-)
 from bitspike.layer._stepwise import Stepwise
-from bitspike.layer._synapse_filter import SynapseFilter, synapse_filter_step
+from bitspike.layer._temporal import (
+    Delay,
+    LearnableDelay,
+    SynapseFilter,
+    delay,
+    delay_step,
+    synapse_filter_step,
+)
 from bitspike.layer._temporal_norm import (
     BatchNormThroughTime1d,
     BatchNormThroughTime2d,
     BatchNormThroughTime3d,
+    NeuNorm,
     TemporalEffectiveBatchNorm1d,
     TemporalEffectiveBatchNorm2d,
     TemporalEffectiveBatchNorm3d,
     ThresholdDependentBatchNorm1d,
     ThresholdDependentBatchNorm2d,
     ThresholdDependentBatchNorm3d,
+    neunorm_step,
 )
-from bitspike.layer._unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 
 __all__ = [
     "AdaptiveAvgPool1d",

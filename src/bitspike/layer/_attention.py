@@ -21,7 +21,7 @@ def _squeeze_mlp(layer: type[nn.Module], size: int, reduction: int, what: str) -
 
 
 class TemporalWiseAttention(nn.Module, MultiStepModule):
-    """Weights each time step by what happens in all of them.
+    """Weight each time step by the averages and maxima of all of them.
 
     ::
 
@@ -51,7 +51,7 @@ class TemporalWiseAttention(nn.Module, MultiStepModule):
         self.sharedMLP = _squeeze_mlp(nn.Linear, T, reduction, "T")
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence."""
+        """Run a whole sequence."""
         if x_seq.ndim != self.dimension + 1 or len(x_seq) != self.T:
             axes = "B, N" if self.dimension == 2 else "B, C, H, W"
             raise ValueError(
@@ -104,7 +104,7 @@ class _SpatialAttention(nn.Module):
 
 
 class MultiDimensionalAttention(nn.Module, MultiStepModule):
-    """Weights time steps, then channels, then places; then a ReLU.
+    """Weight time steps, then channels, then places; then a ReLU.
 
     Each weight is a sigmoid of what averages and maxima over the other axes give: through an MLP
     for time and channels, through a convolution for places. Input and output are
@@ -154,7 +154,7 @@ class MultiDimensionalAttention(nn.Module, MultiStepModule):
         self.sa = _SpatialAttention(kernel_size) if use_spatial else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """A whole sequence ``[T, B, C, H, W]``."""
+        """Run a whole sequence ``[T, B, C, H, W]``."""
         if x.ndim != 5 or (x.shape[0], x.shape[2]) != (self.T, self.C):
             raise ValueError(
                 f"MultiDimensionalAttention: the input must be [{self.T}, B, {self.C}, H, W], but "

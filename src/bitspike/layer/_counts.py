@@ -1,4 +1,6 @@
-"""Count spikes in groups: over neighbouring outputs, or over neighbouring time steps."""
+"""Counts of spikes over neighbouring outputs or time steps, and a look at shapes."""
+
+import sys
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from bitspike.layer._memory_shape import dense
 
 
 class VotingLayer(nn.Module, StepModule):
-    """The mean of each ``voting_size`` neighbouring outputs: several neurons vote for a class.
+    """Mean of each ``voting_size`` neighbouring outputs: several neurons vote for a class.
 
     Input ``[B, C * voting_size]`` or ``[T, B, C * voting_size]``, output ``[B, C]`` or
     ``[T, B, C]``. Outputs that do not fill a group at the end have no vote.
@@ -35,7 +37,7 @@ class VotingLayer(nn.Module, StepModule):
         self.step_mode = step_mode
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, C * voting_size]``."""
+        """Run one time step, ``[B, C * voting_size]``."""
         if x.ndim != 2 or x.shape[1] < self.voting_size:
             raise ValueError(
                 f"VotingLayer: one time step must be [B, C * {self.voting_size}], but got "
@@ -46,7 +48,7 @@ class VotingLayer(nn.Module, StepModule):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """One time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
+        """Run one time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
         if self.step_mode == "s":
             return self.single_step_forward(x)
         check_rank(self._whoami(), [f"C * {self.voting_size}"], x.shape)
@@ -59,7 +61,7 @@ class VotingLayer(nn.Module, StepModule):
 
 
 class _Slots(nn.Module, MultiStepModule):
-    """What `SpikeCountToBinary` and `TemporalBinSum` share; both are used in a pair."""
+    """Base of `SpikeCountToBinary` and `TemporalBinSum`, which are used in a pair."""
 
     def __init__(self, num_slots: int, always_convert: bool = False) -> None:
         super().__init__()
@@ -71,7 +73,7 @@ class _Slots(nn.Module, MultiStepModule):
         self.always_convert = bool(always_convert)
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence ``[T, B, ...]``."""
+        """Run a whole sequence ``[T, B, ...]``."""
         if self.training and not self.always_convert:
             return x_seq
         check_sequence(self, x_seq, ndim=2)
@@ -86,7 +88,7 @@ class _Slots(nn.Module, MultiStepModule):
 
 
 class SpikeCountToBinary(_Slots):
-    """Spreads counts of spikes over ``num_slots`` steps each: ``n`` becomes ``n`` ones, then zeros.
+    """Spread counts of spikes over ``num_slots`` steps each: ``n`` becomes ``n`` ones, then zeros.
 
     ``[T, B, ...]`` becomes ``[T * num_slots, B, ...]``, multi-step only; `TemporalBinSum` undoes
     it. A linear layer without bias between the two gives what it would give on the counts. The
@@ -109,7 +111,7 @@ class SpikeCountToBinary(_Slots):
 
 
 class TemporalBinSum(_Slots):
-    """Sums each ``num_slots`` neighbouring steps; zeros fill up the last ones.
+    """Sum each ``num_slots`` neighbouring steps; zeros fill up the last ones.
 
     ``[T, B, ...]`` becomes ``[ceil(T / num_slots), B, ...]``, multi-step only. It undoes
     `SpikeCountToBinary`.
@@ -127,3 +129,24 @@ class TemporalBinSum(_Slots):
         if missing:
             x_seq = torch.cat((x_seq, x_seq.new_zeros(missing, *x_seq.shape[1:])))
         return x_seq.reshape(-1, self.num_slots, *x_seq.shape[1:]).sum(1)
+
+
+class PrintShapeModule(nn.Module):
+    """Print the shape of the input to the standard error, and return the input.
+
+    Args:
+        ext_str: printed before the shape.
+    """
+
+    def __init__(self, ext_str: str = "PrintShapeModule") -> None:
+        super().__init__()
+        self.ext_str = ext_str
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x``."""
+        sys.stderr.write(f"{self.ext_str} {tuple(x.shape)}\n")
+        return x
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return f"ext_str={self.ext_str!r}"

@@ -1,10 +1,15 @@
-"""Dropout that holds over a whole sequence."""
+"""Dropout of activities and of connections."""
+
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
 from bitspike.base import MemoryModule, check_finite, check_rank, check_sequence
+from bitspike.layer._containers import check_children
+from bitspike.layer._memory_shape import dense, shaped
 
 
 class Dropout(MemoryModule):
@@ -41,15 +46,15 @@ class Dropout(MemoryModule):
         self.register_memory("mask", None)
 
     def create_mask(self, x: Tensor) -> Tensor:
-        """A new mask for time steps like ``x``: 0 or ``1 / (1 - p)``."""
+        """Return a new mask for time steps like ``x``: 0 or ``1 / (1 - p)``."""
         return nn.functional.dropout(_ones(x), self.p, training=True)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """One time step, ``[B, ...]``."""
+        """Run one time step, ``[B, ...]``."""
         return x * self._mask_for(x) if self.training else x
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence, ``[T, B, ...]``, or the next part of one."""
+        """Run a whole sequence, ``[T, B, ...]``, or the next part of one."""
         self._check(x_seq)
         return x_seq * self._mask_for(kernels.one_step(x_seq)) if self.training else x_seq
 
@@ -73,7 +78,7 @@ class Dropout2d(Dropout):
         super().__init__(p, step_mode)
 
     def create_mask(self, x: Tensor) -> Tensor:
-        """A new mask for time steps like ``x``, the same value in a whole channel."""
+        """Return a new mask for time steps like ``x``, the same value in a whole channel."""
         return nn.functional.dropout2d(_ones(x), self.p, training=True)
 
     def _check(self, x_seq: Tensor) -> None:
@@ -83,3 +88,163 @@ class Dropout2d(Dropout):
 
 def _ones(x: Tensor) -> Tensor:
     return torch.ones(x.shape, dtype=x.dtype, device=x.device)
+
+
+_RELU = nn.ReLU()
+
+
+class DropConnectLinear(MemoryModule):
+    """Linear layer each of whose weights and biases is 0 with probability ``p`` in training.
+
+    Training, with masks ``M`` and ``m`` drawn for each sample of the batch::
+
+        Y[t] = activation((M * W) X[t] + m * b)
+
+    Evaluation takes the mean of ``activation(Z)`` over ``samples_num`` draws from the normal
+    distribution that has the mean and the variance of the training's sum; no gradient flows
+    through it::
+
+        Z ~ N((1 - p) (W X + b), p (1 - p) (W^2 X^2 + b^2))
+
+    Input ``[B, in_features]`` or ``[T, B, in_features]``, output with ``out_features``. There is
+    no division by ``1 - p`` in training. The random numbers are those of the global torch
+    generator.
+
+    Args:
+        in_features: features of the input.
+        out_features: features of the output.
+        bias: whether there are biases.
+        p: probability of a connection to be dropped, from 0 to 1.
+        samples_num: draws in evaluation.
+        invariant: True keeps the masks of the first time step until the reset; False draws new
+            ones at each step.
+        activation: any function or single-step module, ReLU by default; None for none.
+        step_mode: ``'s'`` or ``'m'``. That of the activation is always ``'s'``.
+
+    Raises:
+        TypeError, ValueError: for ``p`` outside [0, 1], or an activation in multi-step mode.
+        StateError: at an input that does not fit the masks of an earlier one.
+
+    Paper: Wan et al., "Regularization of Neural Networks using DropConnect", ICML 2013.
+    """
+
+    _keeps_children = True
+    bias: nn.Parameter | None
+    mask_w: Tensor | None
+    mask_b: Tensor | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        p: float = 0.5,
+        samples_num: int = 1024,
+        invariant: bool = False,
+        activation: Callable[[Tensor], Tensor] | None = _RELU,
+        step_mode: str = "s",
+    ) -> None:
+        super().__init__()
+        self.step_mode = step_mode
+        self.in_features = in_features
+        self.out_features = out_features
+        self.p = check_finite(self, "p", p)
+        if not 0.0 <= self.p <= 1.0:
+            raise ValueError(f"DropConnectLinear: p is a probability, but got {p}")
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.register_parameter("bias", nn.Parameter(torch.empty(out_features)) if bias else None)
+        self.reset_parameters()
+        self.register_memory("mask_w", None)
+        if bias:
+            self.register_memory("mask_b", None)
+        self.samples_num = samples_num
+        self.invariant = bool(invariant)
+        if isinstance(activation, nn.Module):
+            check_children(self, [activation])
+        self.activation = nn.ReLU() if activation is _RELU else activation
+
+    def reset_parameters(self) -> None:
+        """Draw weights and biases anew, as ``torch.nn.Linear`` does."""
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    def reset(self) -> None:
+        """Forget the masks, and reset the activation if it has a state."""
+        super().reset()
+        if isinstance(self.activation, MemoryModule):
+            self.activation.reset()
+
+    def drop(self, batch_size: int) -> tuple[Tensor, Tensor | None]:
+        """Draw new masks for a batch and return what they leave; the layer's own masks stay.
+
+        Returns:
+            Weights ``[B, out_features, in_features]`` and biases ``[B, out_features]``, some of
+            them 0; None for the biases of a layer without.
+        """
+        mask_w, mask_b = self._draw(batch_size)
+        if self.bias is None or mask_b is None:
+            return self.weight * mask_w, None
+        return self.weight * mask_w, self.bias * mask_b
+
+    @property
+    def dropped_w(self) -> Tensor | None:
+        """Weights that the last masks leave, ``[B, out_features, in_features]``."""
+        return None if self.mask_w is None else self.weight * self.mask_w
+
+    @property
+    def dropped_b(self) -> Tensor | None:
+        """Biases that the last masks leave, ``[B, out_features]``."""
+        if self.bias is None or self.mask_b is None:
+            return None
+        return self.bias * self.mask_b
+
+    def _draw(self, batch_size: int) -> tuple[Tensor, Tensor | None]:
+        def mask(parameter: Tensor) -> Tensor:
+            return torch.rand_like(parameter.expand(batch_size, *parameter.shape)) >= self.p
+
+        return mask(self.weight), None if self.bias is None else mask(self.bias)
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """Run one time step, ``[B, in_features]``."""
+        if x.ndim != 2 or x.shape[1] != self.in_features:
+            raise ValueError(
+                f"{self._whoami()}: one time step must be [B, {self.in_features}], but got "
+                f"{tuple(x.shape)}"
+            )
+        x = dense(x)
+        z = self._with_masks(x) if self.training else self._samples(x)
+        y = z if self.activation is None else self.activation(z)
+        return y if self.training else y.mean(0)
+
+    def _with_masks(self, x: Tensor) -> Tensor:
+        if not self.invariant or self.mask_w is None:
+            self.mask_w, mask_b = self._draw(len(x))
+            if mask_b is not None:
+                self.mask_b = mask_b
+        mask = self._mask_for("mask_w", x, self.out_features, self.in_features)
+        z = torch.bmm(self.weight * mask, x.unsqueeze(-1)).squeeze(-1)
+        if self.bias is None:
+            return z
+        return z + self.bias * self._mask_for("mask_b", x, self.out_features)
+
+    def _mask_for(self, name: str, x: Tensor, *shape: int) -> Tensor:
+        return self.memory_like(name, shaped(self.weight, len(x), *shape))
+
+    def _samples(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            mean = (1.0 - self.p) * nn.functional.linear(x, self.weight, self.bias)
+            bias = None if self.bias is None else self.bias.square()
+            spread = nn.functional.linear(x.square(), self.weight.square(), bias)
+            std = (self.p * (1.0 - self.p) * spread).sqrt()
+            shape = (self.samples_num, *mean.shape)
+            return torch.normal(mean.expand(shape), std.expand(shape))
+
+    def extra_repr(self) -> str:
+        """Shown by ``repr(net)``."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}, p={self.p}, invariant={self.invariant}, "
+            f"{super().extra_repr()}"
+        )

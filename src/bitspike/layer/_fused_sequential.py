@@ -8,7 +8,8 @@ from torch.nn.modules import module as torch_module
 
 from bitspike.base import calls_in_turn, has_hooks, wants_more_than_output
 from bitspike.kernels import Current
-from bitspike.layer._stateless import Flatten, Linear
+from bitspike.layer._linear import Linear
+from bitspike.layer._pooling import Flatten
 from bitspike.neuron import BaseNode
 from bitspike.spikes import SpikeTensor
 
@@ -29,7 +30,7 @@ class FusedSequential(nn.Sequential):
 
     @calls_in_turn
     def forward(self, input: Any) -> Any:  # noqa: A002
-        """What the modules make of ``input``, one after the other."""
+        """Run the modules one after the other."""
         modules: Sequence[Any] = tuple(self._modules.values())
         x = input
         while modules:

@@ -1,4 +1,4 @@
-"""What the layers with state need to ask for it."""
+"""Stand-ins and dense forms of tensors, for layers with state."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,13 @@ from bitspike.spikes import SpikeTensor
 
 
 def shaped(x: Tensor, *shape: int) -> Tensor:
-    """Stands for a tensor of another shape, of the dtype and on the device of ``x``.
+    """Return a stand-in of another shape with the dtype and device of ``x``, without memory.
 
-    It is what `MemoryModule.memory_like` wants where a memory is not shaped like the input. It
-    takes no memory and has no content.
+    `MemoryModule.memory_like` takes it where a state is not shaped like the input.
     """
     return torch.empty((), dtype=x.dtype, device=x.device).expand(shape)
 
 
 def dense(x: Tensor) -> Tensor:
-    """``x``, unpacked once where the arithmetic to come would unpack it at each use."""
+    """Return ``x``, unpacked once where arithmetic would unpack it at each use."""
     return x.dense() if isinstance(x, SpikeTensor) else x

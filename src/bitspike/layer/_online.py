@@ -14,12 +14,12 @@ class ReplaceforGrad(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, x_r: Tensor) -> Tensor:  # noqa: ARG004
-        """Returns ``x_r``."""
+        """Return ``x_r``."""
         return x_r.view_as(x_r)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG004
-        """The gradient of both."""
+        """Return the gradient for both."""
         return grad, grad
 
 
@@ -38,7 +38,7 @@ def _on_both(module: nn.Module, spike: Tensor, trace: Tensor) -> list[Tensor]:
 
 
 class GradwithTrace(nn.Module):
-    """Calls a module on spikes, and takes its parameters' gradients as if on traces.
+    """Call a module on spikes, and take its parameters' gradients as if on traces.
 
     Forward takes ``[spike, trace]``, both ``[B, ...]``, and returns ``module(spike)``. In backward
     the input of ``module`` is ``trace``, the sum of earlier spikes that fades with time; the
@@ -55,13 +55,13 @@ class GradwithTrace(nn.Module):
         self.module = module
 
     def forward(self, x: list[Tensor]) -> Tensor:
-        """``module(spike)`` for ``[spike, trace]``."""
+        """Return ``module(spike)`` for ``[spike, trace]``."""
         spike, trace = x
         return _with_trace(self.module, spike, trace)
 
 
 class SpikeTraceOp(nn.Module):
-    """Calls a module without parameters on spikes and on their trace: pooling, flatten, dropout.
+    """Call a module without parameters on spikes and on their trace: pooling, flatten, dropout.
 
     Takes and returns ``[spike, trace]``, both ``[B, ...]``; no gradient flows through the trace.
 
@@ -76,22 +76,22 @@ class SpikeTraceOp(nn.Module):
         self.module = module
 
     def forward(self, x: list[Tensor]) -> list[Tensor]:
-        """``[module(spike), module(trace)]``."""
+        """Return ``[module(spike), module(trace)]``."""
         spike, trace = x
         return _on_both(self.module, spike, trace)
 
 
 class OTTTSequential(nn.Sequential):
-    """An ``nn.Sequential`` for OTTT: hands ``[spike, trace]`` to each module in its way.
+    """An ``nn.Sequential`` for OTTT, which passes ``[spike, trace]`` from module to module.
 
     A module with parameters is called as by `GradwithTrace`, a neuron with the spikes alone, any
-    other module as by `SpikeTraceOp`. What is not such a list passes as in ``nn.Sequential``.
+    other module as by `SpikeTraceOp`. Any other input passes as in ``nn.Sequential``.
 
     Paper: see `GradwithTrace`.
     """
 
     def forward(self, input: Any) -> Any:  # noqa: A002
-        """One time step, ``[B, ...]`` or ``[spike, trace]``."""
+        """Run one time step, ``[B, ...]`` or ``[spike, trace]``."""
         for module in self:
             if not isinstance(input, list):
                 input = module(input)  # noqa: A001

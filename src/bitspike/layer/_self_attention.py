@@ -7,15 +7,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from bitspike.base import MultiStepModule
-from bitspike.layer._container import SeqToANNContainer
-from bitspike.layer._stateless import BatchNorm2d, Conv2d
+from bitspike.layer._containers import SeqToANNContainer
+from bitspike.layer._linear import Conv2d
+from bitspike.layer._normalisation import BatchNorm2d
 from bitspike.neuron import LIFNode
 
 MakeNeuron = Callable[..., nn.Module]
 
 
 class _Heads(nn.Module, MultiStepModule):
-    """What all of them share: heads, neurons, and the check of the input."""
+    """Base of the attentions: heads, neurons, and the check of the input."""
 
     def __init__(
         self, dim: int, num_heads: int, make: MakeNeuron | None, kwargs: dict[str, Any]
@@ -35,7 +36,7 @@ class _Heads(nn.Module, MultiStepModule):
         self._kwargs = kwargs
 
     def _neuron(self, **defaults: Any) -> nn.Module:
-        """A neuron of the user's kind; the defaults are those of `LIFNode` only."""
+        """Make a neuron of the requested kind; the defaults are those of `LIFNode` only."""
         if self._make is None:
             arguments = {"tau": 2.0, "detach_reset": True, **defaults, **deepcopy(self._kwargs)}
             return LIFNode(**{**arguments, "step_mode": "m"})
@@ -95,7 +96,7 @@ class SpikingSelfAttention(_Heads):
         self.proj_lif = self._neuron()
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence ``[T, B, C, L]``."""
+        """Run a whole sequence ``[T, B, C, L]``."""
         self._check(x_seq, "L")
         qkv = self.qkv_lif(self.qkv_conv_bn(x_seq))
         q, k, v = qkv.unflatten(2, (3, self.num_heads, self.head_dim)).unbind(2)
@@ -159,7 +160,7 @@ class QKAttention(_Heads):
         return self._qka_type
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """A whole sequence ``[T, B, C, L]``."""
+        """Run a whole sequence ``[T, B, C, L]``."""
         self._check(x_seq, "L")
         qk = self.qk_lif(self.qk_conv_bn(x_seq))
         q, k = qk.unflatten(2, (2, self.num_heads, self.head_dim)).unbind(2)
@@ -239,7 +240,7 @@ class SpikeDrivenSelfAttention(_Heads):
         self.proj_bn = BatchNorm2d(dim, step_mode="m")
 
     def forward(self, x: Tensor) -> Tensor:
-        """A whole sequence ``[T, B, C, H, W]``."""
+        """Run a whole sequence ``[T, B, C, H, W]``."""
         self._check(x, "H, W")
         spikes = self.shortcut_lif(x)
         q, k, v = (self._branch(name, spikes) for name in ("q", "k", "v"))
@@ -249,7 +250,7 @@ class SpikeDrivenSelfAttention(_Heads):
         return out
 
     def _branch(self, name: str, spikes: Tensor) -> Tensor:
-        """Spikes of the queries, keys or values, ``[T, B, C, H * W]``."""
+        """Return spikes of the queries, keys or values, ``[T, B, C, H * W]``."""
         conv, norm, node = (getattr(self, f"{name}_{part}") for part in ("conv", "bn", "lif"))
         y: Tensor = node(norm(conv(spikes)))
         return y.flatten(3)

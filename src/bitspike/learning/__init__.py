@@ -1,8 +1,9 @@
 """Learning without backpropagation through time.
 
-Local plasticity: `STDPLearner`, `MSTDPLearner`, `MSTDPETLearner` watch a synapse and the neurons
-behind it, and tell how its weight changes. Online training, in memory that does not grow with
-the number of time steps: the loops of `online_learning`, and `EPropNetwork`.
+Local plasticity: `STDPLearner`, `MSTDPLearner` and `MSTDPETLearner` record a synapse and the
+neurons behind it, and compute how its weight changes; the functions such as `stdp_linear_step` are
+their equations for one time step. Online training, in memory that does not grow with the number of
+time steps: the loops of `online_learning`, and `EPropNetwork`.
 """
 
 from bitspike.learning import online_learning, plasticity

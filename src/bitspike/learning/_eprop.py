@@ -1,4 +1,4 @@
-"""A recurrent network of (adaptive) LIF neurons that learns by e-prop."""
+"""E-prop: a recurrent network of (adaptive) LIF neurons that learns step by step."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike.base import MemoryModule
-from bitspike.learning._traces import check_taus, euler
+from bitspike.learning._learner import check_taus, euler
 from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
 
 FEEDBACKS = ("symmetric", "random")
@@ -24,9 +24,9 @@ class EPropNetwork(MemoryModule):
         A[t] = A[t-1] - A[t-1] / tau_adaptation + S[t]
         Y[t] = Y[t-1] - Y[t-1] / tau_out + W_out S[t] + b
 
-    Called as a module it is differentiable, and backward through it is BPTT. `online_step` does
-    the same step without a graph and keeps eligibilities instead; `learn` makes gradients of
-    them, step by step, in memory that does not grow with T::
+    Called as a module it is differentiable, and backward through it is BPTT. `online_step` runs
+    the same step without a graph and keeps eligibilities instead; `learn` turns them into
+    gradients, step by step, in memory that does not grow with T::
 
         psi[t]   = derivative of the surrogate at H[t] - v_threshold - beta A[t-1]
         p[t]     = p[t-1] - p[t-1] / tau + X[t]            of W_rec: S[t-1] for X[t]
@@ -36,7 +36,7 @@ class EPropNetwork(MemoryModule):
         dE[t] / dW = sum_B (W_feedback dE[t] / dY[t]) e_out[t]
 
     With symmetric feedback and without recurrent connections this is the gradient of BPTT. With
-    them, it lacks what a spike does to other neurons by way of ``W_rec``.
+    them, it lacks the effect of a spike on other neurons by way of ``W_rec``.
 
     Eligibilities take ``[B, H, I]`` (and ``[B, H, H]``) numbers, twice with ``beta > 0``.
 
@@ -50,7 +50,7 @@ class EPropNetwork(MemoryModule):
         hidden_features: H.
         out_features: O.
         tau: membrane time constant in time steps, at least 1.
-        tau_out: time constant of the readouts in time steps; 1: they do not remember.
+        tau_out: time constant of the readouts in time steps; with 1 they forget at each step.
         tau_adaptation: time constant of the threshold's adaptation in time steps.
         beta: by how much a spike raises the threshold; 0: LIF neurons.
         v_threshold: threshold of the membrane potential.
@@ -62,7 +62,7 @@ class EPropNetwork(MemoryModule):
         step_mode: ``'s'`` or ``'m'``.
 
     Raises:
-        ValueError: for sizes, time constants or a feedback that cannot be.
+        ValueError: for a size below 1, a time constant below 1, beta below 0 or another feedback.
     """
 
     v: float | Tensor
@@ -115,11 +115,11 @@ class EPropNetwork(MemoryModule):
     # -- the network ---------------------------------------------------------------------------
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """``Y[t]``, ``[B, O]``, of an input ``[B, I]``; differentiable."""
+        """Return ``Y[t]``, ``[B, O]``, of an input ``[B, I]``; differentiable."""
         return self._advance(x)[0]
 
     def _advance(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One time step; returns ``Y[t]``, ``S[t]`` and how far ``H[t]`` is above threshold."""
+        """Run one time step; return ``Y[t]``, ``S[t]`` and how far ``H[t]`` is above threshold."""
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(
                 f"{self._whoami()}: an input of one time step is [B, {self.in_features}], but got "
@@ -144,7 +144,9 @@ class EPropNetwork(MemoryModule):
 
     @torch.no_grad()
     def online_step(self, x: Tensor) -> Tensor:
-        """``Y[t]``, ``[B, O]``, of an input ``[B, I]``, without a graph; eligibilities go on.
+        """Return ``Y[t]``, ``[B, O]``, of an input ``[B, I]``, and advance the eligibilities.
+
+        There is no graph.
 
         Raises:
             StateError: if the state is of an input of another shape.
@@ -155,22 +157,22 @@ class EPropNetwork(MemoryModule):
         traces = self.traces or {}
         traces["out"] = _trace(traces.get("out"), s, self.tau_out)
         traces["bias"] = _trace(traces.get("bias"), torch.ones_like(self.bias), self.tau_out)
-        self._follow(traces, "w_in", x, psi)
+        self._eligibility(traces, "w_in", x, psi)
         if self.w_rec is not None:
             spikes = before if isinstance(before, Tensor) else torch.zeros_like(s)
-            self._follow(traces, "w_rec", spikes, psi)
+            self._eligibility(traces, "w_rec", spikes, psi)
         self.traces = traces
         return y
 
     @torch.no_grad()
     def learn(self, error: Tensor) -> None:
-        """Adds to the gradients what the loss of this time step brings.
+        """Add the contribution of this time step's loss to the gradients.
 
         Args:
             error: ``dE[t] / dY[t]``, ``[B, O]``.
 
         Raises:
-            RuntimeError: if there was no `online_step` since the reset.
+            RuntimeError: if `online_step` has not run since the reset.
         """
         traces = self.traces
         if traces is None:
@@ -190,8 +192,8 @@ class EPropNetwork(MemoryModule):
             (psi,) = torch.autograd.grad(self.surrogate_function(point).sum(), point)
         return psi
 
-    def _follow(self, traces: dict[str, Any], name: str, pre: Tensor, psi: Tensor) -> None:
-        """The eligibilities of one weight at this step."""
+    def _eligibility(self, traces: dict[str, Any], name: str, pre: Tensor, psi: Tensor) -> None:
+        """Advance the eligibilities of one weight."""
         own = traces.setdefault(name, {})
         own["pre"] = _trace(own.get("pre"), pre, self.tau)
         e = psi.unsqueeze(2) * own["pre"].unsqueeze(1)
@@ -202,7 +204,7 @@ class EPropNetwork(MemoryModule):
         own["out"] = _trace(own.get("out"), e, self.tau_out)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         sizes = f"{self.in_features}, {self.hidden_features}, {self.out_features}"
         return (
             f"{sizes}, tau={self.tau}, tau_out={self.tau_out}, beta={self.beta}, "

@@ -1,24 +1,93 @@
-"""What all learners share: they watch a synapse and its neurons, and keep traces."""
+"""What the plasticity rules share: traces, checks, and the base of the learners."""
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import monitor
 from bitspike.base import MemoryModule
-from bitspike.learning._traces import Modulation
+from bitspike.spikes import SpikeTensor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Traces = tuple[Tensor, Tensor]
+Modulation = Callable[[Tensor], Tensor]
+
+
+def identity(w: Tensor) -> Tensor:
+    """Return ``w`` itself."""
+    return w
+
+
+def check_taus(least: float, **taus: float) -> None:
+    """Raise ValueError, naming the argument, for a time constant that is too small or not finite.
+
+    Args:
+        least: 1 for Euler's decay ``1 - 1 / tau``, which is negative below; 0, itself excluded,
+            for the exponential decay ``exp(-1 / tau)``.
+        **taus: time constants in time steps, by the argument's name.
+    """
+    for name, tau in taus.items():
+        if not math.isfinite(tau) or tau < least or tau <= 0:
+            bound = f">= {least:g}" if least else "> 0"
+            raise ValueError(f"{name} is in time steps and must be finite and {bound}, got {tau!r}")
+
+
+def check_spikes(pre: Tensor, post: Tensor, trace: Traces, weight: Tensor, ndim: int) -> None:
+    """Raise ValueError if the spikes of a time step do not fit the weight or the traces."""
+    layout = {1: "[I] and [O]", 2: "[B, I] and [B, O]", 3: "[B, C, L]", 4: "[B, C, H, W]"}[ndim]
+    shapes = f"in_spike {tuple(pre.shape)}, out_spike {tuple(post.shape)}"
+    if pre.ndim != ndim or post.ndim != ndim:
+        raise ValueError(f"the spikes must be {layout}, but got {shapes}")
+    if weight.ndim != max(ndim, 2):
+        raise ValueError(f"spikes {layout} do not fit a weight of shape {tuple(weight.shape)}")
+    channel = min(ndim, 2) - 1
+    if (post.shape[channel], pre.shape[channel]) != tuple(weight.shape[:2]):
+        raise ValueError(f"{shapes} do not fit the weight of shape {tuple(weight.shape)}")
+    if ndim > 1 and pre.shape[0] != post.shape[0]:
+        raise ValueError(f"in_spike and out_spike differ in batch size: {shapes}")
+    for name, spike, state in zip(("pre", "post"), (pre, post), trace, strict=True):
+        if state.shape != spike.shape:
+            raise ValueError(
+                f"the {name}-synaptic trace of an earlier input has shape {tuple(state.shape)}, "
+                f"but these spikes have shape {tuple(spike.shape)}: reset before the batch size "
+                "changes"
+            )
+        if not (spike.device == state.device == weight.device):
+            raise ValueError(
+                f"spikes, traces and weight must be on one device, but the {name}-synaptic spikes "
+                f"are on {spike.device}, their trace on {state.device}, the weight on "
+                f"{weight.device}"
+            )
+
+
+def euler(trace: Tensor, spike: Tensor, tau: float) -> Tensor:
+    """Return ``tr[t] = tr[t-1] - tr[t-1] / tau + s[t]``."""
+    return trace - trace / tau + spike
+
+
+def exponential(trace: Tensor, spike: Tensor, tau: float) -> Tensor:
+    """Return ``tr[t] = tr[t-1] exp(-1 / tau) + s[t]``."""
+    return trace * math.exp(-1 / tau) + spike
+
+
+def dense(x: Tensor) -> Tensor:
+    """Return spikes as an ordinary tensor."""
+    return x.dense() if isinstance(x, SpikeTensor) else x
+
+
+def as_numbers(spike: Tensor, weight: Tensor) -> Tensor:
+    """Return spikes as an ordinary tensor whose dtype holds products with the weight."""
+    return dense(spike).to(torch.promote_types(spike.dtype, weight.dtype))
 
 
 class Learner(MemoryModule):
     """Base of the learners by local plasticity.
 
-    A learner records what goes into ``synapse`` and what comes out of ``sn``, spikes as bits where
-    they are bits. Its ``step`` makes a change of the synapse's weight of the records and forgets
-    them; the traces stay until `reset`, which ``functional.reset_net(learner)`` calls as well.
+    A learner records the input of ``synapse`` and the output of ``sn``; spikes stored as bits stay
+    bits. Its ``step`` turns the records into a change of the synapse's weight and forgets them.
+    The traces stay until `reset`, which ``functional.reset_net(learner)`` calls as well.
     """
 
     synapse: nn.Linear | nn.Conv1d | nn.Conv2d
@@ -47,17 +116,17 @@ class Learner(MemoryModule):
         self.register_memory("trace_post", None)
 
     def reset(self) -> None:
-        """Forgets traces and records; weights, gradients and `disable` stay."""
+        """Forget traces and records; weights, gradients and `disable` stay."""
         super().reset()
         self._forget_records()
 
     def disable(self) -> None:
-        """Stops recording until `enable`."""
+        """Stop recording until `enable`."""
         self.in_spike_monitor.disable()
         self.out_spike_monitor.disable()
 
     def enable(self) -> None:
-        """Goes on recording.
+        """Continue recording.
 
         Raises:
             RuntimeError: if the learner is closed.
@@ -67,7 +136,7 @@ class Learner(MemoryModule):
         self.out_spike_monitor.enable()
 
     def close(self) -> None:
-        """Lets go of the network for good, and forgets traces and records."""
+        """Detach from the network for good, and forget traces and records."""
         self.in_spike_monitor.close()
         self.out_spike_monitor.close()
         self.reset()
@@ -81,7 +150,7 @@ class Learner(MemoryModule):
             raise RuntimeError(f"{self._whoami()} is closed: make a new one to go on learning")
 
     def _activity(self) -> list[tuple[Tensor, Tensor]]:
-        """Inputs of the synapse and outputs of the neurons since the last step."""
+        """Return inputs of the synapse and outputs of the neurons since the last step."""
         self._check_open()
         pre, post = self.in_spike_monitor.records, self.out_spike_monitor.records
         if len(pre) != len(post):
@@ -91,17 +160,20 @@ class Learner(MemoryModule):
             )
         return list(zip(pre, post, strict=True))
 
-    def _trace(self, name: str, spikes: Tensor) -> Tensor:
-        """The trace ``name`` before a time step with ``spikes``; zeros after a reset."""
-        trace = getattr(self, name)
-        if isinstance(trace, Tensor):
-            return trace
-        dtype = torch.promote_types(spikes.dtype, self.synapse.weight.dtype)
-        start = 0.0 if trace is None else float(trace)
-        return torch.full(spikes.shape, start, dtype=dtype, device=spikes.device)
+    def _traces(self, pre: Tensor, post: Tensor) -> Traces:
+        """Return the traces before a time step with these spikes; zeros after a reset."""
+        before = []
+        for trace, spikes in ((self.trace_pre, pre), (self.trace_post, post)):
+            if not isinstance(trace, Tensor):
+                dtype = torch.promote_types(spikes.dtype, self.synapse.weight.dtype)
+                start = 0.0 if trace is None else float(trace)
+                trace = torch.full(spikes.shape, start, dtype=dtype, device=spikes.device)
+            before.append(trace)
+        return before[0], before[1]
 
-    def _deliver(self, delta: Tensor, on_grad: bool) -> Tensor | None:
-        """Hands the change out, or puts it where an optimizer that descends will add it."""
+    def _deliver(self, delta: Tensor, on_grad: bool, scale: float) -> Tensor | None:
+        """Return the change, or subtract it from the gradient, so that SGD adds it."""
+        delta = delta * scale if scale != 1.0 else delta
         if not on_grad:
             return delta
         weight = self.synapse.weight
@@ -110,6 +182,6 @@ class Learner(MemoryModule):
 
 
 def _spikes(output: Any) -> Tensor:
-    """The spikes in a neuron's output; `OTTTLIFNode` hands out a trace as well."""
+    """Return the spikes in a neuron's output; `OTTTLIFNode` returns a trace as well."""
     spikes = output[0] if isinstance(output, list | tuple) else output
     return torch.Tensor.detach(spikes)

@@ -1,4 +1,4 @@
-"""STDP under the control of a reward."""
+"""Reward-modulated STDP (MSTDP, MSTDPET): the equations of a time step, and the learners."""
 
 from abc import abstractmethod
 from typing import Any
@@ -6,36 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.learning._learner import Learner
-from bitspike.learning._traces import (
+from bitspike.learning._learner import (
+    Learner,
     Modulation,
     Traces,
+    as_numbers,
     check_spikes,
     check_taus,
     exponential,
     identity,
-    numbers,
 )
-
-
-def _eligibility(
-    pre: Tensor,
-    post: Tensor,
-    trace: Traces,
-    weight: Tensor,
-    ndim: int,
-    taus: tuple[float, float],
-    modulations: tuple[Modulation, Modulation],
-) -> tuple[Tensor, Traces]:
-    check_taus(0, tau_pre=taus[0], tau_post=taus[1])
-    check_spikes(pre, post, trace, weight, ndim)
-    pre, post = numbers(pre, weight), numbers(post, weight)
-    trace_pre = exponential(trace[0], pre, taus[0])
-    trace_post = exponential(trace[1], post, taus[1])
-    f_pre, f_post = modulations
-    grown = f_post(weight) * (post.unsqueeze(-1) * trace_pre.unsqueeze(-2))
-    weakened = f_pre(weight) * (trace_post.unsqueeze(-1) * pre.unsqueeze(-2))
-    return grown - weakened, (trace_pre, trace_post)
 
 
 def mstdp_linear_step(
@@ -49,7 +29,7 @@ def mstdp_linear_step(
     f_pre: Modulation = identity,
     f_post: Modulation = identity,
 ) -> tuple[Tensor, Traces]:
-    """One time step of the eligibility that reward-modulated STDP (MSTDP) needs.
+    """Return the eligibility of one time step of reward-modulated STDP (MSTDP), and the traces.
 
     ::
 
@@ -71,7 +51,7 @@ def mstdp_linear_step(
         f_post: how much it grows.
 
     Returns:
-        ``e[t]``, ``[B, O, I]``, and the two traces at ``t``. What came in stays as it is.
+        ``e[t]``, ``[B, O, I]``, and the two traces at ``t``. The arguments are not changed.
 
     Raises:
         ValueError: for a time constant that is not positive, or shapes or devices that do not
@@ -92,20 +72,10 @@ def mstdpet_linear_step(
     f_pre: Modulation = identity,
     f_post: Modulation = identity,
 ) -> tuple[Tensor, Traces]:
-    """`mstdp_linear_step` of one sample without a batch axis, for `mstdpet_reward_step`.
+    """Return what `mstdp_linear_step` returns, for one sample without a batch axis.
 
-    Args:
-        in_spike: ``[I]``.
-        out_spike: ``[O]``.
-        trace: traces before the step, ``[I]`` and ``[O]``.
-        weight: ``[O, I]``.
-        tau_pre: time constant of the pre-synaptic trace in time steps, positive.
-        tau_post: time constant of the post-synaptic trace in time steps, positive.
-        f_pre: how much the weight weakens, as a function of itself.
-        f_post: how much it grows.
-
-    Returns:
-        The eligibility ``[O, I]`` and the two traces.
+    ``in_spike`` is ``[I]``, ``out_spike`` ``[O]``, and the eligibility ``[O, I]``, which
+    `mstdpet_reward_step` takes.
 
     Raises:
         ValueError: for a time constant that is not positive, or shapes or devices that do not
@@ -115,10 +85,30 @@ def mstdpet_linear_step(
     return _eligibility(in_spike, out_spike, trace, weight, 1, taus, modulations)
 
 
+def _eligibility(
+    pre: Tensor,
+    post: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    ndim: int,
+    taus: tuple[float, float],
+    modulations: tuple[Modulation, Modulation],
+) -> tuple[Tensor, Traces]:
+    check_taus(0, tau_pre=taus[0], tau_post=taus[1])
+    check_spikes(pre, post, trace, weight, ndim)
+    pre, post = as_numbers(pre, weight), as_numbers(post, weight)
+    trace_pre = exponential(trace[0], pre, taus[0])
+    trace_post = exponential(trace[1], post, taus[1])
+    f_pre, f_post = modulations
+    grown = f_post(weight) * (post.unsqueeze(-1) * trace_pre.unsqueeze(-2))
+    weakened = f_pre(weight) * (trace_post.unsqueeze(-1) * pre.unsqueeze(-2))
+    return grown - weakened, (trace_pre, trace_post)
+
+
 def mstdpet_reward_step(
     reward: Tensor | float, eligibility: Tensor, trace_e: Tensor, *, tau_trace: float
 ) -> tuple[Tensor, Tensor]:
-    """One time step of the eligibility trace of MSTDPET, and what a reward makes of it.
+    """Return the weight change that a reward brings in MSTDPET, and the eligibility trace.
 
     ::
 
@@ -126,7 +116,7 @@ def mstdpet_reward_step(
         dw[t] = r[t] tr_e[t]
 
     Args:
-        reward: ``r[t]``, a number or what broadcasts with the trace.
+        reward: ``r[t]``, a number or a tensor that broadcasts with the trace.
         eligibility: ``e[t]``, of `mstdpet_linear_step`.
         trace_e: ``tr_e[t-1]``, ``[O, I]``.
         tau_trace: time constant of the trace in time steps, positive.
@@ -162,14 +152,14 @@ class _RewardLearner(Learner):
         self.register_memory("eligibility", None)
 
     def supported_step_mode(self) -> tuple[str, ...]:
-        """Single-step only."""
+        """Return single-step mode only."""
         return ("s",)
 
     @torch.no_grad()
     def step(
         self, reward: float | Tensor, on_grad: bool = True, scale: float = 1.0
     ) -> Tensor | None:
-        """The change that the reward of this time step makes of what happened before it.
+        """Apply the change that the reward of this time step makes of earlier activity.
 
         The reward acts on the eligibility of the step before; the first step changes nothing.
 
@@ -195,8 +185,7 @@ class _RewardLearner(Learner):
                 "have passed since the last"
             )
         pre, post = records[0]
-        trace = self._trace("trace_pre", pre), self._trace("trace_post", post)
-        eligibility, traces = self._eligible(pre, post, trace)
+        eligibility, traces = self._eligible(pre, post, self._traces(pre, post))
         r = torch.as_tensor(reward, dtype=eligibility.dtype, device=eligibility.device).detach()
         self._check_reward(r, pre)
         before = torch.zeros_like(eligibility) if self.eligibility is None else self.eligibility
@@ -210,28 +199,23 @@ class _RewardLearner(Learner):
         self.trace_pre, self.trace_post = traces
         self.eligibility = eligibility
         self._forget_records()
-        return self._deliver(delta * scale if scale != 1.0 else delta, on_grad)
+        return self._deliver(delta, on_grad, scale)
 
     @abstractmethod
     def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        """The eligibility of this step, and the traces."""
+        """Return the eligibility of this step, and the traces."""
 
     @abstractmethod
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
-        """Refuses a reward of the wrong shape."""
+        """Raise ValueError for a reward of the wrong shape."""
 
     @abstractmethod
     def _rewarded(self, reward: Tensor, eligibility: Tensor) -> Tensor:
-        """The change, ``[O, I]``."""
+        """Return the change, ``[O, I]``."""
 
     @property
     def _rule(self) -> dict[str, Any]:
-        return {
-            "tau_pre": self.tau_pre,
-            "tau_post": self.tau_post,
-            "f_pre": self.f_pre,
-            "f_post": self.f_post,
-        }
+        return {name: getattr(self, name) for name in ("tau_pre", "tau_post", "f_pre", "f_post")}
 
 
 class MSTDPLearner(_RewardLearner):
@@ -239,10 +223,7 @@ class MSTDPLearner(_RewardLearner):
 
     ::
 
-        tr_pre[t]  = tr_pre[t-1]  exp(-1 / tau_pre)  + s_pre[t]
-        tr_post[t] = tr_post[t-1] exp(-1 / tau_post) + s_post[t]
-        e[t] = f_post(w) s_post[t] tr_pre[t] - f_pre(w) tr_post[t] s_pre[t]      of each sample
-        dw[t] = sum_B r[t] e[t-1]
+        dw[t] = sum_B r[t] e[t-1]      with the eligibility e of `mstdp_linear_step`
 
     R. V. Florian: Reinforcement learning through modulation of spike-timing-dependent synaptic
     plasticity, Neural Computation 19 (2007).
@@ -293,11 +274,8 @@ class MSTDPLearner(_RewardLearner):
 class MSTDPETLearner(_RewardLearner):
     """STDP modulated by a reward that may come late: eligibilities leave a trace.
 
-    ::
-
-        e[t] as in `MSTDPLearner`, of one sample
-        tr_e[t] = tr_e[t-1] exp(-1 / tau_trace) + e[t-1] / tau_trace
-        dw[t] = r[t] tr_e[t]
+    The change at each step is that of `mstdpet_reward_step` for the reward ``r[t]`` and the
+    eligibility ``e[t-1]`` of the step before.
 
     R. V. Florian: Reinforcement learning through modulation of spike-timing-dependent synaptic
     plasticity, Neural Computation 19 (2007).

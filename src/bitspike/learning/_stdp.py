@@ -1,51 +1,27 @@
-"""STDP of a whole sequence at once."""
+"""Spike-timing-dependent plasticity (STDP): the equations of a time step, and the learner."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+from torch.nn.grad import conv1d_weight, conv2d_weight
 
 from bitspike import kernels
-from bitspike.learning._learner import Learner
-from bitspike.learning._traces import (
+from bitspike.learning._learner import (
+    Learner,
     Modulation,
     Traces,
-    check_space,
+    as_numbers,
     check_spikes,
     check_taus,
-    correlate,
+    dense,
     euler,
     identity,
-    modulate,
-    numbers,
 )
 from bitspike.spikes import SpikeTensor
 
 _LARGEST = 2**24  # elements that a part of a sequence may unpack to
-
-
-def _stdp(
-    pre: Tensor,
-    post: Tensor,
-    trace: Traces,
-    weight: Tensor,
-    stride: object,
-    taus: tuple[float, float],
-    modulations: tuple[Modulation, Modulation],
-) -> tuple[Tensor, Traces]:
-    check_taus(1, tau_pre=taus[0], tau_post=taus[1])
-    check_spikes(pre, post, trace, weight, weight.ndim)
-    if weight.ndim > 2:
-        check_space(pre.shape, post.shape, weight, stride)
-    pre, post = numbers(pre, weight), numbers(post, weight)
-    trace_pre, trace_post = euler(trace[0], pre, taus[0]), euler(trace[1], post, taus[1])
-    kernel = weight.shape[2:]
-    depression = correlate(trace_post.to(pre.dtype), pre, kernel, stride)
-    potentiation = correlate(post, trace_pre.to(post.dtype), kernel, stride)
-    f_pre, f_post = modulations
-    delta = modulate(f_post, weight) * potentiation - modulate(f_pre, weight) * depression
-    return delta, (trace_pre, trace_post)
 
 
 def stdp_linear_step(
@@ -59,7 +35,7 @@ def stdp_linear_step(
     f_pre: Modulation = identity,
     f_post: Modulation = identity,
 ) -> tuple[Tensor, Traces]:
-    """One time step of STDP for a linear layer, by traces of its spikes.
+    """Return the weight change of one time step of STDP for a linear layer, and the traces.
 
     ::
 
@@ -81,13 +57,12 @@ def stdp_linear_step(
         f_post: how much it grows.
 
     Returns:
-        ``dw[t]``, ``[O, I]``, and the two traces at ``t``. What came in stays as it is.
+        ``dw[t]``, ``[O, I]``, and the two traces at ``t``. The arguments are not changed.
 
     Raises:
         ValueError: for a time constant below 1, or shapes or devices that do not fit.
     """
-    if weight.ndim != 2:
-        raise ValueError(f"the weight must be [O, I], but has shape {tuple(weight.shape)}")
+    _check_weight(weight, "[O, I]")
     taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
     return _stdp(in_spike, out_spike, trace, weight, None, taus, modulations)
 
@@ -104,27 +79,16 @@ def stdp_conv1d_step(
     f_pre: Modulation = identity,
     f_post: Modulation = identity,
 ) -> tuple[Tensor, Traces]:
-    """`stdp_linear_step` for a convolution over one axis: sums run over the positions as well.
+    """Return what `stdp_linear_step` returns, for a convolution over one axis.
 
-    Args:
-        in_spike: ``[B, C, L]``, padded as the layer pads it.
-        out_spike: ``[B, O, L']``.
-        trace: traces before the step, in the shapes of the spikes.
-        weight: ``[O, C, K]``; one group, dilation 1.
-        stride: ``(stride,)``.
-        tau_pre: time constant of the pre-synaptic trace in time steps, at least 1.
-        tau_post: time constant of the post-synaptic trace in time steps, at least 1.
-        f_pre: how much a weight weakens; called with ``[O, C]`` for each of the K taps.
-        f_post: how much it grows, likewise.
-
-    Returns:
-        The change of the weight, ``[O, C, K]``, and the two traces.
+    Sums run over the positions as well. The shapes are ``in_spike`` ``[B, C, L]``, padded as the
+    layer pads it, ``out_spike`` ``[B, O, L']``, and ``weight`` ``[O, C, K]``, with one group and
+    dilation 1. ``f_pre`` and ``f_post`` are called with ``[O, C]`` for each of the K taps.
 
     Raises:
         ValueError: for a time constant below 1, or shapes, stride or devices that do not fit.
     """
-    if weight.ndim != 3:
-        raise ValueError(f"the weight must be [O, C, K], but has shape {tuple(weight.shape)}")
+    _check_weight(weight, "[O, C, K]")
     taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
     return _stdp(in_spike, out_spike, trace, weight, stride, taus, modulations)
 
@@ -141,29 +105,91 @@ def stdp_conv2d_step(
     f_pre: Modulation = identity,
     f_post: Modulation = identity,
 ) -> tuple[Tensor, Traces]:
-    """`stdp_conv1d_step` for a convolution over two axes.
+    """Return what `stdp_conv1d_step` returns, for a convolution over two axes.
 
-    Args:
-        in_spike: ``[B, C, H, W]``, padded as the layer pads it.
-        out_spike: ``[B, O, H', W']``.
-        trace: traces before the step, in the shapes of the spikes.
-        weight: ``[O, C, K_h, K_w]``; one group, dilation 1.
-        stride: ``(stride_h, stride_w)``.
-        tau_pre: time constant of the pre-synaptic trace in time steps, at least 1.
-        tau_post: time constant of the post-synaptic trace in time steps, at least 1.
-        f_pre: how much a weight weakens; called with ``[O, C]`` for each tap.
-        f_post: how much it grows, likewise.
-
-    Returns:
-        The change of the weight, ``[O, C, K_h, K_w]``, and the two traces.
+    The shapes are ``in_spike`` ``[B, C, H, W]``, padded as the layer pads it, ``out_spike``
+    ``[B, O, H', W']``, and ``weight`` ``[O, C, K_h, K_w]``.
 
     Raises:
         ValueError: for a time constant below 1, or shapes, stride or devices that do not fit.
     """
-    if weight.ndim != 4:
-        raise ValueError(f"the weight must be [O, C, K, K], but has shape {tuple(weight.shape)}")
+    _check_weight(weight, "[O, C, K, K]")
     taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
     return _stdp(in_spike, out_spike, trace, weight, stride, taus, modulations)
+
+
+def _check_weight(weight: Tensor, shape: str) -> None:
+    if weight.ndim != shape.count(",") + 1:
+        raise ValueError(f"the weight must be {shape}, but has shape {tuple(weight.shape)}")
+
+
+def _stdp(
+    pre: Tensor,
+    post: Tensor,
+    trace: Traces,
+    weight: Tensor,
+    stride: object,
+    taus: tuple[float, float],
+    modulations: tuple[Modulation, Modulation],
+) -> tuple[Tensor, Traces]:
+    check_taus(1, tau_pre=taus[0], tau_post=taus[1])
+    check_spikes(pre, post, trace, weight, weight.ndim)
+    if weight.ndim > 2:
+        _check_space(pre.shape, post.shape, weight, stride)
+    pre, post = as_numbers(pre, weight), as_numbers(post, weight)
+    trace_pre, trace_post = euler(trace[0], pre, taus[0]), euler(trace[1], post, taus[1])
+    kernel = weight.shape[2:]
+    depression = _correlate(trace_post.to(pre.dtype), pre, kernel, stride)
+    potentiation = _correlate(post, trace_pre.to(post.dtype), kernel, stride)
+    f_pre, f_post = modulations
+    delta = _modulate(f_post, weight) * potentiation - _modulate(f_pre, weight) * depression
+    return delta, (trace_pre, trace_post)
+
+
+def _check_space(pre: Sequence[int], post: Sequence[int], weight: Tensor, stride: object) -> None:
+    """Raise ValueError if a convolution does not make shape ``post`` of the padded ``pre``."""
+    steps = tuple(stride) if isinstance(stride, Sequence) else (stride,)
+    axes = weight.ndim - 2
+    if len(steps) != axes or not all(isinstance(s, int) and s > 0 for s in steps):
+        raise ValueError(f"stride must be {axes} positive integer(s), but is {stride!r}")
+    sizes = zip(pre[2:], weight.shape[2:], steps, strict=True)
+    expected = tuple((size - kernel) // step + 1 for size, kernel, step in sizes)
+    if tuple(post[2:]) != expected:
+        raise ValueError(
+            f"a kernel of {tuple(weight.shape[2:])} with stride {steps} makes {expected} of an "
+            f"input of {tuple(pre[2:])} (padding included), but the output spikes are "
+            f"{tuple(post[2:])}"
+        )
+
+
+def _correlate(post: Tensor, pre: Tensor, kernel: Sequence[int], stride: object = None) -> Tensor:
+    """Return, for each synapse, the sum of ``post`` times the ``pre`` that it carries to it.
+
+    That is the gradient of the layer's weight if ``post`` is the gradient of its output.
+
+    Args:
+        post: ``[B, O, *]``.
+        pre: ``[B, C, *]``, padding included.
+        kernel: spatial axes of the weight; none for a linear layer.
+        stride: of the convolution.
+
+    Returns:
+        ``[O, C, *kernel]``.
+    """
+    if not kernel:
+        return post.t() @ pre
+    gradient: Callable[..., Tensor] = conv1d_weight if len(kernel) == 1 else conv2d_weight
+    if set(kernel) == {1}:  # wrong in torch with channels last: see `kernels.contiguous_for_torch`
+        pre = pre.clone(memory_format=torch.contiguous_format)
+    return gradient(pre, (post.shape[1], pre.shape[1], *kernel), post, stride=stride)
+
+
+def _modulate(f: Modulation, weight: Tensor) -> Tensor:
+    """Return ``f`` of the weight; of a convolution's, ``[O, C]`` by ``[O, C]``, tap by tap."""
+    if weight.ndim == 2:
+        return f(weight)
+    taps = [f(tap).expand_as(tap) for tap in weight.flatten(2).unbind(2)]
+    return torch.stack(taps, 2).view_as(weight)
 
 
 class STDPLearner(Learner):
@@ -171,16 +197,14 @@ class STDPLearner(Learner):
 
     ::
 
-        tr_pre[t]  = tr_pre[t-1]  - tr_pre[t-1] / tau_pre   + s_pre[t]
-        tr_post[t] = tr_post[t-1] - tr_post[t-1] / tau_post + s_post[t]
-        dw = sum_t sum_B f_post(w) s_post[t] tr_pre[t] - f_pre(w) tr_post[t] s_pre[t]
+        dw = sum_t dw[t]             with dw[t] and the traces of `stdp_linear_step`
 
-    The sum runs over time steps, samples and, in a convolution, positions; it is no mean. The
-    weight stays the same until someone changes it: by default ``dw`` is subtracted from
-    ``weight.grad``, so that ``SGD(lr=1.0)`` adds it to the weight. The bias is left alone.
+    The sum runs over time steps, samples and, in a convolution, positions; it is no mean. By
+    default ``dw`` is subtracted from ``weight.grad``, so that ``SGD(lr=1.0)`` adds it to the
+    weight. The bias does not change.
 
-    Inputs that are bits stay bits in the records, and a linear layer's update adds up what their
-    spikes bring, one by one, where they are few.
+    Inputs stored as bits stay bits in the records, and a linear layer's update adds the
+    contributions of single spikes where these are few.
 
     A. Morrison, M. Diesmann, W. Gerstner: Phenomenological models of synaptic plasticity based
     on spike timing, Biological Cybernetics 98 (2008).
@@ -225,12 +249,23 @@ class STDPLearner(Learner):
         f_post: Modulation = identity,
     ) -> None:
         check_taus(1, tau_pre=tau_pre, tau_post=tau_post)
-        _check_synapse(synapse)
+        if not isinstance(synapse, nn.Linear | nn.Conv1d | nn.Conv2d):
+            raise NotImplementedError(
+                "STDPLearner learns the weight of Linear, Conv1d and Conv2d, not of "
+                f"{type(synapse).__name__}"
+            )
+        if isinstance(synapse, nn.Conv1d | nn.Conv2d) and (
+            synapse.groups != 1 or any(d != 1 for d in synapse.dilation)
+        ):
+            raise NotImplementedError(
+                "STDPLearner takes convolutions of one group and dilation 1, but got "
+                f"groups={synapse.groups}, dilation={synapse.dilation}"
+            )
         super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
 
     @torch.no_grad()
     def step(self, on_grad: bool = True, scale: float = 1.0) -> Tensor | None:
-        """The change of the weight that all records since the last step make.
+        """Apply the change of the weight that follows from all records since the last step.
 
         Args:
             on_grad: True subtracts it from ``synapse.weight.grad``; False returns it.
@@ -248,23 +283,23 @@ class STDPLearner(Learner):
         if not records:
             return None
         if self.step_mode == "s":
-            pre, post = (_stacked([r[i] for r in records]) for i in (0, 1))
-            records = [(pre, post)]
-        for pre, post in records:
-            self._check(pre, post)
+            pre, post = zip(*records, strict=True)
+            records = [(_stacked(pre), _stacked(post))]
+        for pre_seq, post_seq in records:
+            self._check(pre_seq, post_seq)
         total = torch.zeros_like(self.synapse.weight)
         trace = None
-        for pre, post in records:
-            for part in _parts(pre, post):
+        for pre_seq, post_seq in records:
+            for part in _parts(pre_seq, post_seq):
                 delta, trace = self._sequence(*part, trace)
                 total += delta
         if trace is not None:
             self.trace_pre, self.trace_post = trace
         self._forget_records()
-        return self._deliver(total * scale if scale != 1.0 else total, on_grad)
+        return self._deliver(total, on_grad, scale)
 
     def _check(self, pre: Tensor, post: Tensor) -> None:
-        """Refuses spikes ``[T, B, ...]`` that fit neither each other, nor weight and traces."""
+        """Raise ValueError if spikes ``[T, B, ...]`` do not fit each other, weight or traces."""
         weight = self.synapse.weight
         ndim = weight.ndim + 1
         if pre.ndim != ndim or post.ndim != ndim or pre.shape[0] != post.shape[0]:
@@ -275,104 +310,74 @@ class STDPLearner(Learner):
             )
         if len(pre) == 0:
             return
-        conv = isinstance(self.synapse, nn.Conv1d | nn.Conv2d)
-        first = self._padded(pre[:1])[0] if conv else pre[0]
-        trace = self._trace("trace_pre", first), self._trace("trace_post", post[0])
-        check_spikes(first, post[0], trace, weight, weight.ndim)
+        first = self._padded(pre[:1])[0]
+        check_spikes(first, post[0], self._traces(first, post[0]), weight, weight.ndim)
         if isinstance(self.synapse, nn.Conv1d | nn.Conv2d):
-            check_space(first.shape, post.shape[1:], weight, self.synapse.stride)
+            _check_space(first.shape, post.shape[1:], weight, self.synapse.stride)
 
     def _sequence(self, pre: Tensor, post: Tensor, trace: Traces | None) -> tuple[Tensor, Traces]:
-        """The change that spikes ``[T, B, ...]`` make, and the traces after them.
+        """Return the change for spikes ``[T, B, ...]``, and the traces after them.
 
         The sum of ``s_post[t] tr_pre[t]`` is that of ``ahead[t] s_pre[t]``, where ``ahead`` is the
-        trace of the post-synaptic spikes against time. So only sums over pre-synaptic spikes are
-        left, which can be bits, and the traces are those of the fewer neurons.
+        trace of the post-synaptic spikes against time. So all sums run over pre-synaptic spikes,
+        which can be bits, and the traces are those of the fewer neurons.
         """
         weight = self.synapse.weight.detach()
         dtype = torch.promote_types(pre.dtype, weight.dtype)
-        post = _dense(post).to(dtype)
-        conv = isinstance(self.synapse, nn.Conv1d | nn.Conv2d)
+        post = dense(post).to(dtype)
+        conv = weight.ndim > 2
         if conv or not isinstance(pre, SpikeTensor):
-            pre = self._padded(_dense(pre).to(dtype))
-        if trace is None:
-            trace = self._trace("trace_pre", pre[0]), self._trace("trace_post", post[0])
+            pre = self._padded(dense(pre).to(dtype))
+        trace_pre, trace_post = self._traces(pre[0], post[0]) if trace is None else trace
         outputs = post.shape[2]
         shape = (*post.shape[:2], 2 * outputs, *post.shape[3:])
         both = torch.empty(shape, dtype=dtype, device=post.device)
         after, ahead = both[:, :, :outputs], both[:, :, outputs:]
-        last_post = trace[1]
         for t, spikes in enumerate(post):
-            last_post = euler(last_post, spikes, self.tau_post)
-            after[t] = last_post
+            after[t] = trace_post = euler(trace_post, spikes, self.tau_post)
         coming = torch.zeros_like(post[0])
         for t in reversed(range(len(post))):
-            coming = euler(coming, post[t], self.tau_pre)
-            ahead[t] = coming
+            ahead[t] = coming = euler(coming, post[t], self.tau_pre)
         stride, kernel = getattr(self.synapse, "stride", None), weight.shape[2:]
         if conv:
-            sums = correlate(both.flatten(0, 1), pre.flatten(0, 1), kernel, stride)
+            sums = _correlate(both.flatten(0, 1), pre.flatten(0, 1), kernel, stride)
         else:
             sums = kernels.weight_gradient(pre, both, self.backend)
         depression, potentiation = sums[:outputs], sums[outputs:]
         # What the trace from before this sequence adds decays like `ahead` does.
-        earlier = trace[0].to(dtype)
+        earlier = trace_pre.to(dtype)
         if bool(earlier.any()):
             decayed = coming - coming / self.tau_pre
-            potentiation = potentiation + correlate(decayed, earlier, kernel, stride)
-        delta = modulate(self.f_post, weight) * potentiation
-        delta = delta - modulate(self.f_pre, weight) * depression
-        last_pre = trace[0]
+            potentiation = potentiation + _correlate(decayed, earlier, kernel, stride)
+        delta = _modulate(self.f_post, weight) * potentiation
+        delta = delta - _modulate(self.f_pre, weight) * depression
         for spikes in pre.unbind(0):
-            last_pre = euler(last_pre, _dense(spikes), self.tau_pre)
-        return delta, (last_pre, last_post)
+            trace_pre = euler(trace_pre, dense(spikes), self.tau_pre)
+        return delta, (trace_pre, trace_post)
 
     def _padded(self, x_seq: Tensor) -> Tensor:
-        """``[T, B, C, ...]`` with the padding of the convolution."""
+        """Return ``[T, B, C, ...]`` with the padding of the convolution."""
         padding = getattr(self.synapse, "_reversed_padding_repeated_twice", [])
         if not any(padding):
             return x_seq
         mode = str(self.synapse.padding_mode)
-        x = F.pad(_dense(x_seq).flatten(0, 1), padding, "constant" if mode == "zeros" else mode)
+        x = F.pad(dense(x_seq).flatten(0, 1), padding, "constant" if mode == "zeros" else mode)
         return x.unflatten(0, x_seq.shape[:2])  # type: ignore[no-untyped-call, no-any-return]
 
 
-def _check_synapse(synapse: nn.Module) -> None:
-    if not isinstance(synapse, nn.Linear | nn.Conv1d | nn.Conv2d):
-        raise NotImplementedError(
-            "STDPLearner learns the weight of Linear, Conv1d and Conv2d, not of "
-            f"{type(synapse).__name__}"
-        )
-    if isinstance(synapse, nn.Conv1d | nn.Conv2d) and (
-        synapse.groups != 1 or any(d != 1 for d in synapse.dilation)
-    ):
-        raise NotImplementedError(
-            "STDPLearner takes convolutions of one group and dilation 1, but got "
-            f"groups={synapse.groups}, dilation={synapse.dilation}"
-        )
-
-
-def _dense(x: Tensor) -> Tensor:
-    return x.dense() if isinstance(x, SpikeTensor) else x
-
-
-def _stacked(steps: list[Tensor]) -> Tensor:
-    """Time steps as one sequence.
-
-    Raises:
-        ValueError: if their shapes differ.
-    """
+def _stacked(steps: Sequence[Tensor]) -> Tensor:
+    """Return time steps as one sequence; raise ValueError if their shapes differ."""
     shapes = {tuple(step.shape) for step in steps}
     if len(shapes) > 1:
         raise ValueError(
             f"STDPLearner: time steps of different shapes, {sorted(shapes)}: reset before the "
             "batch size changes"
         )
-    return steps[0].unsqueeze(0) if len(steps) == 1 else torch.stack(steps)
+    return steps[0].unsqueeze(0) if len(steps) == 1 else torch.stack(list(steps))
 
 
 def _parts(pre: Tensor, post: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The sequence in parts whose traces do not take too much memory."""
+    """Yield the sequence in parts whose traces do not take too much memory."""
     if len(pre) == 0:
         return
     step = 2 * post[0].numel()

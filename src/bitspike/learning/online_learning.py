@@ -3,7 +3,7 @@
 The loops do not reset the network: call ``functional.reset_net(model)`` after each batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -31,11 +31,11 @@ def ottt_online_training(
     f_loss_t: Loss,
     online: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Trains on one batch by OTTT: the gradient of each time step from that step alone.
+    """Train on one batch by OTTT: the gradient of each time step comes from that step alone.
 
-    What came before enters through the traces of the pre-synaptic spikes, which
-    `neuron.OTTTLIFNode` keeps and `layer.OTTTSequential` hands on. A model without them is
-    trained by SLTT, which leaves that part out.
+    The past enters through the traces of the pre-synaptic spikes, which `neuron.OTTTLIFNode` keeps
+    and `layer.OTTTSequential` passes on. A model without them is trained by SLTT, which leaves
+    that part out.
 
     M. Xiao et al.: Online Training Through Time for Spiking Neural Networks, NeurIPS 2022.
 
@@ -53,8 +53,7 @@ def ottt_online_training(
     Raises:
         ValueError: if ``x_seq`` and ``target_seq`` differ in B or T, or T is 0.
     """
-    every = range(_steps(x_seq, target_seq, 1))
-    return _train(model, optimizer, x_seq, target_seq, f_loss_t, online, set(every))
+    return sltt_online_training(model, optimizer, x_seq, target_seq, f_loss_t, online)
 
 
 def sltt_online_training(
@@ -67,7 +66,7 @@ def sltt_online_training(
     k: int | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Trains on one batch by SLTT: gradients in space, none through time.
+    """Train on one batch by SLTT: gradients in space, none through time.
 
     The state is cut from its history after each step, so that any single-step network will do;
     `neuron.SLTTLIFNode` cuts it itself. With ``k`` (SLTT-K) only k time steps, drawn at random
@@ -93,44 +92,24 @@ def sltt_online_training(
     Raises:
         ValueError: if ``x_seq`` and ``target_seq`` differ in B or T, T is 0, or k is not in 1..T.
     """
-    T = _steps(x_seq, target_seq, 1)
-    if k is None:
-        chosen = set(range(T))
-    elif 1 <= k <= T:
-        chosen = set(torch.randperm(T, generator=generator)[:k].tolist())
-    else:
-        raise ValueError(f"sltt_online_training: k must lie in 1..{T}, the time steps, got {k}")
-    return _train(model, optimizer, x_seq, target_seq, f_loss_t, online, chosen)
+    T = _count_steps(x_seq, target_seq, 1)
+    backward_at: Collection[int] = range(T)
+    if k is not None:
+        if not 1 <= k <= T:
+            raise ValueError(f"sltt_online_training: k must lie in 1..{T}, the time steps, got {k}")
+        backward_at = set(torch.randperm(T, generator=generator)[:k].tolist())
 
-
-def _train(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    x_seq: Tensor,
-    target_seq: Tensor,
-    f_loss_t: Loss,
-    online: bool,
-    backward_at: set[int],
-) -> tuple[Tensor, Tensor]:
-    optimizer.zero_grad()
-    outcome = _Outcome(x_seq.shape[1])
-    for t in range(x_seq.shape[1]):
-        learns = t in backward_at
-        if online:
-            optimizer.zero_grad()
+    def step(x: Tensor, target: Tensor, learns: bool) -> tuple[Tensor, Tensor]:
         with torch.set_grad_enabled(learns):
-            y = model(x_seq.select(1, t))
+            y = model(x)
             y = y[0] if isinstance(y, list | tuple) else y  # spikes and their trace
-            loss = f_loss_t(y, target_seq.select(1, t).contiguous())
+            loss = f_loss_t(y, target)
         if learns:
             loss.backward()  # type: ignore[no-untyped-call]
-            if online:
-                optimizer.step()
         detach_net(model)
-        outcome.add(loss.detach(), y.detach())
-    if not online:
-        optimizer.step()
-    return outcome.loss, outcome.y
+        return loss, y
+
+    return _train(step, optimizer, x_seq, target_seq, online, backward_at)
 
 
 def eprop_online_training(
@@ -141,10 +120,10 @@ def eprop_online_training(
     f_loss_t: Loss,
     online: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Trains on one batch by e-prop; see `EPropNetwork`.
+    """Train on one batch by e-prop; see `EPropNetwork`.
 
     Args:
-        model: the network; its step mode does not matter.
+        model: the network, in either step mode.
         optimizer: of its parameters.
         x_seq: ``[B, T, I]``; mind the order.
         target_seq: ``[B, T, ...]``.
@@ -157,26 +136,53 @@ def eprop_online_training(
     Raises:
         ValueError: if ``x_seq`` and ``target_seq`` differ in B or T, or T is 0.
     """
-    T = _steps(x_seq, target_seq, 1)
-    optimizer.zero_grad()
-    outcome = _Outcome(T)
-    for t in range(T):
-        if online:
-            optimizer.zero_grad()
-        y = model.online_step(x_seq.select(1, t)).requires_grad_()
-        loss = f_loss_t(y, target_seq.select(1, t).contiguous())
+
+    def step(x: Tensor, target: Tensor, learns: bool) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+        y = model.online_step(x).requires_grad_()
+        loss = f_loss_t(y, target)
         (error,) = torch.autograd.grad(loss, y)
         model.learn(error)
+        return loss, y
+
+    T = _count_steps(x_seq, target_seq, 1)
+    return _train(step, optimizer, x_seq, target_seq, online, range(T))
+
+
+def _train(
+    step: Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]],
+    optimizer: torch.optim.Optimizer,
+    x_seq: Tensor,
+    target_seq: Tensor,
+    online: bool,
+    backward_at: Collection[int],
+) -> tuple[Tensor, Tensor]:
+    """Run the time steps; return the sum of the losses, and the outputs ``[B, T, ...]``.
+
+    Outputs are written where they will stay. A list of small outputs, made between large tensors
+    that come and go, would leave holes in the heap: resident memory would grow with T after all.
+    """
+    T = x_seq.shape[1]
+    optimizer.zero_grad()
+    for t in range(T):
+        learns = t in backward_at
         if online:
+            optimizer.zero_grad()
+        loss, y = step(x_seq.select(1, t), target_seq.select(1, t).contiguous(), learns)
+        loss, y = loss.detach(), y.detach()
+        if online and learns:
             optimizer.step()
-        outcome.add(loss.detach(), y.detach())
+        if t == 0:
+            total = torch.zeros_like(loss)
+            outputs = torch.empty((len(y), T, *y.shape[1:]), dtype=y.dtype, device=y.device)
+        total += loss
+        outputs[:, t] = y
     if not online:
         optimizer.step()
-    return outcome.loss, outcome.y
+    return total, outputs
 
 
 def fptt_online_training_init_w_ra(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    """The running averages with which `fptt_online_training` begins.
+    """Return the running averages with which `fptt_online_training` begins.
 
     Returns:
         A copy of each parameter of the optimizer, in its order.
@@ -193,7 +199,7 @@ def fptt_online_training(
     alpha: float,
     w_ra: list[Tensor],
 ) -> None:
-    """Trains on one batch by FPTT: an update each time step, held to a running average.
+    """Train on one batch by FPTT: an update each time step, held to a running average.
 
     At each step but for the last, with ``g`` the gradient of the loss after the update, and
     ``g'`` that of the step before::
@@ -220,7 +226,7 @@ def fptt_online_training(
         ValueError: if ``x_seq`` and ``target_seq`` differ in T, alpha is not positive, or ``w_ra``
             is not of this optimizer.
     """
-    T = _steps(x_seq, target_seq, 0)
+    T = _count_steps(x_seq, target_seq, 0)
     weights = _parameters(optimizer)
     if not alpha > 0:
         raise ValueError(f"fptt_online_training: alpha must be positive, got {alpha}")
@@ -252,41 +258,12 @@ def fptt_online_training(
         load_memories(model, state)
 
 
-class _Outcome:
-    """Sum of the losses, and the outputs ``[B, T, ...]``, written where they will stay.
-
-    A list of small outputs, made between large tensors that come and go, would leave holes in the
-    heap that nothing large fits into: resident memory would grow with T after all.
-    """
-
-    loss: Tensor
-    y: Tensor
-
-    def __init__(self, T: int) -> None:
-        self._steps, self._t = T, 0
-
-    def add(self, loss: Tensor, y: Tensor) -> None:
-        """Takes loss and output ``[B, ...]`` of the next step."""
-        if self._t == 0:
-            self.loss = torch.zeros_like(loss)
-            self.y = torch.empty(
-                (y.shape[0], self._steps, *y.shape[1:]), dtype=y.dtype, device=y.device
-            )
-        self.loss += loss
-        self.y[:, self._t] = y
-        self._t += 1
-
-
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [w for group in optimizer.param_groups for w in group["params"]]
 
 
-def _steps(x_seq: Tensor, target_seq: Tensor, axis: int) -> int:
-    """The number of time steps.
-
-    Raises:
-        ValueError: if the two differ in it, or in the batch before it, or there are none.
-    """
+def _count_steps(x_seq: Tensor, target_seq: Tensor, axis: int) -> int:
+    """Return T; raise ValueError if it is 0, or inputs and targets differ in it or the batch."""
     order = "[B, T, ...]" if axis else "[T, B, ...]"
     lead = axis + 1
     fits = x_seq.ndim >= lead and x_seq.shape[:lead] == target_seq.shape[:lead]

@@ -1,4 +1,4 @@
-"""What all monitors share: which modules they watch, where they record, how they let go."""
+"""The base of the monitors: the modules they hook, their records, and how they let go."""
 
 import weakref
 from abc import abstractmethod
@@ -9,20 +9,27 @@ from typing import Any, Self
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from bitspike.monitor._hook import Hook
-
 Kinds = type[Any] | tuple[type[Any], ...]
 Function = Callable[[Any], Any]
 
 
-def identity(x: Any) -> Any:
-    """``x`` itself."""
-    return x
+class _Hook:
+    """The hook of a module; holds its monitor weakly, so that no network keeps its records alive.
 
+    The copy of a hook, in a copied or unpickled network, has no monitor.
+    """
 
-def only(x: Any) -> Any:
-    """The one element of a tuple that has no other; anything else as it is."""
-    return x[0] if isinstance(x, tuple) and len(x) == 1 else x
+    def __init__(self, monitor: "BaseMonitor | None", name: str) -> None:
+        self._monitor = None if monitor is None else weakref.ref(monitor)
+        self._name = name
+
+    def __call__(self, module: nn.Module, *args: Any) -> None:
+        monitor = self._monitor and self._monitor()
+        if monitor is not None and monitor.is_enable():
+            monitor.record(self._name, monitor.observe(module, *args))
+
+    def __reduce__(self) -> tuple[type, tuple[None, str]]:
+        return _Hook, (None, self._name)
 
 
 class BaseMonitor:
@@ -31,8 +38,8 @@ class BaseMonitor:
     ``monitor[i]`` is the i-th record, ``monitor['layer.name']`` the list of one module's records,
     in the order in which they were made. Use it as a context manager, or call `close`.
 
-    A monitor does not keep the network alive, nor the network the monitor: hold on to the
-    monitor for as long as it shall record. A copied or unpickled network is not monitored.
+    A monitor does not keep the network alive, nor the network the monitor: keep a reference to
+    the monitor for as long as it shall record. A copied or unpickled network is not monitored.
 
     Attributes:
         monitored_layers: qualified names of the modules that are watched; the network itself is
@@ -56,33 +63,34 @@ class BaseMonitor:
         if not isinstance(i, str):
             raise TypeError(f"a monitor is indexed by int or module name, but got {i!r}")
         if i not in self.name_records_index:
-            raise KeyError(f"no monitored module is called {i!r}; there are {self._names()}")
+            names = ", ".join(map(repr, self.monitored_layers))
+            raise KeyError(f"no monitored module is called {i!r}; there are {names}")
         return [self.records[index] for index in self.name_records_index[i]]
 
     def enable(self) -> None:
-        """Goes on recording."""
+        """Continue recording."""
         self._enabled = True
 
     def disable(self) -> None:
-        """Stops recording until `enable`; the hooks stay."""
+        """Stop recording until `enable`; the hooks stay."""
         self._enabled = False
 
     def is_enable(self) -> bool:
-        """Whether the monitor is recording."""
+        """Return whether the monitor is recording."""
         return self._enabled
 
     def clear_recorded_data(self) -> None:
-        """Forgets all records."""
+        """Forget all records."""
         self.records.clear()
         for indices in self.name_records_index.values():
             indices.clear()
 
     def remove_hooks(self) -> None:
-        """Takes the monitor off the network for good; the records stay."""
+        """Remove the monitor from the network for good; the records stay."""
         _remove(self.hooks)
 
     def close(self) -> None:
-        """Stops recording and removes all hooks; the records stay. May be called again."""
+        """Stop recording and remove all hooks; the records stay. May be called again."""
         self.disable()
         self.remove_hooks()
 
@@ -98,12 +106,12 @@ class BaseMonitor:
         self.close()
 
     def create_hook(self, name: str) -> Callable[..., None]:
-        """The hook for the module of that name."""
-        return Hook(self, name)
+        """Return the hook for the module of that name."""
+        return _Hook(self, name)
 
     @abstractmethod
     def observe(self, module: nn.Module, *args: Any) -> Any:
-        """What to record of ``module``; ``args`` is what torch hands to the hook."""
+        """Return the record of a call of ``module``; ``args`` are the arguments of the hook."""
 
     def _watch(
         self,
@@ -111,7 +119,7 @@ class BaseMonitor:
         instance: Kinds | None,
         register: Callable[[nn.Module, Callable[..., None]], RemovableHandle],
     ) -> None:
-        """Hooks every module in ``net`` that is an ``instance``."""
+        """Hook every module in ``net`` that is an ``instance``."""
         kinds = (type(net),) if instance is None else instance
         modules = [(name, m) for name, m in net.named_modules() if isinstance(m, kinds)]
         if not modules:
@@ -127,12 +135,9 @@ class BaseMonitor:
             self.hooks.append(register(module, self.create_hook(name)))
 
     def record(self, name: str, value: Any) -> None:
-        """Appends ``value`` to the records of the module ``name``."""
+        """Append ``value`` to the records of the module ``name``."""
         self.name_records_index[name].append(len(self.records))
         self.records.append(value)
-
-    def _names(self) -> str:
-        return ", ".join(repr(name) for name in self.monitored_layers)
 
 
 def _remove(hooks: list[RemovableHandle]) -> None:

@@ -1,4 +1,4 @@
-"""Watch how busy the GPUs are."""
+"""Sample utilization and memory of the GPUs."""
 
 import logging
 import shutil
@@ -18,7 +18,7 @@ _PATIENCE = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class GPUSample:
-    """What one GPU did at one moment.
+    """Utilization and memory of one GPU at one moment.
 
     Attributes:
         index: number of the GPU as ``nvidia-smi`` counts.
@@ -32,12 +32,12 @@ class GPUSample:
 
 
 class GPUMonitor(threading.Thread):
-    """A thread that asks ``nvidia-smi`` at intervals how busy the GPUs are.
+    """A thread that samples utilization and memory of the GPUs by ``nvidia-smi``.
 
     Samples are kept in ``records``. They go to TensorBoard, as ``utilization_<index>`` and
     ``memory_used_<index>`` in ``<log_dir>/gpu_monitor``, or without ``log_dir`` to Python's
-    ``logging`` at level INFO. The thread ends with the program, at `stop`, or with an error in the
-    log when ``nvidia-smi`` fails.
+    ``logging`` at level INFO. The thread ends with the program, at `stop`, or, with an error in the
+    log, when ``nvidia-smi`` fails.
 
     Args:
         log_dir: folder of TensorBoard's logs, or None.
@@ -87,11 +87,11 @@ class GPUMonitor(threading.Thread):
             self.start()
 
     def stop(self) -> None:
-        """Ends the thread, at once if it is waiting; ``join()`` waits for its end."""
+        """End the thread, at once if it is waiting; ``join()`` waits for its end."""
         self._stop_event.set()
 
     def run(self) -> None:
-        """Takes samples until `stop`."""
+        """Take samples until `stop`."""
         try:
             while not self._stop_event.is_set():
                 self._report(self._sample())
@@ -128,12 +128,8 @@ class GPUMonitor(threading.Thread):
         self.records.append(samples)
         if self.log_dir is None:
             for sample in samples:
-                _log.info(
-                    "GPU %d: %d %% busy, %d MiB",
-                    sample.index,
-                    sample.utilization,
-                    sample.memory_used,
-                )
+                busy, used = sample.utilization, sample.memory_used
+                _log.info("GPU %d: %d %% busy, %d MiB", sample.index, busy, used)
             return
         if self.writer is None:
             from torch.utils.tensorboard import SummaryWriter

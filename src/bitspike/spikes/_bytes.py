@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike.spikes._bits import pack_bits, unpack_bits, word_count
-from bitspike.spikes._layout import Rows
+from bitspike.spikes._layouts import Rows
 from bitspike.spikes._tensor import SpikeTensor, pack
+from bitspike.spikes._words import pack_bits, unpack_bits, word_count
 from bitspike.spikes._written import plain
 
 

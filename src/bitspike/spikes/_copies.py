@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from bitspike.spikes._operations import _register, _stored, _with_words
-from bitspike.spikes._permuted import Permuted
+from bitspike.spikes._layouts import Permuted
 from bitspike.spikes._tensor import SpikeTensor, functions
+from bitspike.spikes._views import _register, _stored, _with_words
 
 aten = torch.ops.aten
 

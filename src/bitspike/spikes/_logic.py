@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.spikes._bits import WORD, unpack_bits
-from bitspike.spikes._layout import Rows
-from bitspike.spikes._operations import _register, _stored, _with_words
-from bitspike.spikes._permuted import Permuted
+from bitspike.spikes._layouts import Permuted, Rows
 from bitspike.spikes._tensor import SpikeTensor
+from bitspike.spikes._views import _register, _stored, _with_words
+from bitspike.spikes._words import WORD, unpack_bits
 
 aten = torch.ops.aten
 

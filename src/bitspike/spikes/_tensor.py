@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from bitspike.spikes._bits import WORD, own, popcount
+from bitspike import dispatch
 from bitspike.spikes._html import html
-from bitspike.spikes._layout import Layout, Rows
+from bitspike.spikes._layouts import Layout, Rows
+from bitspike.spikes._words import WORD, own, popcount
 from bitspike.spikes._written import (
     Family,
     Path,
@@ -24,8 +25,10 @@ from bitspike.spikes._written import (
 
 Handler = Callable[..., Any]
 
-functions: dict[Any, Handler] = {}
-"""What `SpikeTensor` does itself of torch's Python functions, above autograd."""
+functions: dict[Any, Handler] = {
+    function: dispatch.deferred(*kernel) for function, kernel in dispatch.SPIKE_FUNCTIONS.items()
+}
+"""Torch's Python functions that a `SpikeTensor` computes on its bits, above autograd."""
 
 operations: dict[Any, Handler] = {}
 """What `SpikeTensor` does itself of ATen's operations, below autograd."""

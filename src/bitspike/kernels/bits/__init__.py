@@ -1,0 +1,1 @@
+"""Between numbers and words of bits: called by `bitspike.spikes`."""

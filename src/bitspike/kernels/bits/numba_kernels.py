@@ -1,0 +1,127 @@
+"""Between numbers, bits, and bits in another order.
+
+A row is one sample: ``R`` rows of ``F`` features, ``W = ceil(F / 64)`` words. Arrays are
+one-dimensional.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from bitspike.kernels.bits.numba_decisions import features_of
+from bitspike.kernels.runtime.numba_simd import (
+    keep,
+    load16,
+    mask_not_zero,
+    splat16,
+    store16,
+    trailing_zeros,
+)
+
+WORD = 64
+
+# Bound by specialise; the value here is what the type checker and a reader see.
+dtype: Any = np.float32
+
+
+@njit(inline="always")
+def spread_float32(word: Any, out: Any, start: Any, count: Any) -> None:
+    """``out[start + j]`` becomes bit j of the word, for ``count`` elements."""
+    whole = count // 16 * 16
+    for j in range(0, whole, 16):
+        store16(out, start + j, keep(word >> np.uint64(j), splat16(np.float32(1.0))))
+    for j in range(whole, count):
+        out[start + j] = np.float32((word >> np.uint64(j)) & np.uint64(1))
+
+
+@njit(inline="always")
+def spread_float64(word: Any, out: Any, start: Any, count: Any) -> None:
+    """The same for float64, one element after the other."""
+    for j in range(count):
+        out[start + j] = np.float64((word >> np.uint64(j)) & np.uint64(1))
+
+
+@njit(inline="always")
+def gather_float32(x: Any, start: Any, count: Any) -> Any:
+    """Bit j of the word: whether ``x[start + j] != 0``, for ``count`` elements."""
+    whole = count // 16 * 16
+    word = np.uint64(0)
+    for j in range(0, whole, 16):
+        word |= mask_not_zero(load16(x, start + j)) << np.uint64(j)
+    for j in range(whole, count):
+        word |= np.uint64(x[start + j] != 0) << np.uint64(j)
+    return word
+
+
+@njit(inline="always")
+def gather_float64(x: Any, start: Any, count: Any) -> Any:
+    """The same for float64, one element after the other."""
+    word = np.uint64(0)
+    for j in range(count):
+        word |= np.uint64(x[start + j] != 0) << np.uint64(j)
+    return word
+
+
+spread: Any = spread_float32
+gather: Any = gather_float32
+
+
+def unpack(words: Any, out: Any, R: Any, F: Any) -> None:
+    """Zeros and ones from bits."""
+    W = (F + WORD - 1) // WORD
+    for r in prange(R):
+        for w in range(W):
+            spread(words[r * W + w], out, r * F + w * WORD, min(WORD, F - w * WORD))
+
+
+def pack(x: Any, words: Any, R: Any, F: Any) -> None:
+    """Bits from numbers; the bits beyond the last feature are zero."""
+    W = (F + WORD - 1) // WORD
+    for r in prange(R):
+        for w in range(W):
+            words[r * W + w] = gather(x, r * F + w * WORD, min(WORD, F - w * WORD))
+
+
+def reorder(words: Any, target: Any, out: Any, R: Any, W: Any) -> None:
+    """Feature i of each row becomes feature ``target[i]``."""
+    for r in prange(R):
+        out[r * W : (r + 1) * W] = np.uint64(0)
+        for w in range(W):
+            word = words[r * W + w] & features_of(w, len(target))
+            while word != 0:
+                to = target[w * WORD + trailing_zeros(word)]
+                word &= word - np.uint64(1)
+                out[r * W + to // WORD] |= np.uint64(1) << np.uint64(to % WORD)
+
+
+@njit(inline="always")
+def spread_byte(byte: Any) -> Any:
+    """The bits of a byte as the lowest bits of eight bytes."""
+    # Copies of the byte, each with another bit left, which is then carried to bit 8 of its byte.
+    left = (byte * np.uint64(0x0101010101010101)) & np.uint64(0x8040201008040201)
+    return ((left + np.uint64(0x00406070787C7E7F)) >> np.uint64(7)) & np.uint64(0x0101010101010101)
+
+
+def count_over_time(words: Any, divisor: Any, out: Any) -> None:
+    """Spikes of each feature over the divisor: words ``[T, R, W]`` to out ``[R, N]``, float32.
+
+    Eight features are counted at once, in the bytes of a word, for up to 255 steps.
+    """
+    T, R, W = words.shape
+    N = out.shape[1]
+    for r in prange(R):
+        for w in range(W):
+            for j in range(0, min(64, N - 64 * w), 8):
+                last = min(8, N - 64 * w - j)
+                for k in range(last):
+                    out[r, 64 * w + j + k] = np.float32(0.0)
+                for start in range(0, T, 255):
+                    counts = np.uint64(0)
+                    for t in range(start, min(start + 255, T)):
+                        counts += spread_byte((words[t, r, w] >> np.uint64(j)) & np.uint64(255))
+                    for k in range(last):
+                        count = (counts >> np.uint64(8 * k)) & np.uint64(255)
+                        out[r, 64 * w + j + k] += np.float32(count)
+                for k in range(last):
+                    out[r, 64 * w + j + k] /= np.float32(divisor)

@@ -1,0 +1,198 @@
+"""Random spikes with given probabilities: of what is held, 64 steps of a pixel at a time.
+
+A probability is a fraction in base 256, ``0.p1 p2 p3 ...``. A uniform number lies below it if, at
+the first digit in which the two differ, the number's is the smaller one. 64 random bytes are the
+first digits of 64 steps. Where one is equal, which is a tie, the next digits are drawn in a pass of
+their own: branches that cannot be predicted would cost more than the arithmetic.
+
+The random bytes of a pixel depend on the seed, its sample and its number alone: SplitMix64 as a
+function of a counter (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+OOPSLA 2014), started at a place that the three tell.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from bitspike.kernels.runtime.numba_simd import (
+    add,
+    bit_xor,
+    exchange,
+    gather_quarters,
+    load4,
+    load8,
+    load16,
+    mask_bytes_below,
+    mask_bytes_equal,
+    mask_not_zero,
+    multiply,
+    shift_right,
+    splat8,
+    store4,
+    trailing_zeros,
+)
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+OF_SAMPLES, OF_PIXELS = np.uint64(0xD1342543DE82EF95), np.uint64(0xF1357AEA2E62A9C5)
+OF_STEPS = np.uint64(0xAF251AF3B0F025B5)
+LANES, DIGITS = 8, 8
+TOGETHER = 8  # samples of a task, which share its memory
+ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+COUNTERS = np.arange(LANES, dtype=np.uint64) * GOLDEN
+
+
+@njit(inline="always")
+def mix(z: Any) -> Any:
+    """SplitMix64's hash of a word."""
+    z = (z ^ (z >> np.uint64(30))) * MIX_1
+    z = (z ^ (z >> np.uint64(27))) * MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(inline="always")
+def mix_lanes(z: Any) -> Any:
+    """`mix` of eight words."""
+    z = multiply(bit_xor(z, shift_right(z, 30)), splat8(MIX_1))
+    z = multiply(bit_xor(z, shift_right(z, 27)), splat8(MIX_2))
+    return bit_xor(z, shift_right(z, 31))
+
+
+@njit(inline="always")
+def fraction(x: Any) -> Any:
+    """A probability in (0, 1] as eight digits in base 256; k / 255 is exact, 0.kkk..."""
+    byte = np.int64(x * np.float32(255.0) + np.float32(0.5))
+    if np.float32(byte) / np.float32(255.0) == x:
+        return np.uint64(byte) * np.uint64(0x0101010101010101)
+    high = np.uint64(np.float64(x) * 4294967296.0)  # a float32 above 2^-8 has no more digits
+    rest = np.float64(x) * 4294967296.0 - np.float64(high)
+    return (high << np.uint64(32)) | np.uint64(rest * 4294967296.0)
+
+
+@njit(inline="always")
+def random_bytes(start: Any, block: Any, digit: Any) -> Any:
+    """A digit of the uniform numbers of 64 steps, of a pixel whose sequence starts there."""
+    place = start + np.uint64((block * DIGITS + digit) * LANES) * GOLDEN
+    return mix_lanes(add(splat8(place), load8(COUNTERS, 0)))
+
+
+@njit(inline="always")
+def digit_of(p: Any, digit: Any) -> Any:
+    """A digit of a fraction in base 256."""
+    return (p >> np.uint64(56 - 8 * digit)) & np.uint64(255)
+
+
+@njit(inline="always")
+def units_of(pixels: Any) -> Any:
+    """64 steps of four pixels, a lane each, to 16 units of 4 steps by 4 pixels."""
+    # The number of a bit is (pixel, step) and shall be (step, pixel): exchange its digits.
+    words: Any = exchange(gather_quarters(pixels), 0x00000000FF00FF00, 24)
+    words = exchange(words, 0x00CC00CC00CC00CC, 6)
+    words = exchange(words, 0x0000F0F00000F0F0, 12)
+    return exchange(words, 0x0A0A0A0A0A0A0A0A, 3)
+
+
+@njit(inline="always")
+def list_active(x: Any, listed: Any) -> Any:
+    """Writes the positions of what is not zero in ``x``, in order, and returns their number."""
+    I = len(x)
+    n = 0
+    for i in range(0, I - 15, 16):
+        active: Any = mask_not_zero(load16(x, i))
+        while active != 0:
+            listed[n] = i + trailing_zeros(active)
+            n += 1
+            active &= active - np.uint64(1)
+    for i in range(I // 16 * 16, I):
+        if x[i] != 0:
+            listed[n] = i
+            n += 1
+    return n
+
+
+def encode(x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any, units: Any) -> Any:
+    """Lists the pixels of ``x`` ``[B, I]`` that are not zero, and draws their spikes.
+
+    Returns how many samples have a value that is no probability.
+    """
+    B, I = x.shape
+    blocks = (T + 63) // 64
+    last = ALL >> np.uint64(64 * blocks - T)
+    wrong = 0
+    room = (I + 3) // 4 * 4
+    for task in prange((B + TOGETHER - 1) // TOGETHER):
+        p, starts = np.empty(room, np.uint64), np.empty(room, np.uint64)
+        most = room * blocks + 1
+        ties, tied = np.empty(most, np.uint64), np.empty(most, np.uint64)
+        for b in range(task * TOGETHER, min(B, (task + 1) * TOGETHER)):
+            listed = index[b]
+            n = list_active(x[b], listed)
+            places = (n + 3) // 4 * 4
+            of_sample = mix(np.uint64(seed) + np.uint64(first_sample + b) * OF_SAMPLES)
+            valid = True
+            for j in range(n):
+                rate = x[b, listed[j]]
+                valid &= rate > 0 and rate <= 1
+                p[j] = fraction(rate)
+                starts[j] = of_sample + np.uint64(listed[j]) * OF_PIXELS
+            for j in range(n, places):
+                listed[j] = I
+                p[j], starts[j] = 0, 0
+            count[b] = n
+            wrong += not valid
+            out = units[b].reshape(-1)
+            found = 0
+            for j in range(places):
+                byte = digit_of(p[j], 0)
+                for block in range(blocks):
+                    steps = last if block == blocks - 1 else ALL
+                    word = random_bytes(starts[j], block, 0)
+                    at = 4 * (j // 4 * blocks + block) + j % 4
+                    out[at] = steps & mask_bytes_below(word, byte)
+                    ties[found] = np.uint64(j) << np.uint64(32) | np.uint64(block)
+                    tied[found] = steps & mask_bytes_equal(word, byte)
+                    found += tied[found] != 0
+            for tie in range(found):
+                place = np.int64(ties[tie] >> np.uint64(32))
+                which = np.int64(np.uint32(ties[tie]))
+                below, equal = np.uint64(0), tied[tie]
+                digit = 1
+                while digit < DIGITS and equal != 0:
+                    word, byte = (
+                        random_bytes(starts[place], which, digit),
+                        digit_of(p[place], digit),
+                    )
+                    below |= equal & mask_bytes_below(word, byte)
+                    equal &= mask_bytes_equal(word, byte)
+                    digit += 1
+                if p[place] == ALL:  # one itself, which has no such digits
+                    below |= equal
+                out[4 * (place // 4 * blocks + which) + place % 4] |= below
+            for at in range(0, places * blocks, 4):
+                store4(out, at, units_of(load4(out, at)))
+    return wrong
+
+
+def encode_steps(x: Any, seed: Any, out: Any) -> Any:
+    """Spikes, dense, with the probabilities ``x`` ``[T, B, I]`` that change from step to step.
+
+    Returns how many samples have, at a step, a value that is no probability.
+    """
+    T, B, I = x.shape
+    wrong = 0
+    for row in prange(T * B):
+        t, b = row // B, row % B
+        of_step = mix(np.uint64(seed) + np.uint64(t) * OF_STEPS)
+        of_sample = mix(of_step + np.uint64(b) * OF_SAMPLES)
+        valid = True
+        for i in range(I):
+            rate = x[t, b, i]
+            fires = False
+            if rate != 0:
+                valid &= rate > 0 and rate <= 1
+                p = fraction(rate)
+                fires = p == ALL or mix(of_sample + np.uint64(i) * OF_PIXELS) < p
+            out[t, b, i] = np.float32(fires)
+        wrong += not valid
+    return wrong

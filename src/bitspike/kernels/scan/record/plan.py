@@ -1,0 +1,134 @@
+"""A recorded step with its way back, and how its operations are written out as text.
+
+What any backend needs that makes kernels from source: which nodes forward and backward evaluate,
+and one line of Python for each of them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bitspike.kernels.scan.record.cut import smallest_cut
+from bitspike.kernels.scan.record.differentiate import Gradients, differentiate
+from bitspike.kernels.scan.record.program import Program, operands
+
+_AT_HAND = frozenset({"number", "field", "const"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recorded step with its way back.
+
+    Attributes:
+        program: the step's operations, and behind them those of the gradients.
+        forward: how many of them are the step's.
+        gradients: where the gradients are.
+        kept: the forward pass's values that backward needs, by node.
+    """
+
+    program: Program
+    forward: int
+    gradients: Gradients
+    kept: tuple[int, ...]
+
+    @classmethod
+    def of(cls, program: Program, wanted: tuple[int, ...]) -> "Plan":
+        """Differentiates ``program`` for input, states, fields and the numbers ``wanted``."""
+        forward = len(program.nodes)
+        gradients = differentiate(program, wanted)
+        seen = needed(program, gradient_nodes(gradients), lambda place: place < forward)
+        kept = {p for p in seen if p < forward and program.nodes[p][0] not in _AT_HAND}
+        return cls(program, forward, gradients, tuple(smallest_cut(program, kept)))
+
+    @cached_property
+    def stored(self) -> tuple[int, ...]:
+        """The kept values that the forward kernel writes; the input is kept as it is."""
+        return tuple(p for p in self.kept if self.program.nodes[p][0] != "x")
+
+    @cached_property
+    def keeps_x(self) -> bool:
+        """Whether backward needs the input itself."""
+        return len(self.stored) < len(self.kept)
+
+
+def gradient_nodes(gradients: Gradients) -> list[int]:
+    """Every node that is a gradient."""
+    found = [gradients.x, *gradients.states]
+    found += [*gradients.numbers.values(), *gradients.fields.values()]
+    return [place for place in found if place is not None]
+
+
+def needed(program: Program, results: Iterable[int], stop: Callable[[int], bool]) -> list[int]:
+    """The nodes that ``results`` depend on, in order; what lies behind a ``stop`` is not."""
+    seen, todo = set(results), list(results)
+    while todo:
+        place = todo.pop()
+        if stop(place):
+            continue
+        for one in operands(program.nodes[place]):
+            if one not in seen:
+                seen.add(one)
+                todo.append(one)
+    return sorted(seen)
+
+
+def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) -> dict[int, str]:
+    """Where the values of those nodes come from whose kind is in ``names``.
+
+    A ``{}`` in a name stands for the number of the state or field.
+    """
+    found = {}
+    for place in places:
+        kind, *which = program.nodes[place]
+        if kind in names:
+            found[place] = names[kind].format(*which)
+    return found
+
+
+def stored_leaves(plan: Plan, names: Iterable[str]) -> dict[int, str]:
+    """Where the stored values come from: each from its name; truths are stored as 1 and 0."""
+    return {
+        place: f"({name} != zero)" if plan.program.is_logical(place) else name
+        for place, name in zip(plan.stored, names, strict=True)
+    }
+
+
+def assignments(
+    program: Program, places: Iterable[int], leaf: Mapping[int, str], text: Mapping[str, str]
+) -> list[str]:
+    """One assignment for each node, ``n<place> = ...``.
+
+    Args:
+        program: whose operations.
+        places: the nodes, in order.
+        leaf: where the values of some come from.
+        text: how the backend writes an operation, with a ``{}`` for each operand.
+    """
+    lines = []
+    for place in places:
+        node = program.nodes[place]
+        if place in leaf:
+            lines.append(f"n{place} = {leaf[place]}")
+        elif node[0] == "number":
+            lines.append(f"n{place} = p{node[1]}")
+        elif node[0] == "const":
+            lines.append(f"n{place} = c{place}")
+        else:
+            values = [f"n{one}" for one in operands(node)]
+            lines.append(f"n{place} = {text[node[0]].format(*values)}")
+    return lines
+
+
+def constants(program: Program, places: Iterable[int]) -> dict[str, float]:
+    """The constants among the nodes by the name that `assignments` gives them."""
+    return {f"c{p}": program.nodes[p][1] for p in places if program.nodes[p][0] == "const"}
+
+
+def used_numbers(program: Program, places: Iterable[int]) -> list[int]:
+    """The positions of the numbers among the nodes; `assignments` names them ``p<position>``."""
+    return sorted(program.nodes[p][1] for p in places if program.nodes[p][0] == "number")
+
+
+def indent(lines: Iterable[str], by: int) -> str:
+    """``lines`` as text, by so many times four spaces."""
+    return "\n".join("    " * by + line for line in lines)

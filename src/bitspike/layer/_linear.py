@@ -1,0 +1,224 @@
+"""Linear layers and convolutions of torch in both step modes, plain and weight-standardised.
+
+Each takes the arguments of its ``torch.nn`` class; ``step_mode`` stands where SpikingJelly has it.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from bitspike import kernels
+from bitspike.base import check_sequence, seq_to_ann_forward
+from bitspike.layer._stepwise import Device, Size, Stepwise
+
+
+class Linear(Stepwise, nn.Linear):
+    """``torch.nn.Linear`` in both step modes: ``[B, ..., C]`` or ``[T, B, ..., C]``."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        step_mode: str = "s",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            in_features, out_features, bias, device=device, dtype=dtype, step_mode=step_mode
+        )
+
+    def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        check_sequence("Linear", x_seq, ndim=2)
+        return stateless(x_seq)  # only the last axis matters: T and B need not be merged
+
+
+class _Convolution(Stepwise):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        step_mode: str = "s",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        sizes = kernel_size, stride, padding, dilation, groups
+        super().__init__(
+            in_channels,
+            out_channels,
+            *sizes,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+            step_mode=step_mode,
+        )
+
+    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            around = self._reversed_padding_repeated_twice
+            input, padding = F.pad(input, around, mode=self.padding_mode), "valid"  # noqa: A001
+        sizes = self.stride, padding, self.dilation, self.groups
+        return kernels.convolution(input, weight, bias, *sizes)
+
+
+class Conv1d(_Convolution, nn.Conv1d):
+    """``torch.nn.Conv1d`` in both step modes: ``[B, C, L]`` or ``[T, B, C, L]``."""
+
+
+class Conv2d(_Convolution, nn.Conv2d):
+    """``torch.nn.Conv2d`` in both step modes: ``[B, C, H, W]`` or ``[T, B, C, H, W]``."""
+
+    def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
+        return seq_to_ann_forward(x_seq, lambda x: stateless(kernels.channels_last(x)))
+
+
+class Conv3d(_Convolution, nn.Conv3d):
+    """``torch.nn.Conv3d`` in both step modes: ``[B, C, D, H, W]`` or ``[T, B, C, D, H, W]``."""
+
+
+class _ConvTranspose(Stepwise):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        step_mode: str = "s",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        sizes = kernel_size, stride, padding, output_padding, groups, bias, dilation
+        super().__init__(
+            in_channels, out_channels, *sizes, padding_mode, device, dtype, step_mode=step_mode
+        )
+
+
+class ConvTranspose1d(_ConvTranspose, nn.ConvTranspose1d):
+    """``torch.nn.ConvTranspose1d`` in both step modes: ``[B, C, L]`` or ``[T, B, C, L]``."""
+
+
+class ConvTranspose2d(_ConvTranspose, nn.ConvTranspose2d):
+    """``torch.nn.ConvTranspose2d`` in both step modes: ``[B, C, H, W]`` or ``[T, B, C, H, W]``."""
+
+
+class ConvTranspose3d(_ConvTranspose, nn.ConvTranspose3d):
+    """``torch.nn.ConvTranspose3d`` in both step modes: ``[B, C, D, H, W]``, or T before it."""
+
+
+def _standardise(weight: Tensor, gain: Tensor | None, eps: float) -> Tensor:
+    dims = tuple(range(1, weight.ndim))
+    var, mean = torch.var_mean(weight, dims, keepdim=True)
+    standard = (weight - mean) / (var * prod(weight.shape[1:]) + eps) ** 0.5
+    return standard if gain is None else standard * gain
+
+
+def _gain(weight: Tensor, gain: bool) -> nn.Parameter | None:
+    return nn.Parameter(weight.new_ones(len(weight), *[1] * (weight.ndim - 1))) if gain else None
+
+
+class WSConv2d(Conv2d):
+    """`Conv2d` with weight standardisation.
+
+    The weights ``W`` of each output channel, ``n`` of them, have mean 0 and sum of squares about 1
+    in the convolution::
+
+        gain * (W - mean(W)) / sqrt(n var(W) + eps)
+
+    Args:
+        gain: whether each output channel has a learnable factor, 1 at first.
+        eps: added to the variance.
+
+    Paper: Qiao et al., "Micro-Batch Training with Batch-Channel Normalization and Weight
+    Standardization", 2019.
+    """
+
+    gain: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        step_mode: str = "s",
+        gain: bool = True,
+        eps: float = 1e-4,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        sizes = kernel_size, stride, padding, dilation, groups
+        super().__init__(
+            in_channels, out_channels, *sizes, bias, padding_mode, step_mode, device, dtype
+        )
+        self.register_parameter("gain", _gain(self.weight, gain))
+        self.eps = eps
+
+    def get_weight(self) -> Tensor:
+        """Return the standardised weights, ``[out_channels, in_channels / groups, H, W]``."""
+        return _standardise(self.weight, self.gain, self.eps)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002, ARG002
+        y: Tensor = super()._conv_forward(input, self.get_weight(), bias)
+        return y
+
+
+class WSLinear(Linear):
+    """`Linear` with weight standardisation; see `WSConv2d`.
+
+    Args:
+        gain: whether each output has a learnable factor, 1 at first.
+        eps: added to the variance.
+    """
+
+    gain: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        step_mode: str = "s",
+        gain: bool = True,
+        eps: float = 1e-4,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_features, out_features, bias, step_mode, device, dtype)
+        self.register_parameter("gain", _gain(self.weight, gain))
+        self.eps = eps
+
+    def get_weight(self) -> Tensor:
+        """Return the standardised weights, ``[out_features, in_features]``."""
+        return _standardise(self.weight, self.gain, self.eps)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Run one time step or a sequence: only the last axis matters."""
+        if self.step_mode == "m":
+            check_sequence("WSLinear", input, ndim=2)
+        with kernels.use_backend(self.backend):
+            y: Tensor = F.linear(input, self.get_weight(), self.bias)
+        return y

@@ -1,0 +1,328 @@
+"""How the spikes of a `SpikeTensor` lie in memory."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitspike.spikes._words import pack_bits, reorder_bits, unpack_bits, word_count
+
+
+class Layout(Protocol):
+    """What every layout can do. Layouts are never changed once they are made."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """The logical shape."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the memory is."""
+
+    def rows(self) -> "Rows":
+        """The same spikes as `Rows`."""
+
+    def to(self, device: torch.device, non_blocking: bool) -> "Layout":
+        """The same spikes on another device."""
+
+    def clone(self) -> "Layout":
+        """The same spikes in memory of their own."""
+
+    def view(self, shape: tuple[int, ...]) -> "Layout | None":
+        """The same spikes under another logical shape; None if only a dense tensor can have it."""
+
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Features side by side in words of 64: what neurons emit.
+
+    Attributes:
+        words: int64 ``[*lead, W]``, see `_bits`.
+        features: the logical shape's trailing axes that the words hold; ``lead`` are the others.
+        counts: float32 ``[*lead[1:], *features]``, spikes over the first axis, if whoever made the
+            words has counted them.
+    """
+
+    words: Tensor
+    features: tuple[int, ...]
+    counts: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        words = self.words
+        if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(self.size):
+            raise ValueError(
+                f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold the "
+                f"features {self.features}, for which the last axis must have "
+                f"{word_count(self.size)} words of torch.int64"
+            )
+
+    @classmethod
+    def pack(cls, dense: Tensor, lead: int) -> "Rows":
+        """Rows of a dense tensor whose first ``lead`` axes are not packed."""
+        lead = min(lead, dense.ndim)
+        flat = dense.reshape(*dense.shape[:lead], math.prod(dense.shape[lead:]))
+        return cls(pack_bits(flat), tuple(dense.shape[lead:]))
+
+    @property
+    def lead(self) -> torch.Size:
+        """The axes that are not packed."""
+        return self.words.shape[:-1]
+
+    @property
+    def shape(self) -> torch.Size:
+        """The logical shape."""
+        return torch.Size([*self.lead, *self.features])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the words are."""
+        return self.words.device
+
+    @property
+    def size(self) -> int:
+        """Features in a row."""
+        return math.prod(self.features)
+
+    def rows(self) -> "Rows":
+        """Itself."""
+        return self
+
+    def dense(self, dtype: torch.dtype) -> Tensor:
+        """The logical tensor, unpacked."""
+        return unpack_bits(self.words, self.size, dtype).reshape(self.shape)
+
+    def to(self, device: torch.device, non_blocking: bool) -> "Rows":
+        """The same spikes on another device."""
+        return Rows(self.words.to(device, non_blocking=non_blocking), self.features)
+
+    def clone(self) -> "Rows":
+        """The same spikes in memory of their own."""
+        return Rows(self.words.clone(), self.features)
+
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.words.numel() * self.words.itemsize
+
+    def view(self, shape: tuple[int, ...]) -> "Rows | None":
+        """The same words under another logical shape, or None if a row would be cut or joined."""
+        size, lead = 1, len(shape)
+        while size < self.size and lead > 0:
+            lead -= 1
+            size *= shape[lead]
+        if size != self.size:
+            return None
+        # Axes of length 1 may stand on either side; the lead must keep its number of rows.
+        if math.prod(shape[:lead]) != math.prod(self.lead):
+            return None
+        words = self.words.reshape(*shape[:lead], word_count(self.size))
+        return Rows(words, tuple(shape[lead:]))
+
+
+@lru_cache(maxsize=64)
+def _targets(features: tuple[int, ...], order: tuple[int, ...]) -> Tensor:
+    """Where each stored feature stands among the logical ones, int32."""
+    inverse = tuple(order.index(axis) for axis in range(len(order)))
+    size = int(torch.Size(features).numel())
+    with torch.inference_mode(False):  # it is kept for calls outside, too
+        logical = torch.arange(size, dtype=torch.int32, device="cpu")
+        return logical.view([features[axis] for axis in order]).permute(inverse).reshape(-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permuted:
+    """`Rows` with permuted features: channels last ``(H, W, C)``, named ``(C, H, W)``.
+
+    Attributes:
+        base: the spikes as they lie in memory.
+        order: the axis of ``base.features`` that each logical feature axis is.
+    """
+
+    base: Rows
+    order: tuple[int, ...]
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """The logical features."""
+        return tuple(self.base.features[axis] for axis in self.order)
+
+    @property
+    def shape(self) -> torch.Size:
+        """The logical shape."""
+        return torch.Size([*self.base.lead, *self.features])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the words are."""
+        return self.base.device
+
+    def rows(self) -> Rows:
+        """The same spikes with their bits in logical order."""
+        target = _targets(self.base.features, self.order)
+        return Rows(reorder_bits(self.base.words, self.base.size, target), self.features)
+
+    def to(self, device: torch.device, non_blocking: bool) -> "Permuted":
+        """The same spikes on another device."""
+        return Permuted(self.base.to(device, non_blocking), self.order)
+
+    def clone(self) -> "Permuted":
+        """The same spikes in memory of their own."""
+        return Permuted(self.base.clone(), self.order)
+
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.base.nbytes()
+
+    def view(self, shape: tuple[int, ...]) -> "Permuted | Rows | None":
+        """The same spikes under another logical shape, see `Rows.view`."""
+        lead = len(shape) - len(self.order)
+        if lead >= 0 and tuple(shape[lead:]) == self.features:
+            words = self.base.words.reshape(*shape[:lead], self.base.words.shape[-1])
+            return Permuted(Rows(words, self.base.features), self.order)
+        return self.rows().view(shape)
+
+
+def channels_last(rows: Rows) -> Permuted:
+    """Rows of features ``(H, W, C)`` under the name ``(C, H, W)``."""
+    axes = len(rows.features)
+    return Permuted(rows, (axes - 1, *range(axes - 1)))
+
+
+def as_channels_last(layout: Layout, axes: int) -> Rows | None:
+    """Rows of features ``(H, W, C)`` of spikes whose last ``axes`` are ``(C, H, W)``.
+
+    None if words hold other axes than these.
+    """
+    if isinstance(layout, Permuted) and layout.order == (axes - 1, *range(axes - 1)):
+        return layout.base
+    rows = layout.rows()
+    if len(rows.features) != axes:
+        return None
+    C, *plane = rows.features
+    if C == 1:
+        return Rows(rows.words, (*plane, C))
+    target = _targets(rows.features, (*range(1, axes), 0))
+    return Rows(reorder_bits(rows.words, rows.size, target), (*plane, C))
+
+
+STEPS = 4  # steps and pixels in a unit of 16 bits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActivePixels:
+    """Spikes of samples whose pixels are mostly silent: an image held over T steps.
+
+    The non-zero pixels of a sample are listed and taken four at a time. A group's spikes lie in
+    units of 16 bits, 4 steps by 4 pixels: bit ``4 (t % 4) + k`` of unit ``t // 4`` is pixel k of
+    the group at step t. A kernel turns a unit into 4 look-ups in a table of 16 subset sums.
+
+    Attributes:
+        index: int32 ``[B, I + 3]``, the listed pixels; a group is filled up with ``I``.
+        count: int32 ``[B]``, listed pixels of each sample.
+        units: int64 ``[B, G, 4 H]``, four words for each of ``H = ceil(T / 64)`` blocks of steps.
+        steps: T.
+        features: logical shape of a sample; ``I`` is their product.
+    """
+
+    index: Tensor
+    count: Tensor
+    units: Tensor
+    steps: int
+    features: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        B, size = len(self.count), math.prod(self.features)
+        fits = (
+            (self.index.dtype, self.index.shape) == (torch.int32, (B, size + STEPS - 1))
+            and (self.count.dtype, self.count.ndim) == (torch.int32, 1)
+            and (self.units.dtype, self.units.shape[:2]) == (torch.int64, (B, -(-size // STEPS)))
+            and self.units.shape[2] >= 4 * -(-self.steps // 64)
+        )
+        if not fits:
+            raise ValueError(
+                f"spikes: {self.steps} steps of the features {self.features} do not lie in index "
+                f"{tuple(self.index.shape)} {self.index.dtype}, count {tuple(self.count.shape)} "
+                f"{self.count.dtype} and units {tuple(self.units.shape)} {self.units.dtype}"
+            )
+
+    @property
+    def shape(self) -> torch.Size:
+        """The logical shape ``[T, B, *features]``."""
+        return torch.Size([self.steps, len(self.count), *self.features])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the memory is."""
+        return self.units.device
+
+    def rows(self) -> Rows:
+        """The same spikes as `Rows`, ``[T, B]`` leading."""
+        T, B = self.steps, len(self.count)
+        size = int(np.prod(self.features))
+        dense = np.zeros((T, B, size + 4), np.uint8)
+        # [B, G, unit, step, pixel of the group]
+        bits = np.unpackbits(self.units.numpy().view(np.uint8), axis=-1, bitorder="little")
+        bits = bits.reshape(B, self.units.shape[1], -1, STEPS)[:, :, :T]
+        for b in range(B):
+            groups = -(-int(self.count[b]) // STEPS)
+            listed = self.index[b, : groups * STEPS].numpy()
+            dense[:, b, listed] = bits[b, :groups].transpose(1, 0, 2).reshape(T, groups * STEPS)
+        return Rows.pack(torch.from_numpy(dense[:, :, :size]).reshape(self.shape), 2)
+
+    def between(self, start: int, stop: int) -> "ActivePixels":
+        """The steps from ``start`` to before ``stop``."""
+        B, groups, _ = self.units.shape
+        steps = stop - start
+        units = np.zeros((B, groups, 16 * -(-steps // 64)), np.uint16)
+        wanted = -(-steps // STEPS)
+        first, shift = start // STEPS, start % STEPS * STEPS
+        old = self.units.numpy().view(np.uint16)[:, :, first : first + wanted + 1]
+        units[:, :, :wanted] = old[:, :, :wanted] >> shift
+        if shift:  # the other steps of a unit come from the next one
+            low = old[:, :, 1:] << (16 - shift)
+            units[:, :, : low.shape[2]] |= low
+        if steps % STEPS:
+            units[:, :, wanted - 1] &= (1 << steps % STEPS * STEPS) - 1
+        words = torch.from_numpy(units.view(np.int64))
+        return ActivePixels(self.index, self.count, words, steps, self.features)
+
+    def split(self, samples: int) -> "list[ActivePixels]":
+        """The spikes of so many samples at a time, as views."""
+        parts = (torch.split(whole, samples) for whole in (self.index, self.count, self.units))
+        return [
+            ActivePixels(index, count, units, self.steps, self.features)
+            for index, count, units in zip(*parts, strict=True)
+        ]
+
+    def samples(self, start: int, stop: int) -> "ActivePixels":
+        """The spikes of the samples from ``start`` to before ``stop``, as a view."""
+        index, count, units = (t[start:stop] for t in (self.index, self.count, self.units))
+        return ActivePixels(index, count, units, self.steps, self.features)
+
+    def to(self, device: torch.device, non_blocking: bool) -> "ActivePixels | Rows":
+        """The same spikes on another device, as rows where the kernels of this layout are not."""
+        if device.type == "cpu":
+            return self.clone()
+        return self.rows().to(device, non_blocking)
+
+    def clone(self) -> "ActivePixels":
+        """The same spikes in memory of their own."""
+        return ActivePixels(
+            self.index.clone(), self.count.clone(), self.units.clone(), self.steps, self.features
+        )
+
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return sum(t.numel() * t.itemsize for t in (self.index, self.count, self.units))
+
+    def view(self, shape: tuple[int, ...]) -> "ActivePixels | Rows | None":
+        """The same spikes under another logical shape, see `Rows.view`."""
+        if tuple(shape[:2]) != (self.steps, len(self.count)):
+            return self.rows().view(shape)
+        return ActivePixels(self.index, self.count, self.units, self.steps, tuple(shape[2:]))

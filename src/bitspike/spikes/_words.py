@@ -1,0 +1,87 @@
+"""Numbers to bits and back: one word holds 64 neighbouring features.
+
+Bit j of word w is feature ``64 w + j``; the bits beyond the last feature are zero. Words are int64
+tensors, since torch has shifts and copies for them on every device.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitspike import dispatch
+
+WORD = 64
+
+
+def word_count(features: int) -> int:
+    """Words that ``features`` bits fill."""
+    return -(-features // WORD)
+
+
+def pack_bits(x: Tensor) -> Tensor:
+    """Words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not zero."""
+    F = x.shape[-1]
+    if x.numel() == 0:
+        return torch.zeros(*x.shape[:-1], word_count(F), dtype=torch.int64, device=x.device)
+    kernels = dispatch.available("bits", x.device, x.dtype)
+    if kernels is not None:
+        packed: Tensor = kernels.pack(x)
+        return packed
+    bits = x.detach() != 0
+    if F % WORD:
+        bits = torch.nn.functional.pad(bits, (0, WORD - F % WORD))
+    if x.device.type == "cpu":
+        packed = torch.from_numpy(np.packbits(bits.numpy(), axis=-1, bitorder="little"))
+    else:
+        weight = 2 ** torch.arange(8, device=x.device, dtype=torch.int32)
+        packed = (bits.unflatten(-1, (-1, 8)) * weight).sum(-1).to(torch.uint8)  # type: ignore[no-untyped-call]
+    return packed.contiguous().view(torch.int64)
+
+
+def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
+    """A tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
+    if features == 0:
+        return torch.empty(*words.shape[:-1], 0, dtype=dtype, device=words.device)
+    kernels = dispatch.available("bits", words.device, dtype)
+    if kernels is not None:
+        dense: Tensor = kernels.unpack(words, features, dtype)
+        return dense
+    octets = words.contiguous().view(torch.uint8)[..., : -(-features // 8)]
+    if words.device.type == "cpu":
+        bits = np.unpackbits(octets.numpy(), axis=-1, count=features, bitorder="little")
+        unpacked = torch.from_numpy(bits)
+        return unpacked.view(dtype) if dtype == torch.bool else unpacked.to(dtype)
+    shifts = torch.arange(8, device=words.device, dtype=torch.uint8)
+    bits_of = (octets.unsqueeze(-1) >> shifts) & 1
+    return bits_of.flatten(-2)[..., :features].to(dtype)
+
+
+def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
+    """Words ``[..., W]`` in which feature i has become feature ``target[i]``, int32 ``[F]``."""
+    kernels = dispatch.available("bits", words.device)
+    if kernels is not None:
+        reordered: Tensor = kernels.reorder(words, target)
+        return reordered
+    bits = unpack_bits(words, features, torch.uint8)
+    source = torch.argsort(target).to(words.device)
+    return pack_bits(bits[..., source])
+
+
+def own(x: Tensor) -> Tensor:
+    """``x`` in the same memory, but no view: what a user may write into as into any tensor.
+
+    For outputs of autograd functions; torch refuses to write into those that are views.
+    """
+    return x if x.is_inference() else x.data
+
+
+def popcount(words: Tensor) -> Tensor:
+    """Number of set bits of each word, int64, in the shape of ``words``."""
+    low = 0x5555555555555555
+    pairs = 0x3333333333333333
+    nibbles = 0x0F0F0F0F0F0F0F0F
+    # The sign bit is cut off by the mask that follows each arithmetic shift.
+    x = words - ((words >> 1) & low)
+    x = (x & pairs) + ((x >> 2) & pairs)
+    x = (x + (x >> 4)) & nibbles
+    return ((x * 0x0101010101010101) >> 56) & 0x7F
