@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import encoding, functional, layer, neuron, surrogate
-from bitspike.training import CheckpointError, load_checkpoint
-from bitspike.training._contents import saved_network
-from bitspike.training._options import Options
+from bitspike.examples.lif_fc_mnist import Options
+from bitspike.training import CheckpointError, load_checkpoint, read_network
 
 PROGRAMS = ("lif_fc_mnist", "playground")
 """Whose checkpoints can be shown."""
@@ -100,7 +99,7 @@ def read(path: Path, name: str) -> Model:
         CheckpointError: if it is damaged, or not one of `PROGRAMS`'.
     """
     content = _content(path)
-    options, weights = saved_network(
+    options, weights = read_network(
         path, content, Options, ("T", "tau", "dataset"), lambda options: make_net(options.tau)
     )
     net = make_net(options.tau)
