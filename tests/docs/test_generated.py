@@ -171,6 +171,23 @@ def test_names_become_links() -> None:
 
 
 @pytest.mark.usefixtures("documentation")
+def test_no_markup_is_left_over() -> None:
+    from scripts.documentation._docstring import LibraryMarkup
+
+    library = load()
+    LibraryMarkup().on_package(pkg=library)
+    todo: list[griffe.Object | griffe.Alias] = [library]
+    while todo:
+        described = todo.pop()
+        todo += [member for member in described.members.values() if not member.is_alias]
+        if described.docstring:
+            text = re.sub(r"^ *```.*?^ *```", "", described.docstring.value, flags=re.M | re.S)
+            plain = re.sub(r"`[^`]+`", "", text)
+            assert "`" not in plain, described.path
+            assert "::" not in plain, described.path
+
+
+@pytest.mark.usefixtures("documentation")
 def test_docstrings_are_taken_apart() -> None:
     from scripts.documentation._docstring import parse
 
