@@ -154,9 +154,9 @@ class Batches:
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="bitspike-batches")
 
         def refill() -> None:
-            for block in islice(blocks, depth - len(ahead)):
+            for batch, count in islice(blocks, depth - len(ahead)):
                 # In the caller's context, which holds the backend.
-                ahead.append(pool.submit(copy_context().run, prepare, *block))
+                ahead.append(pool.submit(copy_context().run, prepare, batch, count))
 
         try:
             refill()
