@@ -225,7 +225,7 @@ class WSLinear(Linear):
 
 
 def kaiming_normal_conv_linear_weight(net: nn.Module) -> None:
-    """Draw the weights of all convolutions and linear layers anew.
+    """Draw new weights for all convolutions and linear layers.
 
     They are normal with mean 0 and variance ``1 / (3 fan_in)``: the variance of torch's default,
     which is uniform. Biases stay as they are.
