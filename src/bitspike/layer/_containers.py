@@ -62,7 +62,8 @@ class _SequenceContainer(nn.Sequential, MultiStepModule):
 class MultiStepContainer(_SequenceContainer):
     """Call modules once a time step: ``[T, B, ...]`` in and out, for modules with state.
 
-    The arguments are those of ``torch.nn.Sequential``. `functional.set_step_mode` does not reach into it.
+    The arguments are those of ``torch.nn.Sequential``. `functional.set_step_mode` does not reach
+    into it.
 
     Raises:
         ValueError: if one of the modules is in multi-step mode.
