@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bitspike import __version__
+from bitspike import __version__, kernels
 from bitspike._terminal import say
 from bitspike.cli._selftest import compare
 from bitspike.cli._table import pairs, print_json
@@ -85,9 +85,7 @@ def _numba() -> dict[str, Any]:
     if find_spec("numba") is None:
         return {"error": "not installed: pip install numba"}
     try:
-        from bitspike.kernels.runtime.numba_about import about
-
-        return about()
+        return kernels.describe_numba()
     except Exception as error:  # whatever a broken installation raises
         return {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
 
@@ -97,9 +95,7 @@ def _triton() -> str:
         return "not installed"
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
-    from bitspike.kernels.scan.triton import obstacle_of
-
-    return obstacle_of(torch.device("cuda", 0)) or "yes"
+    return kernels.triton_unsupported(torch.device("cuda", 0)) or "yes"
 
 
 def _cores() -> int | None:

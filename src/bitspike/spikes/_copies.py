@@ -16,12 +16,12 @@ aten = torch.ops.aten
 
 @_register(aten.detach.default, aten.alias.default, aten.lift_fresh.default)
 def _same(s: SpikeTensor) -> SpikeTensor:
-    return SpikeTensor._of(s._layout, s)
+    return SpikeTensor._of(s.bits, s)
 
 
 @_register(aten.clone.default)
 def _clone(s: SpikeTensor, memory_format: Any = None) -> SpikeTensor:  # noqa: ARG001
-    return SpikeTensor._of(s._layout.clone(), s)
+    return SpikeTensor._of(s.bits.clone(), s)
 
 
 @_register(aten._to_copy.default)
@@ -33,7 +33,7 @@ def _to_copy(
     if other.get("layout") not in (None, torch.strided):
         return NotImplemented
     device = s.device if device is None else torch.device(device)
-    layout = s._layout.clone() if device == s.device else s._layout.to(device, non_blocking)
+    layout = s.bits.clone() if device == s.device else s.bits.to(device, non_blocking)
     return SpikeTensor(layout, s.dtype if dtype is None else dtype)
 
 
@@ -56,14 +56,14 @@ def _memory(layout: Any) -> list[Tensor]:
 
 
 def _share_memory(s: SpikeTensor) -> SpikeTensor:
-    for part in _memory(s._layout):
+    for part in _memory(s.bits):
         part.share_memory_()  # type: ignore[no-untyped-call]
     return s
 
 
 functions[Tensor.share_memory_] = _share_memory
 functions[Tensor.is_shared] = lambda s: all(
-    part.untyped_storage().is_shared() for part in _memory(s._layout)
+    part.untyped_storage().is_shared() for part in _memory(s.bits)
 )
 
 

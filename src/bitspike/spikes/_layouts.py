@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitspike.spikes._words import pack_bits, reorder_bits, unpack_bits, word_count
+from bitspike.spikes._words import check_words, pack_bits, reorder_bits, unpack_bits, word_count
 
 
 class Layout(Protocol):
@@ -55,13 +55,7 @@ class Rows:
     counts: Tensor | None = None
 
     def __post_init__(self) -> None:
-        words = self.words
-        if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(self.size):
-            raise ValueError(
-                f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold the "
-                f"features {self.features}, for which the last axis must have "
-                f"{word_count(self.size)} words of torch.int64"
-            )
+        check_words(self.words, self.size)
 
     @classmethod
     def pack(cls, dense: Tensor, lead: int) -> "Rows":
@@ -91,8 +85,12 @@ class Rows:
         return math.prod(self.features)
 
     def rows(self) -> "Rows":
-        """Itself."""
+        """Return itself."""
         return self
+
+    def matrix(self) -> Tensor:
+        """Return the words as ``[R, W]``, contiguous."""
+        return self.words.contiguous().view(-1, self.words.shape[-1])
 
     def dense(self, dtype: torch.dtype) -> Tensor:
         """The logical tensor, unpacked."""
@@ -274,6 +272,11 @@ class ActivePixels:
             listed = self.index[b, : groups * STEPS].numpy()
             dense[:, b, listed] = bits[b, :groups].transpose(1, 0, 2).reshape(T, groups * STEPS)
         return Rows.pack(torch.from_numpy(dense[:, :, :size]).reshape(self.shape), 2)
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Index, count and units."""
+        return self.index, self.count, self.units
 
     def between(self, start: int, stop: int) -> "ActivePixels":
         """The steps from ``start`` to before ``stop``."""

@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 
 def _as_bool(s: SpikeTensor) -> Tensor:
-    rows = s._layout.rows()
+    rows = s.bits.rows()
     return unpack_bits(rows.words, rows.size, torch.bool).reshape(s.shape)
 
 
@@ -62,7 +62,7 @@ def _alike(a: Any, b: Any) -> tuple[Rows, Rows] | None:
         return None
     if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
         return None
-    x, y = a._layout, b._layout
+    x, y = a.bits, b.bits
     if isinstance(x, Permuted) and isinstance(y, Permuted) and x.order == y.order:
         rows = x.base, y.base
     else:

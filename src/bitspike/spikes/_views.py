@@ -19,18 +19,18 @@ aten = torch.ops.aten
 
 
 def _rows(s: SpikeTensor) -> Rows:
-    return s._layout.rows()
+    return s.bits.rows()
 
 
 def _stored(s: SpikeTensor) -> Rows:
     """The rows as they lie in memory, maybe with permuted features."""
-    return s._layout.base if isinstance(s._layout, Permuted) else _rows(s)
+    return s.bits.base if isinstance(s.bits, Permuted) else _rows(s)
 
 
 def _with_words(s: SpikeTensor, words: Tensor) -> SpikeTensor:
     """Spikes with the features of ``s`` and other leading axes, from words stored like its own."""
     rows = Rows(words, _stored(s).features)
-    layout = s._layout
+    layout = s.bits
     return SpikeTensor._of(
         Permuted(rows, layout.order) if isinstance(layout, Permuted) else rows, s
     )
@@ -54,8 +54,8 @@ def _view(s: SpikeTensor, shape: list[int]) -> Any:
     known = -math.prod(shape) if -1 in shape else 1
     full = tuple(s.numel() // known if n == -1 else n for n in shape)
     if full == tuple(s.shape):
-        return SpikeTensor._of(s._layout, s)
-    viewed = s._layout.view(full)
+        return SpikeTensor._of(s.bits, s)
+    viewed = s.bits.view(full)
     return NotImplemented if viewed is None else SpikeTensor._of(viewed, s)
 
 
@@ -85,13 +85,13 @@ def _select(s: SpikeTensor, dim: int, index: int) -> Any:
 @_register(aten.slice.Tensor)
 def _slice(s: SpikeTensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     dim %= s.ndim
-    if dim == 0 and step == 1 and isinstance(s._layout, ActivePixels):
+    if dim == 0 and step == 1 and isinstance(s.bits, ActivePixels):
         first, last, _ = slice(start, end).indices(len(s))
-        return SpikeTensor._of(s._layout.between(first, max(first, last)), s)
-    if dim == 1 and step == 1 and isinstance(s._layout, ActivePixels):
+        return SpikeTensor._of(s.bits.between(first, max(first, last)), s)
+    if dim == 1 and step == 1 and isinstance(s.bits, ActivePixels):
         first, last, _ = slice(start, end).indices(s.shape[1])
         if first < last:
-            return SpikeTensor._of(s._layout.samples(first, last), s)
+            return SpikeTensor._of(s.bits.samples(first, last), s)
     rows = _stored(s)
     if dim >= len(rows.lead):
         return NotImplemented
@@ -153,7 +153,7 @@ def _permute(s: SpikeTensor, dims: list[int]) -> Any:
     axes = [dim % s.ndim for dim in dims]
     if sorted(axes[:lead]) != list(range(lead)):
         return NotImplemented
-    order = s._layout.order if isinstance(s._layout, Permuted) else range(s.ndim - lead)
+    order = s.bits.order if isinstance(s.bits, Permuted) else range(s.ndim - lead)
     order = tuple(order[axis - lead] for axis in axes[lead:])
     words = rows.words.permute([*axes[:lead], lead]).contiguous()
     moved = Rows(words, rows.features)
@@ -172,7 +172,7 @@ def _joined(tensors: list[Tensor], dim: int, axes: int) -> list[SpikeTensor] | N
     if not all(isinstance(s, SpikeTensor) for s in tensors):
         return None
     spikes: list[SpikeTensor] = tensors  # type: ignore[assignment]
-    if len({s._layout.order if isinstance(s._layout, Permuted) else None for s in spikes}) > 1:
+    if len({s.bits.order if isinstance(s.bits, Permuted) else None for s in spikes}) > 1:
         spikes = [SpikeTensor._of(_rows(s), s) for s in spikes]
     rows = [_stored(s) for s in spikes]
     lead = len(rows[0].lead)
@@ -276,7 +276,7 @@ functions[Tensor.mean] = functions[torch.mean] = _mean
 def _short_view(s: Any, shape: tuple[int, ...]) -> Any:
     if not isinstance(s, SpikeTensor) or s.requires_grad or -1 in shape or not s.numel():
         return NotImplemented
-    viewed = s._layout.view(shape) if math.prod(shape) == s.numel() else None
+    viewed = s.bits.view(shape) if math.prod(shape) == s.numel() else None
     if viewed is None:
         return NotImplemented
     return join(s, SpikeTensor._of(viewed, s), lambda x: x.view(shape))
@@ -291,11 +291,11 @@ def _flatten(s: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 def _split_samples(s: Any, size: Any, dim: int = 0) -> Any:
-    pixels = isinstance(s, SpikeTensor) and isinstance(s._layout, ActivePixels)
-    whole = pixels and isinstance(size, int) and size > 0 and len(s._layout.count) > 0
+    pixels = isinstance(s, SpikeTensor) and isinstance(s.bits, ActivePixels)
+    whole = pixels and isinstance(size, int) and size > 0 and len(s.bits.count) > 0
     if not whole or s.requires_grad or dim not in (1, 1 - s.ndim):
         return NotImplemented
-    parts = map(SpikeTensor._of, s._layout.split(size), repeat(s))
+    parts = map(SpikeTensor._of, s.bits.split(size), repeat(s))
     return tuple(join_parts(s, parts, lambda x: torch.split(x, size, dim)))
 
 

@@ -152,7 +152,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(triton.runtime.driver, "_active", _Driver())
     monkeypatch.setattr(triton_kernel.Kernel, "__call__", launch)
-    monkeypatch.setattr(scan, "_store", KernelStore(scan._Kernels, scan._array))
+    monkeypatch.setattr(scan, "store", KernelStore(scan.make_kernel, scan.numbers_array))
     return compiled
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.kernels.runtime.tensors import without_negative_bit
+from bitspike.kernels.runtime.memory import without_negative_bit
 
 Arguments = tuple[Any, ...]
 Reference = Callable[[Any], tuple[Arguments, Callable[..., Any]]]

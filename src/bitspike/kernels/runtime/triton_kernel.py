@@ -59,6 +59,19 @@ def options(target: Any = None) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in known}
 
 
+@cache
+def obstacle_of(device: torch.device) -> str | None:
+    """Return why Triton cannot compile for a GPU; None if it can."""
+    try:
+        options()
+        capability = torch.cuda.get_device_capability(device)
+    except Exception as error:  # whatever a missing driver or C compiler raises
+        return f"Triton cannot use {device}: {type(error).__name__}: {error}".split("\n")[0]
+    if torch.version.hip is None and capability < (7, 0):
+        return f"Triton needs a GPU of compute capability 7.0, {device} has {capability}"
+    return None
+
+
 class Kernel:
     """A kernel whose programs share ``M`` neurons among them, ``BLOCK`` each."""
 

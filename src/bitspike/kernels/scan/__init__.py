@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitspike import dispatch
 from bitspike.kernels.runtime.constant_input import held_step
-from bitspike.kernels.runtime.tensors import is_channels_last, without_negative_bit
+from bitspike.kernels.runtime.memory import is_channels_last, without_negative_bit
 from bitspike.kernels.scan.record import Recorded, record
 from bitspike.kernels.scan.reference import Step
 from bitspike.spikes import SpikeTensor
