@@ -23,7 +23,7 @@ def check_words(words: Tensor, features: int) -> None:
     if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(features):
         raise ValueError(
             f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold {features} "
-            f"features, for which the last axis must have {word_count(features)} words of torch.int64"
+            f"features: the last axis must have {word_count(features)} words of torch.int64"
         )
 
 
@@ -67,7 +67,7 @@ def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
 
 
 def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
-    """Return words ``[..., W]`` in which feature i has become feature ``target[i]``, int32 ``[F]``."""
+    """Return words ``[..., W]`` in which feature i has become ``target[i]``, int32 ``[F]``."""
     check_words(words, features)
     kernels = dispatch.available("bits", words.device)
     if kernels is not None:

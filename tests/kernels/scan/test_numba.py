@@ -98,7 +98,7 @@ def assert_parity(
 class Interpreted(numba_kernel.Kernel):
     """A kernel that Python runs as it is written: slow, but without a compilation."""
 
-    def compile(self, parallel: bool) -> Any:
+    def compile(self, parallel: bool) -> Any:  # noqa: ARG002
         form = numba_kernel.entry(self.template, self.template, self.name, self.arrays)
 
         def run(*args: Any) -> None:

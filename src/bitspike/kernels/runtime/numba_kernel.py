@@ -78,14 +78,12 @@ class _Array(NamedTuple):
             f"{x.stride() if x.layout is torch.strided else None} on {x.device}"
         )
 
-    def locate(self, x: Tensor | None, sizes: dict[str, int]) -> tuple[int, ...]:
+    def locate(self, x: Tensor, sizes: dict[str, int]) -> tuple[int, ...]:
         """Return the address of ``x`` and its lengths; axes of the same name have the same length.
 
         Raises:
             ValueError: unless ``x`` is on the CPU and of this dtype, with these axes.
         """
-        if x is None:
-            return 0, 0
         if x.dtype is not self.dtype or not x.is_cpu:
             self.refuse(x)
         if not self.axes:
@@ -221,6 +219,8 @@ class Kernel:
         for array, value in zip(self._arguments, args, strict=True):
             if array is None:
                 located.append(value)
+            elif value is None and not array.axes:
+                located += (0, 0)
             else:
                 located += array.locate(value, sizes)
         # An exception must find its way out: with bounds checks there is one thread.

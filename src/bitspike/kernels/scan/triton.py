@@ -53,6 +53,7 @@ def numbers_array(numbers: list[Any], form: Any) -> Tensor:
 
 
 def make_kernel(source: Callable[..., str], plan: Plan, form: Any) -> Kernel:
+    """Return the kernel that ``source`` writes."""
     dtype, _, _, learned = form
     return Kernel(source(plan, _PRECISIONS[dtype], learned))
 
