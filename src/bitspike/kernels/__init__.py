@@ -17,7 +17,12 @@ from bitspike.kernels.fused import Current, scan_of_current
 from bitspike.kernels.linear import weight_gradient
 from bitspike.kernels.norm import BatchNormOnKernels
 from bitspike.kernels.poisson import encode_held, encode_poisson
-from bitspike.kernels.runtime.constant_input import hold, is_held, once, one_step
+from bitspike.kernels.runtime.constant_input import (
+    constant_step,
+    is_constant,
+    one_step,
+    repeat_step,
+)
 from bitspike.kernels.runtime.double_backward import differentiable_again, differentiable_once
 from bitspike.kernels.runtime.memory import release_buffers
 from bitspike.kernels.runtime.threads import get_num_threads, set_num_threads
@@ -45,6 +50,7 @@ __all__ = [
     "Current",
     "channels_last",
     "check_backend",
+    "constant_step",
     "contiguous_for_torch",
     "convolution",
     "describe_numba",
@@ -54,12 +60,11 @@ __all__ = [
     "encode_poisson",
     "explain_scan",
     "get_num_threads",
-    "hold",
-    "is_held",
+    "is_constant",
     "keep_prepared",
-    "once",
     "one_step",
     "release_buffers",
+    "repeat_step",
     "scan",
     "scan_of_current",
     "set_num_threads",

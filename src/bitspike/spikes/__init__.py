@@ -7,7 +7,7 @@ works. Those who do know find `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``
 
 import torch
 
-from bitspike.spikes import _copies, _logic, _views  # noqa: F401 -- register what stays on bits
+from bitspike.spikes import _copies, _logic, _sums, _views  # noqa: F401 -- register what stays on bits
 from bitspike.spikes._bytes import (
     bit_pack_spike_dense,
     bit_spike_compress,

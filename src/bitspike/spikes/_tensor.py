@@ -36,6 +36,16 @@ operations: dict[Any, Handler] = {}
 _traces: list[Counter[str]] = []
 
 
+def register(*names: Any) -> Callable[[Handler], Handler]:
+    """Decorate the handler of some of ATen's operations."""
+
+    def decorate(handler: Handler) -> Handler:
+        operations.update(dict.fromkeys(names, handler))
+        return handler
+
+    return decorate
+
+
 class SpikeTensor(Tensor):
     """A tensor of 0 and 1, logically of a floating dtype, stored as bits.
 
@@ -172,7 +182,9 @@ class SpikeTensor(Tensor):
             raise RuntimeError(
                 "only spikes without history can be copied by deepcopy: detach() them first"
             )
-        copy = SpikeTensor(self.bits.clone(), self.dtype).requires_grad_(self.requires_grad)
+        copy = SpikeTensor(self.bits.map(torch.clone), self.dtype).requires_grad_(
+            self.requires_grad
+        )
         memo[id(self)] = copy
         return copy  # type: ignore[return-value]
 
@@ -189,7 +201,8 @@ class SpikeTensor(Tensor):
         self._numbers, self._path, self._attached = values, path, attached
 
     @classmethod
-    def _of(cls, layout: Layout, like: Tensor) -> Self:
+    def of(cls, layout: Layout, like: Tensor) -> Self:
+        """Return spikes in the dtype of ``like``."""
         return cls(layout, like.dtype)
 
 

@@ -41,69 +41,43 @@ def add_lanes(first: Any, second: Any, pair: Any, out: Any, c: Any) -> None:
 
 
 @njit(inline="always")
-def sums_of_block(x: Any, y: Any, centre: Any, row: Any, last: Any, C: Any, out: Any) -> None:
-    """Adds, for each column, ``x`` and ``x (y - centre)`` over the rows to ``out [2, C]``."""
+def sums_of_block(
+    g: Any, x: Any, centre: Any, row: Any, last: Any, C: Any, squares: Any, out: Any
+) -> None:
+    """Add `sums` of the rows from ``row`` to before ``last`` to ``out [2, C]``."""
     pair = np.empty(2 * LANES, np.float32)
     for c in range(0, C // LANES * LANES, LANES):
         total, product = splat16(np.float32(0.0)), splat16(np.float32(0.0))
         middle = load16(centre, c)
         for r in range(row, last):
-            value = load16(x, r * C + c)
+            other = subtract_float(load16(x, r * C + c), middle)
+            value = other if squares else load16(g, r * C + c)
             total = add_float(total, value)
-            other = subtract_float(load16(y, r * C + c), middle)
             product = add_float(product, multiply_float(value, other))
         add_lanes(total, product, pair, out, c)
     for c in range(C // LANES * LANES, C):
-        one, two = np.float32(0.0), np.float32(0.0)
+        total_of_column, product_of_column = np.float32(0.0), np.float32(0.0)
         for r in range(row, last):
-            one += x[r * C + c]
-            two += x[r * C + c] * (y[r * C + c] - centre[c])
-        out[0, c] += one
-        out[1, c] += two
+            difference = x[r * C + c] - centre[c]
+            single = difference if squares else g[r * C + c]
+            total_of_column += single
+            product_of_column += single * difference
+        out[0, c] += total_of_column
+        out[1, c] += product_of_column
 
 
-@njit(inline="always")
-def squares_of_block(x: Any, centre: Any, row: Any, last: Any, C: Any, out: Any) -> None:
-    """Adds, for each column, ``x - centre`` and its square over the rows to ``out [2, C]``."""
-    pair = np.empty(2 * LANES, np.float32)
-    for c in range(0, C // LANES * LANES, LANES):
-        total, product = splat16(np.float32(0.0)), splat16(np.float32(0.0))
-        middle = load16(centre, c)
-        for r in range(row, last):
-            value = subtract_float(load16(x, r * C + c), middle)
-            total = add_float(total, value)
-            product = add_float(product, multiply_float(value, value))
-        add_lanes(total, product, pair, out, c)
-    for c in range(C // LANES * LANES, C):
-        one, two = np.float32(0.0), np.float32(0.0)
-        for r in range(row, last):
-            value_of_row = x[r * C + c] - centre[c]
-            one += value_of_row
-            two += value_of_row * value_of_row
-        out[0, c] += one
-        out[1, c] += two
+def sums(g: Any, x: Any, centre: Any, out: Any, M: Any, C: Any, squares: Any) -> None:
+    """``out [parts, 2, C]``, float64: sums of ``g`` and of ``g (x - centre)`` over the rows.
 
-
-def squares(x: Any, centre: Any, out: Any, M: Any, C: Any) -> None:
-    """``out [parts, 2, C]``, float64: sums of ``x - centre`` and of its square."""
+    With ``squares``, ``x - centre`` takes the place of ``g``.
+    """
     parts = len(out)
     for part in prange(parts):
-        own = out[part]
-        own[:, :] = 0.0
+        own_sums = out[part]
+        own_sums[:, :] = 0.0
         first, last = part * M // parts, (part + 1) * M // parts
         for row in range(first, last, BLOCK):
-            squares_of_block(x, centre, row, min(last, row + BLOCK), C, own)
-
-
-def products(g: Any, x: Any, centre: Any, out: Any, M: Any, C: Any) -> None:
-    """``out [parts, 2, C]``, float64: sums of ``g`` and of ``g (x - centre)``."""
-    parts = len(out)
-    for part in prange(parts):
-        own = out[part]
-        own[:, :] = 0.0
-        first, last = part * M // parts, (part + 1) * M // parts
-        for row in range(first, last, BLOCK):
-            sums_of_block(g, x, centre, row, min(last, row + BLOCK), C, own)
+            sums_of_block(g, x, centre, row, min(last, row + BLOCK), C, squares, own_sums)
 
 
 def affine(x: Any, centre: Any, a: Any, b: Any, out: Any, M: Any, C: Any) -> None:
@@ -148,8 +122,7 @@ PARTS = 32  # of the rows, in sums
 LARGE = 1 << 25
 """Bytes from which malloc gives fresh pages for every tensor; below, torch's own is faster."""
 
-_squares = Kernel(squares, "x f32[]", "norm")
-_products = Kernel(products, "g f32[], x f32[]", "norm")
+_sums = Kernel(sums, "g f32[], x f32[]", "norm")
 _affine = Kernel(affine, "x f32[], out f32[]", "norm")
 _backward = Kernel(input_gradient, "g f32[], x f32[], out f32[]", "norm")
 
@@ -191,9 +164,9 @@ class _BatchNorm(torch.autograd.Function):
         M = x.numel() // C
         # Any value near the mean keeps the sums of squares small.
         centre = x.detach().movedim(1, -1).reshape(-1)[:C].numpy().copy()
-        sums = np.empty((PARTS, 2, C))
-        _squares(x, centre, sums, M, C, work=0.5 * x.numel())
-        shift, square = sums.sum(0) / M
+        partial = np.empty((PARTS, 2, C))
+        _sums(x, x, centre, partial, M, C, True, work=0.5 * x.numel())
+        shift, square = partial.sum(0) / M
         mean, variance = centre + shift, np.maximum(square - shift * shift, 0.0)
         scale = 1 / np.sqrt(variance + eps)
         gain = scale if weight is None else scale * weight.detach().numpy()
@@ -216,9 +189,9 @@ class _BatchNorm(torch.autograd.Function):
         C = x.shape[1]
         M = x.numel() // C
         g = grad.movedim(1, -1).contiguous()
-        sums = np.empty((PARTS, 2, C))
-        _products(g, x, ctx.mean, sums, M, C, work=0.5 * x.numel())
-        total, product = sums.sum(0)
+        partial = np.empty((PARTS, 2, C))
+        _sums(g, x, ctx.mean, partial, M, C, False, work=0.5 * x.numel())
+        total, product = partial.sum(0)
         gx = None
         if ctx.needs_input_grad[0]:
             gx = pool.empty((x.shape[0], *x.shape[2:], C))

@@ -70,34 +70,45 @@ def add_float64(bits: Any, x: Any, start: Any, out: Any, to: Any, count: Any) ->
 add: Any = add_float32
 
 
+@njit(inline="always")
+def pixels_of_window(
+    oy: Any, ox: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, found: Any
+) -> Any:
+    """List the pixels ``y W + x`` of a window that lie in the image, and return their number."""
+    H, W = size
+    n = 0
+    for ky in range(kernel[0]):
+        y = oy * stride[0] - padding[0] + ky * dilation[0]
+        if y < 0 or y >= H:
+            continue
+        for kx in range(kernel[1]):
+            x = ox * stride[1] - padding[1] + kx * dilation[1]
+            if x >= 0 and x < W:
+                found[n] = y * W + x
+                n += 1
+    return n
+
+
 def max_forward(
     words: Any, out: Any, C: Any, size: Any, kernel: Any, stride: Any, padding: Any,
     dilation: Any, out_size: Any,
 ) -> None:  # fmt: skip
     """Whether any spike is in the window, words to words."""
-    H, W = size
-    KH, KW = kernel
-    SH, SW = stride
-    PH, PW = padding
-    DH, DW = dilation
     OH, OW = out_size
     for n in prange(len(words)):
-        image = words[n]
-        pooled = out[n]
+        image, pooled = words[n], out[n]
         pooled[:] = np.uint64(0)
+        pixels = np.empty(kernel[0] * kernel[1], np.int64)
         for oy in range(OH):
             for ox in range(OW):
+                count_of_pixels = pixels_of_window(
+                    oy, ox, size, kernel, stride, padding, dilation, pixels
+                )
                 for c in range(0, C, WORD):
                     count = min(WORD, C - c)
                     any_spike = np.uint64(0)
-                    for ky in range(KH):
-                        y = oy * SH - PH + ky * DH
-                        if y < 0 or y >= H:
-                            continue
-                        for kx in range(KW):
-                            x = ox * SW - PW + kx * DW
-                            if x >= 0 and x < W:
-                                any_spike |= bits_at(image, (y * W + x) * C + c, count)
+                    for k in range(count_of_pixels):
+                        any_spike |= bits_at(image, pixels[k] * C + c, count)
                     to = (oy * OW + ox) * C + c
                     w, shift = to // WORD, to % WORD
                     pooled[w] |= any_spike << np.uint64(shift)
@@ -110,52 +121,33 @@ def max_backward(
     dilation: Any, out_size: Any,
 ) -> None:  # fmt: skip
     """A window's gradient goes to its first spike, or to its first element if there is none."""
-    H, W = size
-    KH, KW = kernel
-    SH, SW = stride
-    PH, PW = padding
-    DH, DW = dilation
     OH, OW = out_size
+    pixels_of_image = size[0] * size[1]
     for n in prange(len(words)):
-        image = words[n]
-        at = n * H * W * C
-        out[at : at + H * W * C] = dtype(0.0)
+        image, at = words[n], n * pixels_of_image * C
+        out[at : at + pixels_of_image * C] = dtype(0.0)
+        pixels = np.empty(kernel[0] * kernel[1], np.int64)
         for oy in range(OH):
             for ox in range(OW):
+                count_of_pixels = pixels_of_window(
+                    oy, ox, size, kernel, stride, padding, dilation, pixels
+                )
                 for c in range(0, C, WORD):
                     count = min(WORD, C - c)
                     start = ((n * OH + oy) * OW + ox) * C + c
+                    any_spike = np.uint64(0)
+                    for k in range(count_of_pixels):
+                        any_spike |= bits_at(image, pixels[k] * C + c, count)
                     every = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(WORD - count)
-                    any_spike, seen = np.uint64(0), np.uint64(0)
-                    first = -1
-                    for ky in range(KH):
-                        y = oy * SH - PH + ky * DH
-                        if y < 0 or y >= H:
-                            continue
-                        for kx in range(KW):
-                            x = ox * SW - PW + kx * DW
-                            if x < 0 or x >= W:
-                                continue
-                            to = (y * W + x) * C + c
-                            if first < 0:
-                                first = to
-                            any_spike |= bits_at(image, to, count)
-                    none = every & ~any_spike
-                    for ky in range(KH):
-                        y = oy * SH - PH + ky * DH
-                        if y < 0 or y >= H:
-                            continue
-                        for kx in range(KW):
-                            x = ox * SW - PW + kx * DW
-                            if x < 0 or x >= W:
-                                continue
-                            to = (y * W + x) * C + c
-                            own = bits_at(image, to, count) & ~seen
-                            seen |= own
-                            if to == first:
-                                own |= none
-                            if own != 0:
-                                add(own, grad, start, out, at + to, count)
+                    none, seen = every & ~any_spike, np.uint64(0)
+                    for k in range(count_of_pixels):
+                        to = pixels[k] * C + c
+                        first = bits_at(image, to, count) & ~seen
+                        seen |= first
+                        if k == 0:
+                            first |= none
+                        if first != 0:
+                            add(first, grad, start, out, at + to, count)
 
 
 def count_channels(words: Any, out: Any, C: Any) -> None:
