@@ -102,7 +102,7 @@ class _SpatialAttention(nn.Module):
 class MultiDimensionalAttention(nn.Module, MultiStepModule):
     """Weight time steps, then channels, then places; then a ReLU.
 
-    Each weight is a sigmoid of what averages and maxima over the other axes give: through an MLP
+    Each weight is a sigmoid of averages and maxima over the other axes, passed through an MLP
     for time and channels, through a convolution for places. Input and output are
     ``[T, B, C, H, W]``, multi-step only.
 

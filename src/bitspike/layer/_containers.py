@@ -30,7 +30,7 @@ def check_children(container: object, children: Iterable[nn.Module]) -> None:
             check_children(container, child.children())
         elif getattr(child, "step_mode", "s") != "s":
             raise ValueError(
-                f"{type(container).__name__} calls what it contains with single steps, so that "
+                f"{type(container).__name__} calls its modules with single steps, so that "
                 f"{type(child).__name__} must be in step_mode 's' there, but it is in "
                 f"{child.step_mode!r}"
             )
@@ -62,7 +62,8 @@ class _SequenceContainer(nn.Sequential, MultiStepModule):
 class MultiStepContainer(_SequenceContainer):
     """Call modules once a time step: ``[T, B, ...]`` in and out, for modules with state.
 
-    Takes what ``torch.nn.Sequential`` takes. `functional.set_step_mode` does not reach into it.
+    The arguments are those of ``torch.nn.Sequential``. `functional.set_step_mode` does not reach
+    into it.
 
     Raises:
         ValueError: if one of the modules is in multi-step mode.
@@ -105,7 +106,7 @@ class StepModeContainer(nn.Sequential, StepModule):
     Args:
         stateful: whether one of the modules has a state.
         step_mode: ``'s'`` or ``'m'``.
-        *args: what ``torch.nn.Sequential`` takes.
+        *args: modules, as ``torch.nn.Sequential`` takes them.
 
     Raises:
         ValueError: if one of the modules is in multi-step mode.

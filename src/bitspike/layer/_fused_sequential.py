@@ -29,7 +29,7 @@ class FusedSequential(nn.Sequential):
     ``nn.Sequential``. A tensor that computes itself when it is first read would do without this
     container, but code that keeps it would read it after the optimizer has changed the weights.
 
-    Takes what ``torch.nn.Sequential`` takes.
+    The arguments are those of ``torch.nn.Sequential``.
     """
 
     @calls_in_turn
