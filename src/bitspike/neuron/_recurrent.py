@@ -57,7 +57,7 @@ class RecurrentLIFNode(_Recurrent, LIFNode):
     group = "currents"
     demo = Demo(
         tested={"features": 6},
-        loop="spikes of one neuron enter the others",
+        loop=_MIXES,
         prepare=_inhibit,
         note="conn",
     )
