@@ -157,6 +157,7 @@ def _has_functional_form(module: MemoryModule) -> bool:
             "functional_forward",
             "single_step_functional_forward",
             "multi_step_functional_forward",
+            "_on_states",
         )
     )
 

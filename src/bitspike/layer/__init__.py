@@ -23,7 +23,6 @@ from bitspike.layer._fuse_conv_bn import (
     pack_conv_bn_train_modules,
 )
 from bitspike.layer._fused_sequential import FusedSequential
-from bitspike.layer._initialise import kaiming_normal_conv_linear_weight
 from bitspike.layer._linear import (
     Conv1d,
     Conv2d,
@@ -34,6 +33,7 @@ from bitspike.layer._linear import (
     Linear,
     WSConv2d,
     WSLinear,
+    kaiming_normal_conv_linear_weight,
 )
 from bitspike.layer._normalisation import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm
 from bitspike.layer._online import GradwithTrace, OTTTSequential, ReplaceforGrad, SpikeTraceOp

