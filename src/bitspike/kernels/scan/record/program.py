@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
-from bitspike.kernels.runtime.tensors import unreadable
+from bitspike.kernels.runtime.memory import unreadable
 from bitspike.spikes import SpikeTensor
 from bitspike.surrogate import SurrogateFunctionBase
 
