@@ -11,7 +11,6 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from torch import Tensor, nn
 
-from bitspike.base import StepModule
 from bitspike.neuron._arguments import Older, Unit
 
 Equation = tuple[str, str]
@@ -89,8 +88,9 @@ class Describable:
         unknown = sorted(older.keys() - Older.__annotations__.keys())
         if unknown:
             raise TypeError(f"{type(self).__name__} got an unexpected argument {unknown[0]!r}")
-        if "backend" in older and isinstance(self, StepModule):
-            self.backend = older["backend"]
+        if "backend" in older:
+            module: Any = self
+            module.backend = older["backend"]
 
     def describe(self) -> str:
         """Return the neuron with its settings, and the equations that hold with them."""
