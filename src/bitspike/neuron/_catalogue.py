@@ -1,4 +1,4 @@
-"""What documentation and tests learn from a neuron's class: equations, group, units, an example."""
+"""Equations, group, units and example of a neuron, from which documentation and tests are made."""
 
 import html
 import inspect
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bitspike.neuron._arguments import Older, Unit
 
 Equation = tuple[str, str]
-"""What is defined, ``H[t]``, and the lines that define it."""
+"""The defined variable, such as ``H[t]``, and the lines that define it."""
 
 T_DEMO = 60
 """Number of time steps of a picture."""

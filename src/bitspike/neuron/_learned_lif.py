@@ -136,8 +136,6 @@ class KLIFNode(BaseNode):
 
     Args:
         scale_reset: whether the potential is divided by ``k`` again before the reset.
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
 
     Paper: Jiang and Zhang, "KLIF: an optimized spiking neuron unit for tuning surrogate gradient
     slope and membrane potential", arXiv 2302.09238.

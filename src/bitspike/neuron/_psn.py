@@ -202,7 +202,6 @@ class MaskedPSN(_WindowedPSN):
         lambda_init: ``lambda_`` at the start.
         surrogate_function: spike function with a surrogate gradient; None is
             ``surrogate.ATan()``.
-        step_mode: ``'s'`` or ``'m'``.
 
     Raises:
         TypeError: if k or T is not an integer.
@@ -312,7 +311,6 @@ class SlidingPSN(_WindowedPSN):
             False with random ones.
         surrogate_function: spike function with a surrogate gradient; None is
             ``surrogate.ATan()``.
-        step_mode: ``'s'`` or ``'m'``.
 
     Raises:
         TypeError: if k is not an integer.
