@@ -74,6 +74,10 @@ class Demo:
         return {k: v for k, v in self.tested.items() if parameters[k].default is empty}
 
 
+_NOT_SHOWN = ("surrogate_function", "step_mode", "store_v_seq", "store_state_seqs")
+"""Arguments that ``repr`` shows elsewhere or leaves out."""
+
+
 class Describable:
     """Mixin of all neurons: ``print(node)`` shows the update equations, ``repr`` stays short."""
 
@@ -101,10 +105,14 @@ class Describable:
         return "\n".join([head, *(f"    {line}" for line in lines)])
 
     def extra_repr(self) -> str:
-        """Return the settings, in the order of the constructor's arguments, for ``repr(net)``."""
-        names = [name.removeprefix("init_") for name in inspect.signature(type(self)).parameters]
-        shown = {name: _setting(getattr(self, name, nn)) for name in [*names, "step_mode"]}
-        shown.pop("store_v_seq", None)
+        """Return the settings for ``repr(net)``, in the order of the constructors' arguments."""
+        makers = [vars(base)["__init__"] for base in type(self).__mro__ if "__init__" in vars(base)]
+        makers = makers[: makers.index(nn.Module.__init__)]
+        names = [name for make in makers for name in inspect.signature(make).parameters]
+        shown: dict[str, str] = {}
+        for name in [name.removeprefix("init_") for name in names if name not in _NOT_SHOWN]:
+            shown.setdefault(name, _setting(getattr(self, name, nn)))
+        shown["step_mode"] = repr(getattr(self, "step_mode", None))
         return ", ".join(f"{name}={text}" for name, text in shown.items() if text)
 
     def __str__(self) -> str:

@@ -173,3 +173,7 @@ class KLIFNode(BaseNode):
             x, v, self.k, self.tau, self.decay_input, self.scale_reset,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Return the learned slope and the settings for ``repr(net)``."""
+        return f"k={self.k.item():.4g}, {super().extra_repr()}"

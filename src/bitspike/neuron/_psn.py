@@ -293,6 +293,10 @@ class MaskedPSN(_WindowedPSN):
         check_sequence(self, x_seq, self.T)
         return self.surrogate_function(_potentials(self.masked_weight(), self.bias, x_seq))
 
+    def extra_repr(self) -> str:
+        """Return how far the mask has faded in, and the settings, for ``repr(net)``."""
+        return f"lambda_={self.lambda_.item():g}, {super().extra_repr()}"
+
 
 class SlidingPSN(_WindowedPSN):
     """Parallel spiking neuron with the same weights at every step, for sequences of any length.
