@@ -54,7 +54,7 @@ class VotingLayer(nn.Module, StepModule):
         return y_seq
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"voting_size={self.voting_size}, step_mode={self.step_mode!r}"
 
 
@@ -77,7 +77,7 @@ class _Slots(nn.Module, MultiStepModule):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"num_slots={self.num_slots}, always_convert={self.always_convert}"
 
 
@@ -142,5 +142,5 @@ class PrintShapeModule(nn.Module):
         return x
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"ext_str={self.ext_str!r}"

@@ -142,7 +142,7 @@ class Delay(_DelayLine):
         return past[:T]
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"delay_steps={self.delay_steps}, {super().extra_repr()}"
 
 
@@ -237,7 +237,7 @@ class LearnableDelay(_DelayLine):
         return y
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         sigma = f", sigma={self.sigma:g}" if self.kernel == "gauss" else ""
         return (
             f"{len(self.delay)}, max_delay={self.max_delay}, kernel={self.kernel!r}{sigma}, "
@@ -315,5 +315,5 @@ class SynapseFilter(MemoryModule):
         return y_seq
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"tau={self.tau:g}, learnable={self.learnable}, {super().extra_repr()}"

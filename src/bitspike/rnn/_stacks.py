@@ -238,7 +238,7 @@ class SpikingRNNBase(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return (
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
             f"dropout_p={self.dropout_p}, bidirectional={self.bidirectional}"
