@@ -36,6 +36,16 @@ operations: dict[Any, Handler] = {}
 _traces: list[Counter[str]] = []
 
 
+def register(*names: Any) -> Callable[[Handler], Handler]:
+    """Decorate the handler of some of ATen's operations."""
+
+    def decorate(handler: Handler) -> Handler:
+        operations.update(dict.fromkeys(names, handler))
+        return handler
+
+    return decorate
+
+
 class SpikeTensor(Tensor):
     """A tensor of 0 and 1, logically of a floating dtype, stored as bits.
 
@@ -49,7 +59,7 @@ class SpikeTensor(Tensor):
     Make one with `pack`; see `dense`, `count`, `rate`, `words`.
     """
 
-    _layout: Layout
+    bits: Layout
     _shape: torch.Size
     _dtype: torch.dtype
     _family: Family | None = None
@@ -57,12 +67,12 @@ class SpikeTensor(Tensor):
 
     @staticmethod
     def __new__(cls, layout: Layout, dtype: torch.dtype = torch.float32) -> "SpikeTensor":
-        """Wraps a layout."""
+        """Wrap a layout."""
         shape = layout.shape
         tensor: SpikeTensor = Tensor._make_wrapper_subclass(
             cls, shape, dtype=dtype, device=layout.device
         )
-        tensor._layout, tensor._shape, tensor._dtype = layout, shape, dtype
+        tensor.bits, tensor._shape, tensor._dtype = layout, shape, dtype
         return tensor
 
     # -- asked so often that the way through __torch_function__ would be felt ------------------
@@ -85,10 +95,10 @@ class SpikeTensor(Tensor):
     @property
     def device(self) -> torch.device:  # type: ignore[override]
         """Where the bits are."""
-        return self._layout.device
+        return self.bits.device
 
     def numel(self) -> int:
-        """Number of logical elements."""
+        """Return the number of logical elements."""
         return self._shape.numel()
 
     def __len__(self) -> int:
@@ -99,25 +109,25 @@ class SpikeTensor(Tensor):
     # -- for those who know ------------------------------------------------------------------
 
     def dense(self) -> Tensor:
-        """The same tensor, unpacked; gradients flow through."""
+        """Return the same tensor, unpacked; gradients flow through."""
         return _Unpack.apply(self)  # type: ignore[no-any-return, no-untyped-call]
 
     @property
     def words(self) -> Tensor:
         """The bits: int64 ``[*lead, W]``, 64 neighbouring features a word, the first lowest."""
-        return self._layout.rows().words
+        return self.bits.rows().words
 
     def count(self) -> int:
-        """Number of spikes."""
+        """Return the number of spikes."""
         return int(popcount(self.words).sum())
 
     def rate(self) -> float:
-        """Share of elements that are 1; NaN for an empty tensor."""
+        """Return the share of elements that are 1; NaN for an empty tensor."""
         return self.count() / self.numel() if self.numel() else float("nan")
 
     def spike_bytes(self) -> int:
-        """Bytes of memory that the spikes take."""
-        return self._layout.nbytes()
+        """Return bytes of memory that the spikes take."""
+        return self.bits.nbytes()
 
     # -- how torch sees it -------------------------------------------------------------------
 
@@ -172,24 +182,27 @@ class SpikeTensor(Tensor):
             raise RuntimeError(
                 "only spikes without history can be copied by deepcopy: detach() them first"
             )
-        copy = SpikeTensor(self._layout.clone(), self.dtype).requires_grad_(self.requires_grad)
+        copy = SpikeTensor(self.bits.map(torch.clone), self.dtype).requires_grad_(
+            self.requires_grad
+        )
         memo[id(self)] = copy
         return copy  # type: ignore[return-value]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        rows = self._layout.rows()
+        rows = self.bits.rows()
         return rebuild, (rows.words, rows.features, self.dtype, self.requires_grad)
 
     def _become_written(self, values: Tensor, path: Path) -> None:
-        """Stands for a view of ``values`` from now."""
+        """Become a view of the dense tensor ``values``."""
         attached = self.requires_grad or not values.requires_grad
-        for name in ("_layout", "_shape", "_dtype", "_family"):
+        for name in ("bits", "_shape", "_dtype", "_family"):
             self.__dict__.pop(name, None)
         self.__class__ = WrittenSpikes  # type: ignore[assignment]
         self._numbers, self._path, self._attached = values, path, attached
 
     @classmethod
-    def _of(cls, layout: Layout, like: Tensor) -> Self:
+    def of(cls, layout: Layout, like: Tensor) -> Self:
+        """Return spikes in the dtype of ``like``."""
         return cls(layout, like.dtype)
 
 
@@ -208,11 +221,11 @@ class _Unpack(torch.autograd.Function):
 def _dense(s: SpikeTensor, why: str) -> Tensor:
     for trace in _traces:
         trace[why] += 1
-    return s._layout.rows().dense(s.dtype)
+    return s.bits.rows().dense(s.dtype)
 
 
 def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The spikes that a view operation has returned, in the family of those it was given."""
+    """Return the spikes of a view operation in the family of those it was given."""
     whole, *others = args  # a view must not hold on to the tensor, which has a graph
     if not isinstance(result, SpikeTensor):
         return join_parts(whole, result, lambda x: func(x, *others, **kwargs))
@@ -222,7 +235,7 @@ def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _apart(result: Any) -> Any:
-    """What could not stay bits was copied: a view in name only, into which nobody may write."""
+    """Return copies in place of views that could not stay bits: nobody may write into them."""
     if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):
         return result.clone()
     if isinstance(result, tuple | list) and any(type(one) is Tensor for one in result):
@@ -278,7 +291,7 @@ def rebuild(
 
 
 def pack(dense: Tensor, lead: int = 2) -> SpikeTensor:
-    """Stores a tensor of 0 and 1 as bits.
+    """Store a tensor of 0 and 1 as bits.
 
     Args:
         dense: any shape and dtype; a tensor of integers or bool becomes one of the default dtype.

@@ -14,12 +14,21 @@ WORD = 64
 
 
 def word_count(features: int) -> int:
-    """Words that ``features`` bits fill."""
+    """Return how many words ``features`` bits fill."""
     return -(-features // WORD)
 
 
+def check_words(words: Tensor, features: int) -> None:
+    """Raise ValueError unless ``words`` ``[..., W]`` are those of so many features."""
+    if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(features):
+        raise ValueError(
+            f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold {features} "
+            f"features: the last axis must have {word_count(features)} words of torch.int64"
+        )
+
+
 def pack_bits(x: Tensor) -> Tensor:
-    """Words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not zero."""
+    """Return words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not 0."""
     F = x.shape[-1]
     if x.numel() == 0:
         return torch.zeros(*x.shape[:-1], word_count(F), dtype=torch.int64, device=x.device)
@@ -39,7 +48,8 @@ def pack_bits(x: Tensor) -> Tensor:
 
 
 def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
-    """A tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
+    """Return a tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
+    check_words(words, features)
     if features == 0:
         return torch.empty(*words.shape[:-1], 0, dtype=dtype, device=words.device)
     kernels = dispatch.available("bits", words.device, dtype)
@@ -57,7 +67,8 @@ def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
 
 
 def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
-    """Words ``[..., W]`` in which feature i has become feature ``target[i]``, int32 ``[F]``."""
+    """Return words ``[..., W]`` in which feature i has become ``target[i]``, int32 ``[F]``."""
+    check_words(words, features)
     kernels = dispatch.available("bits", words.device)
     if kernels is not None:
         reordered: Tensor = kernels.reorder(words, target)
@@ -68,7 +79,7 @@ def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
 
 
 def own(x: Tensor) -> Tensor:
-    """``x`` in the same memory, but no view: what a user may write into as into any tensor.
+    """Return ``x`` in the same memory, but as no view, so that a user may write into it.
 
     For outputs of autograd functions; torch refuses to write into those that are views.
     """
@@ -76,7 +87,7 @@ def own(x: Tensor) -> Tensor:
 
 
 def popcount(words: Tensor) -> Tensor:
-    """Number of set bits of each word, int64, in the shape of ``words``."""
+    """Return the number of set bits of each word, int64, in the shape of ``words``."""
     low = 0x5555555555555555
     pairs = 0x3333333333333333
     nibbles = 0x0F0F0F0F0F0F0F0F

@@ -12,17 +12,18 @@ No arithmetic is reordered and none fused, so that spikes and potentials equal t
 reference's to the bit.
 """
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
+import torch
 from numba import prange
 
-from bitspike.kernels.bits import numba_decisions
-from bitspike.kernels.runtime.numba_entry import Arrays
+from bitspike.kernels.bits import numba as bits_kernels
+from bitspike.kernels.runtime.numba_kernel import Kernel, function_of
 from bitspike.kernels.scan.record.plan import (
     Plan,
     assignments,
@@ -66,7 +67,7 @@ TEXT = {
 TEXT |= {name: f"{name}({{}})" for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")}
 TEXT |= {name: f"{name}({{}})" for name in ("erf", "erfc", "abs", "floor", "round")}
 
-_FUNCTIONS = {
+FUNCTIONS = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")},
     "erf": math.erf,
     "erfc": math.erfc,
@@ -75,43 +76,52 @@ _FUNCTIONS = {
     "prange": prange,
     "np": np,
     "BLOCK": BLOCK,
-    "WORD": numba_decisions.WORD,
+    "WORD": bits_kernels.WORD,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A kernel's text, the constants that it names, and which of its arguments are tensors.
+    """A kernel's text, the constants that it names, and its array arguments (see `Kernel`).
 
-    ``arrays`` has the element type and number of axes of those tensors that are no row of floats,
-    ``names`` what else the text names.
+    ``names`` has what else the text names.
     """
 
     text: str
     constants: dict[str, float]
-    tensors: tuple[str, ...]
-    arrays: Arrays = field(default_factory=lambda: {"words": (np.uint64, 1)})
+    arrays: str
     names: Mapping[str, Any] = field(default_factory=dict)
 
-    def function(self, dtype: type[np.floating[Any]]) -> FunctionType:
-        """The kernel as a Python function, in one precision."""
-        # Under the name of this file, for Numba keeps its cache beside the file of a function.
-        module = compile(self.text, __file__, "exec")
-        code = next(one for one in module.co_consts if isinstance(one, CodeType))
-        single = dtype is np.float32
-        names: dict[str, Any] = {name: dtype(value) for name, value in self.constants.items()}
-        pack = numba_decisions.pack_float32 if single else numba_decisions.pack_float64
-        names |= {"dtype": dtype, "one": dtype(1), "zero": dtype(0), "pack": pack}
-        return FunctionType(code, {**_FUNCTIONS, **self.names, **names, "__name__": __name__})
+    def kernel(self, dtype: torch.dtype) -> Kernel:
+        """Return the kernel in one precision."""
+        kind, numbers = {torch.float32: ("f32", np.float32), torch.float64: ("f64", np.float64)}[
+            dtype
+        ]
+        names: dict[str, Any] = {name: numbers(value) for name, value in self.constants.items()}
+        pack = bits_kernels.pack_float32 if kind == "f32" else bits_kernels.pack_float64
+        names |= {"dtype": numbers, "one": numbers(1), "zero": numbers(0), "pack": pack}
+        names = {**FUNCTIONS, **self.names, **names, "__name__": __name__}
+        digest = hashlib.sha256(f"{self.text}{sorted(self.constants.items())}{kind}".encode())
+        function = function_of(self.text, __file__, names)
+        arrays = self.arrays.replace("real[", f"{kind}[")
+        return Kernel(function, arrays, digest.hexdigest()[:16])
+
+
+def arrays_of(names: Iterable[str], kinds: Mapping[str, str]) -> str:
+    """Return the array arguments of a kernel; those without a kind are flat, of its precision."""
+    return ", ".join(f"{name} {kinds.get(name, 'real[]')}" for name in names)
+
+
+_KINDS = {"words": "u64[]"}
 
 
 def number_lines(program: Program, places: list[int]) -> list[str]:
-    """The numbers that the nodes use."""
+    """Return lines that read the numbers that the nodes use."""
     return [f"p{k} = numbers[{k}]" for k in used_numbers(program, places)]
 
 
 def _state_lines(program: Program) -> list[str]:
-    """What a task allocates to run its steps."""
+    """Return lines that allocate what a task needs to run its steps."""
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     lines = [f"state{k} = np.empty(count, dtype)" for k in states]
     for k in states:
@@ -125,7 +135,7 @@ def _state_lines(program: Program) -> list[str]:
 
 
 def step_lines(program: Program, places: list[int]) -> list[str]:
-    """One step of neuron j, which leaves the new states behind."""
+    """Return lines for one step of neuron j, which leaves the new states behind."""
     names = {"x": "x_row[j]", "state": "state{}[j]", "field": "field{}[j]"}
     leaf = leaves(program, places, names)
     new = enumerate(program.results[1:])
@@ -136,7 +146,7 @@ def step_lines(program: Program, places: list[int]) -> list[str]:
 
 
 def forward_source(plan: Plan, bits: bool) -> Source:
-    """The scan over T; with ``bits`` the output is words of spikes, else dense."""
+    """Write the scan over T; with ``bits`` the output is words of spikes, else dense."""
     program = plan.program
     y, *new = program.results
     u = deciding_value(program) if bits else None
@@ -173,7 +183,7 @@ def forward(x, x_t, x_r, {tensors[1]}, v_seq, T, R, N, rows, numbers, {", ".join
 {indent(output, 3)}
 {indent([f"last{k}[own : own + count] = state{k}" for k in states], 2)}
 """
-    return Source(text, constants(program, places), tensors)
+    return Source(text, constants(program, places), arrays_of(tensors, _KINDS))
 
 
 _BITS = [
@@ -186,7 +196,7 @@ _BITS = [
 
 
 def replay(plan: Plan, start: list[str], row: list[str], size: str, keep: str) -> list[str]:
-    """Runs the steps of a task again and keeps of each what backward needs.
+    """Return lines that run a task again and keep the values that backward needs of each step.
 
     Args:
         plan: a step that keeps something.
@@ -218,8 +228,8 @@ def _replay(plan: Plan) -> list[str]:
     return replay(plan, start, row, "count", "all{}[t * count + j]")
 
 
-def backward_source(plan: Plan, held: bool) -> Source:
-    """The gradient's way back from step T - 1 to 0; that of a ``held`` input is the sum over T."""
+def backward_source(plan: Plan, constant: bool) -> Source:
+    """Write the way back from step T - 1 to 0; the gradient of a ``constant`` input is a sum."""
     program, gradients = plan.program, plan.gradients
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
@@ -228,7 +238,9 @@ def backward_source(plan: Plan, held: bool) -> Source:
     leaf = stored_leaves(plan, (f"kept{i}[j]" for i in stored))
     leaf |= leaves(program, places, names)
     body = assignments(program, places, leaf, TEXT)
-    body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]
+    body += [
+        f"total[j] += {_name(gradients.x)}" if constant else f"gx_row[j] = {_name(gradients.x)}"
+    ]
     body += [f"grad{k}[j] = {_name(place)}" for k, place in enumerate(gradients.states)]
     body += [f"sum{k} += np.float64(n{place})" for k, place in gradients.numbers.items()]
     body += [f"grad_field{k}[j] += n{place}" for k, place in gradients.fields.items()]
@@ -242,7 +254,7 @@ def backward_source(plan: Plan, held: bool) -> Source:
     for k in states:
         finish += [f"if len(first{k}) > 0:", f"    first{k}[own : own + count] = grad{k}"]
     finish += [f"to_field{k}[own : own + count] = grad_field{k}" for k in fields]
-    if held:
+    if constant:
         allocate += ["total = np.zeros(count, dtype)"]
         finish += ["gx_at = r * gx_r + begin", "gx[gx_at : gx_at + count] = total"]
     finish += [f"sums[{i}, task] = sum{k}" for i, k in enumerate(gradients.numbers)]
@@ -269,7 +281,7 @@ def backward(
             g_row = g[g_at : g_at + count]
             x_at = t * x_t + r * x_r + begin
             x_row = x[x_at : x_at + count]
-{indent([] if held else _GX_ROW, 3)}
+{indent([] if constant else _GX_ROW, 3)}
 {indent([f"kept{i} = all{i}[t * count : (t + 1) * count]" for i in stored], 3)}
             if len(gv_seq) > 0:
                 row = t * R * N + own
@@ -281,7 +293,8 @@ def backward(
 {indent(finish, 2)}
 """
     tensors = ("g", "gv_seq", "x", "gx", *arguments)
-    return Source(text, constants(program, range(len(program.nodes))), tensors)
+    arrays = arrays_of(tensors, _KINDS)
+    return Source(text, constants(program, range(len(program.nodes))), arrays)
 
 
 _GX_ROW = ["gx_at = t * gx_t + r * gx_r + begin", "gx_row = gx[gx_at : gx_at + count]"]
