@@ -71,6 +71,10 @@ class Process:
         for _, writer in (out, err):
             writer.close()
 
+    def alive(self) -> bool:
+        """Whether it still works."""
+        return self._process.is_alive()
+
     def kill(self) -> None:
         """End it with SIGKILL."""
         self._process.kill()

@@ -197,4 +197,4 @@ with run_folder(here / "deep" / "run", None) as folder:
     several = [Process(code, tmp_path) for _ in range(4)]
     done = [process.wait() for process in several]
     assert [(one.code, one.err) for one in done] == [(0, "")] * 4
-    assert sorted(one.out.strip() for one in done) == ["run", "run_2", "run_3", "run_4"]
+    assert sorted(one.out.splitlines()[-1] for one in done) == ["run", "run_2", "run_3", "run_4"]
