@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from operator import attrgetter, itemgetter
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,20 +31,10 @@ FUSED_FROM = 6_400
 """Number of neurons from which a single step runs faster in a kernel."""
 
 
-class Watcher(Protocol):
-    """Is shown the graph that the last states hang on."""
-
-    def watch(self, x: Tensor) -> Tensor:
-        """Return ``x`` with a node of its own in the graph."""
-
-    def watch_node(self, node: Any) -> None:
-        """Remember a node of the graph that saves tensors."""
-
-
 def full_precision(x: Tensor) -> Tensor:
     """Return ``x`` in float32 under autocast, where membranes keep that precision; else ``x``.
 
-    Pass what an `autograd.Function` takes through here, see `bitspike.spikes.plain`.
+    The inputs of an `autograd.Function` must pass through here, see `bitspike.spikes.plain`.
     """
     x = plain(x)
     half = x.dtype in (torch.float16, torch.bfloat16)
@@ -59,7 +49,7 @@ def run(
     record: bool = False,
     backend: str = "auto",
     bits: bool = True,
-    watcher: Watcher | None = None,
+    watcher: MemoryModule | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     """Run ``step`` over the sequence ``x_seq``, ``[T, B, ...]``.
 
@@ -70,7 +60,7 @@ def run(
         record: whether the first state of all steps is returned as well.
         backend: the requested backend.
         bits: whether spikes may come as a `SpikeTensor`.
-        watcher: is shown the graph of the last states.
+        watcher: the module that looks whether the graph of the last states has been freed.
 
     Returns:
         Outputs ``[T, B, ...]``, the last states, and the first state ``[T, B, ...]`` or None.
@@ -104,7 +94,7 @@ def run_current(
     states: Sequence[Tensor | float],
     *,
     backend: str = "auto",
-    watcher: Watcher | None = None,
+    watcher: MemoryModule | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run ``step`` over the current of a linear layer, ``[T, B, O]``, which is not written down.
 
@@ -143,7 +133,7 @@ def step_key(step: Step) -> Hashable | None:
 
 
 def _module_key(module: nn.Module, *roots: str) -> Hashable | None:
-    """Return what the functions ``roots`` of ``module`` can read, if all of that is constant."""
+    """Return all that the functions ``roots`` of ``module`` can read; None if it may change."""
     own = module.__dict__
     if own["_parameters"] or own["_buffers"]:
         return None
@@ -158,7 +148,7 @@ def _module_key(module: nn.Module, *roots: str) -> Hashable | None:
     stamp = code.stamp()
     if stamp is None:
         return None
-    # marshal tells 0.0 from -0.0, and True from 1.
+    # The bytes of marshal differ between 0.0 and -0.0, and between True and 1.
     key: tuple[Any, ...] = (stamp, read, marshal.dumps(values, 2))
     for name, child in own["_modules"].items():
         if child is None:
@@ -243,7 +233,7 @@ class _Reachable:
         self._done: set[CodeType] = set()
 
     def follow_method(self, name: str) -> None:
-        """Follow what ``self.name`` or ``super().name`` may be."""
+        """Follow the functions that ``self.name`` and ``super().name`` may call."""
         owners = [c for c in self._kind.__mro__ if name in vars(c) and _is_ours(c.__module__)]
         for k, owner in enumerate(owners):
             self.read[owner if k else self._kind, name] = None
@@ -287,7 +277,8 @@ def _is_ours(module: str) -> bool:
 
 def _names(code: CodeType) -> tuple[set[str], set[str]]:
     """Return the global variables that a function and those inside of it use, and attributes."""
-    variables, attributes = set(), set()
+    variables: set[str] = set()
+    attributes: set[str] = set()
     parts = [code]
     for part in parts:
         parts += [inner for inner in part.co_consts if isinstance(inner, CodeType)]

@@ -1,6 +1,7 @@
 """Neurons with spikes of both signs."""
 
-from typing import Any, Unpack
+from collections.abc import Callable
+from typing import Any, ClassVar, Unpack
 
 from bitspike import dynamics
 from bitspike.base import check_between, check_positive, check_tau
@@ -56,7 +57,7 @@ class TernaryIFNode(BaseNode):
 
     group = "outputs"
     demo = Demo(waves(0.2))
-    step_function = staticmethod(ternary_if_step)
+    step_function: ClassVar[Callable[..., Any] | None] = staticmethod(ternary_if_step)
 
     def __init__(
         self,
@@ -106,9 +107,7 @@ class TernaryLIFNode(TernaryIFNode):
         H[t] = V[t-1] + (X[t] - (V[t-1] - r)) / tau     decay_input=True
         H[t] = V[t-1] - (V[t-1] - r) / tau + X[t]       decay_input=False
 
-    Args:
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
+    Arguments: see `LIFNode`.
     """
 
     group = "outputs"

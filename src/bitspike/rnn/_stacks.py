@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import check_sequence
+from bitspike.base import check_count, check_sequence
 from bitspike.rnn._cells import (
     Spike,
     SpikingGRUCell,
@@ -121,13 +121,11 @@ class SpikingRNNBase(nn.Module):
     ) -> None:
         super().__init__()
         kind = type(self).__name__
-        if num_layers < 1:
-            raise ValueError(f"{kind}: num_layers must be 1 or more, but got {num_layers}")
         if not 0 <= dropout_p <= 1:
             raise ValueError(f"{kind}: dropout_p is a probability, but got {dropout_p}")
         self.input_size = input_size
         self.hidden_size = hidden_size
-        self.num_layers = num_layers
+        self.num_layers = check_count(kind, "num_layers", num_layers)
         self.bias = bias
         self.dropout_p = dropout_p
         self.invariant_dropout_mask = bool(invariant_dropout_mask)
@@ -179,37 +177,26 @@ class SpikingRNNBase(nn.Module):
             )
         first = self._first_states(x, states)
         masks = self._invariant_masks(x)
-        last: dict[int, Tensor] = {}
+        directions = [self.cells, self.cells_reverse] if self.bidirectional else [self.cells]
+        last: list[list[Tensor]] = [[] for _ in directions]
         y = x
         for layer in range(self.num_layers):
-            y = self._layer(layer, y, first, last)
+            outputs = []
+            for back, cells in enumerate(directions):
+                start = self._of_cell(first[:, layer + back * self.num_layers])
+                x_seq = y.flip(0) if back else y
+                y_seq, after = directional_rnn_cell_forward(cells[layer], x_seq, start)
+                outputs.append(y_seq.flip(0) if back else y_seq)
+                last[back].append(self._stacked(after))
+            y = torch.cat(outputs, dim=-1) if self.bidirectional else outputs[0]
             if layer < self.num_layers - 1:
                 y = (
                     nn.functional.dropout(y, self.dropout_p, self.training)
                     if masks is None
                     else y * masks[layer]
                 )
-        after = torch.stack([last[index] for index in range(len(last))], dim=1)
-        return y, after[0] if self.states_num() == 1 else tuple(after)
-
-    def _layer(self, layer: int, y: Tensor, first: Tensor, last: dict[int, Tensor]) -> Tensor:
-        """Return the output of one layer; its last states go to ``last``."""
-        index, back = layer, layer + self.num_layers
-        if self.bidirectional:
-            y, last_states, last_reverse = bidirectional_rnn_cell_forward(
-                self.cells[layer],
-                self.cells_reverse[layer],
-                y,
-                self._of_cell(first[:, index]),
-                self._of_cell(first[:, back]),
-            )
-            last[back] = self._stacked(last_reverse)
-        else:
-            y, last_states = directional_rnn_cell_forward(
-                self.cells[layer], y, self._of_cell(first[:, index])
-            )
-        last[index] = self._stacked(last_states)
-        return y
+        states_after = torch.stack([state for stack in last for state in stack], dim=1)
+        return y, states_after[0] if self.states_num() == 1 else tuple(states_after)
 
     def _of_cell(self, states: Tensor) -> Tensor:
         return states[0] if self.states_num() == 1 else states
@@ -251,7 +238,7 @@ class SpikingRNNBase(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return (
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
             f"dropout_p={self.dropout_p}, bidirectional={self.bidirectional}"
