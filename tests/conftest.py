@@ -59,3 +59,11 @@ def _backend(request: pytest.FixtureRequest) -> Iterator[None]:
     marker = request.node.get_closest_marker("backend")
     with kernels.use_backend(marker.args[0] if marker else "eager"):
         yield
+
+
+@pytest.fixture
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba's kernels of the scan, not compiled: for the many combinations."""
+    from tests.interpreted import interpret
+
+    interpret(monkeypatch)

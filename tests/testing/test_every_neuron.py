@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.kernels.scan.test_numba import interpreted, surrogates  # noqa: F401 -- a fixture
+from tests.kernels.scan.test_numba import surrogates
 
 from bitspike import neuron, surrogate
 from bitspike.testing import check_neuron

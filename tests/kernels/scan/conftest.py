@@ -2,8 +2,8 @@ import pytest
 
 
 @pytest.fixture
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Triton's kernels on the CPU: interpreted, in blocks small enough that there are several."""
+def interpreted_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's kernels on the CPU, in blocks small enough that there are several."""
     pytest.importorskip("triton")
     from bitspike.kernels.scan import triton as scan
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.kernels.scan.test_numba import assert_parity, compiled, interpreted  # noqa: F401
+from tests.kernels.scan.test_numba import assert_parity, compiled
 from torch import Tensor, nn
 
 from bitspike import neuron, surrogate

@@ -1,22 +1,18 @@
 """The fused time loop against the eager reference: outputs and every gradient."""
 
-import ctypes
-import math
 from collections.abc import Sequence
 from inspect import signature
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from bitspike import functional, kernels, layer, neuron, surrogate
-from bitspike.kernels.runtime import numba_kernel
 from bitspike.kernels.scan import numba as fast
-from bitspike.kernels.scan import numba_source, reference
-from bitspike.kernels.scan.record import KernelStore, record
+from bitspike.kernels.scan import reference
+from bitspike.kernels.scan.record import record
 from bitspike.spikes import SpikeTensor
 
 Node = neuron.BaseNode
@@ -92,36 +88,6 @@ def assert_parity(
     for got, want in zip(gradients, expected_gradients, strict=True):
         bound = scale * max(1.0, float(want.abs().max()))
         torch.testing.assert_close(got, want, rtol=10 * scale, atol=10 * bound)
-
-
-class Interpreted(numba_kernel.Kernel):
-    """A kernel that Python runs as it is written: slow, but without a compilation."""
-
-    def compile(self, parallel: bool) -> Any:  # noqa: ARG002
-        form = numba_kernel.entry(self.template, self.template, self.name, self.arrays)
-
-        def run(*args: Any) -> None:
-            with np.errstate(all="ignore"):
-                form(*args)
-
-        return run
-
-
-def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
-    """What the kernels' own does, in Python."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = (ctypes.c_byte * size).from_address(address) if size else b""
-    return np.frombuffer(memory, dtype).reshape(shape)
-
-
-@pytest.fixture
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same kernels, not compiled: for the many combinations."""
-    monkeypatch.setattr(numba_source, "Kernel", Interpreted)
-    monkeypatch.setattr(fast, "store", KernelStore(fast.make_kernel, fast.numbers_array))
-    for name in ("exp", "log", "sqrt", "sin", "cos", "tanh"):  # Python's own would raise
-        monkeypatch.setitem(numba_source.FUNCTIONS, name, getattr(np, name))
-    monkeypatch.setattr(numba_kernel, "array_at", array_at)
 
 
 def make(name: str, reset: str, spike: Any) -> Node:

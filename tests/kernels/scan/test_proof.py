@@ -211,6 +211,7 @@ def lif(**arguments: Any) -> neuron.LIFNode:
     return node
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_replaced_method_of_an_object() -> None:
     node = lif()
     node.charge = other_charge  # type: ignore[method-assign]
@@ -226,6 +227,7 @@ def test_a_replaced_method_of_an_object() -> None:
     assert_both_are_the_same(node, compiled=True)
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize(
     ("owner", "name", "function"),
     [
@@ -250,6 +252,7 @@ def test_a_replaced_function(
     assert_both_are_the_same(lif(), compiled=True)
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_replaced_forward_of_a_surrogate() -> None:
     node = lif()
     spike: Any = node.surrogate_function
@@ -288,6 +291,7 @@ surrogate.registry.pop("OfGlobals")
 surrogate.registry.pop("Unrecordable")
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_a_derivative_that_reads_a_global(monkeypatch: pytest.MonkeyPatch) -> None:
     node = neuron.LIFNode(step_mode="m", surrogate_function=OfGlobals())
     assert_both_are_the_same(node, compiled=True)
@@ -300,6 +304,7 @@ def test_a_derivative_that_cannot_be_recorded_runs_eagerly() -> None:
     assert_both_are_the_same(node, compiled=False)
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_hooks_of_a_surrogate_see_every_step() -> None:
     node = lif()
     seen: list[None] = []
@@ -318,6 +323,7 @@ def test_hooks_of_a_surrogate_see_every_step() -> None:
 # -- dtypes and tensors as parameters -----------------------------------------------------------
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_thresholds_that_are_tensors() -> None:
     for threshold in (
         torch.tensor(0.7), torch.tensor(0.7, dtype=torch.float64), torch.rand(4), torch.rand(3, 1),
@@ -362,6 +368,7 @@ def test_a_sequence_of_one_number_for_each_step() -> None:
     assert kernels.explain_scan(lambda x, v: (x * wide, v + x), x, states)[0] == "eager"
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_shape_parameters_that_are_tensors_but_not_learned() -> None:
     spike = surrogate.LeakyKReLU(leak=torch.tensor(0.1), k=torch.tensor(0.5))
     node = neuron.IFNode(step_mode="m", surrogate_function=spike)

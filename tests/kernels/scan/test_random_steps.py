@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.kernels.scan.test_numba import interpreted  # noqa: F401 -- a fixture
 from torch import Tensor
 
 from bitspike import kernels

@@ -26,7 +26,7 @@ pytest.importorskip("triton")
 from bitspike.kernels.scan import triton as fast
 from bitspike.kernels.scan.record import record
 
-pytestmark = pytest.mark.usefixtures("interpreted")
+pytestmark = pytest.mark.usefixtures("interpreted_triton")
 
 
 def compiled(

@@ -4,7 +4,7 @@ import pytest
 from tests.kernels.scan.test_random_steps import EXACT, ROUNDED, check_random_step, compare
 
 pytest.importorskip("triton")
-pytestmark = [pytest.mark.usefixtures("interpreted"), pytest.mark.backend("auto")]
+pytestmark = [pytest.mark.usefixtures("interpreted_triton"), pytest.mark.backend("auto")]
 
 
 @pytest.mark.parametrize("name", [*EXACT, *ROUNDED])
