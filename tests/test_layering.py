@@ -38,7 +38,7 @@ HOMES = {"numba": "numba", "llvmlite": "numba", "triton": "triton"}
 """Compilers, and how the names of the files below ``kernels`` begin that may import them."""
 NEVER = {"torchvision", "torchaudio"}
 NOT_AT_IMPORT = {"tensorboard", "matplotlib", "rich", "pooch", "PIL"}
-LONGEST = 500
+LONGEST = 400
 PRIVATE_TESTS = 15
 """Number of test files that may look into a package."""
 
