@@ -16,8 +16,16 @@ from bitspike.spikes._bytes import (
     sparse_linear,
 )
 from bitspike.spikes._layouts import ActivePixels, Permuted, Rows, as_channels_last, channels_last
+from bitspike.spikes._views import count_over_time
 from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
-from bitspike.spikes._words import own, pack_bits, popcount, unpack_bits, word_count
+from bitspike.spikes._words import (
+    own,
+    pack_bits,
+    popcount,
+    reorder_bits,
+    unpack_bits,
+    word_count,
+)
 from bitspike.spikes._written import plain
 
 torch.serialization.add_safe_globals([rebuild])
@@ -32,12 +40,14 @@ __all__ = [
     "bit_spike_compress",
     "bit_spike_decompress",
     "channels_last",
+    "count_over_time",
     "own",
     "pack",
     "pack_bits",
     "packed_spike_linear",
     "plain",
     "popcount",
+    "reorder_bits",
     "sparse_linear",
     "trace_unpacking",
     "unpack_bits",

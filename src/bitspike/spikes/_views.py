@@ -12,7 +12,7 @@ from torch import Tensor
 from bitspike import dispatch
 from bitspike.spikes._layouts import ActivePixels, Permuted, Rows
 from bitspike.spikes._tensor import Handler, SpikeTensor, functions, operations
-from bitspike.spikes._words import own
+from bitspike.spikes._words import is_traced, own, traced
 from bitspike.spikes._written import join, join_parts
 
 aten = torch.ops.aten
@@ -206,6 +206,8 @@ def _stack(tensors: list[Tensor], dim: int = 0) -> Any:
 
 def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     """Spikes of each feature over ``divisor``, float32 ``[..., F]``, from words ``[T, ..., W]``."""
+    if is_traced(words):
+        return traced("count_over_time", words, features, divisor)
     kernels = dispatch.available("bits", words.device)
     if kernels is not None:
         counted: Tensor = kernels.count_over_time(words, features, divisor)

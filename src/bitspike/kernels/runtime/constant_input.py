@@ -38,7 +38,7 @@ class HeldTensor(Tensor):
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         with torch._C.DisableTorchFunctionSubclass():
-            if func not in _LOOKS:
+            if not torch.compiler.is_compiling() and func not in _LOOKS:
                 _refuse_lost_gradients(func, args, kwargs or {})
                 for one in tree_leaves((args, kwargs)):
                     if isinstance(one, HeldTensor):
@@ -74,7 +74,7 @@ def is_held(x_seq: Tensor) -> bool:
     Not if it wants a gradient: that of each step is another.
     """
     if isinstance(x_seq, HeldTensor):
-        return True
+        return not torch.compiler.is_compiling()  # Dynamo takes it for the tensor that it stands for
     if isinstance(x_seq, SpikeTensor) or x_seq.ndim < 2 or x_seq.numel() == 0:
         return False
     return x_seq.shape[0] > 1 and x_seq.stride(0) == 0 and not x_seq.requires_grad
@@ -87,7 +87,7 @@ def held_step(x_seq: Tensor) -> Tensor | None:
 
 def once(x_seq: Tensor) -> Tensor:
     """The one time step of a held sequence, ``[1, B, ...]``."""
-    return x_seq._step if isinstance(x_seq, HeldTensor) else x_seq[:1]
+    return x_seq._step if isinstance(x_seq, HeldTensor) and is_held(x_seq) else x_seq[:1]
 
 
 def one_step(x_seq: Tensor) -> Tensor:
