@@ -1,1 +1,1 @@
-"""Benchmarks that anyone can repeat: ``make bench``."""
+"""Benchmarks for ``make bench``."""

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: ``python -m benchmarks [SUITE...] [--rounds N] [--quick]``."""
+"""Run the benchmarks: ``python -m benchmarks [SUITE...] [--rounds N] [--quick]``."""
 
 import argparse
 import time
@@ -26,7 +26,7 @@ QUICK = Path("build/benchmarks")
 
 
 def main() -> None:
-    """Runs the suites that are named, or all but the long ones, and draws what they found."""
+    """Run the named suites, or all except the long ones, and draw the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)}, or report"

@@ -1,4 +1,4 @@
-"""One picture of the results, for the README."""
+"""The picture of the results in the README."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ TASKS = (
 
 
 def best(results: Result, where: Mapping[str, object], library: str) -> float | None:
-    """The fastest time of a library in the rows that match; None if it was not measured."""
+    """Return the fastest time of a library in the matching rows; None if it was not measured."""
     rows = [r for r in results["rows"] if all(r.get(key) == value for key, value in where.items())]
     times = [
         float(value)
@@ -39,12 +39,12 @@ def best(results: Result, where: Mapping[str, object], library: str) -> float | 
 
 
 def short(ms: float) -> str:
-    """Two digits and no more than four characters."""
+    """Format a number with two digits and at most four characters."""
     return f"{ms / 1000:.2g}k" if ms >= 1000 else f"{ms:.2g}" if ms < 10 else f"{ms:.0f}"
 
 
 def draw(path: Path = PICTURE) -> Path | None:
-    """Draws what has been measured; None if nothing has."""
+    """Draw the measured steps; return None if there are none."""
     import matplotlib as mpl
 
     mpl.use("Agg")

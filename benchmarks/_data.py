@@ -10,12 +10,12 @@ from bitspike.datasets import MNIST, DatasetNote, ImageDataset
 
 @cache
 def mnist(train: bool = True) -> ImageDataset:
-    """Real MNIST, fetched if it is not there."""
+    """Return real MNIST, downloaded if necessary."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DatasetNote)
         return MNIST(train=train)
 
 
 def batch(size: int) -> tuple[Tensor, Tensor]:
-    """The first images ``[B, 1, 28, 28]`` and labels ``[B]`` of the training set."""
+    """Return the first images ``[B, 1, 28, 28]`` and labels ``[B]`` of the training set."""
     return mnist()[:size]

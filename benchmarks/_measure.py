@@ -1,4 +1,4 @@
-"""Interleaved timing: all contenders in turn, several rounds, medians."""
+"""Interleaved timing: all libraries in turn, several rounds, medians."""
 
 import statistics
 import time
@@ -14,32 +14,32 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """How long to measure, and where the results go."""
+    """How long to measure, and where to write the results."""
 
     out: Path
     rounds: int = 5
-    seconds: float = 0.3  # a contender and round
-    quick: bool = False  # proves that everything runs; the numbers mean nothing
+    seconds: float = 0.3  # for a library and round
+    quick: bool = False  # shows that everything runs; the numbers mean nothing
 
     def pick(self, full: X, quick: X) -> X:
-        """``full``, or in a quick run ``quick``."""
+        """Return ``full``, or ``quick`` in a quick run."""
         return quick if self.quick else full
 
 
 class Timing:
-    """Medians of a contender's rounds, in milliseconds."""
+    """The medians of a library's rounds, in milliseconds."""
 
     def __init__(self, rounds: list[float]) -> None:
         self.rounds = rounds
 
     @property
     def ms(self) -> float:
-        """The median of the rounds."""
+        """Return the median of the rounds."""
         return statistics.median(self.rounds)
 
 
 def time_all(contenders: Mapping[str, Step], settings: Settings) -> dict[str, Timing]:
-    """Time of a call of each contender.
+    """Measure the time of a call of each library.
 
     A round gives each contender about ``settings.seconds`` in turn, so that a slow minute of the
     machine hits all of them. What counts is the median of the rounds' medians.
@@ -59,13 +59,13 @@ def time_all(contenders: Mapping[str, Step], settings: Settings) -> dict[str, Ti
 
 
 def row_of(times: Mapping[str, Timing]) -> Row:
-    """One column for each contender, and the columns of `ratio`."""
+    """Return a column for each library, and the columns of `ratio`."""
     row: Row = {f"{name}, ms": timing.ms for name, timing in times.items()}
     return row | ratio(times)
 
 
 def ratio(times: Mapping[str, Timing]) -> Row:
-    """How many times faster bitspike is than SpikingJelly's fastest mode, and its range.
+    """Return how many times faster bitspike is than SpikingJelly's fastest mode, and the range.
 
     bitspike is the multi-step mode, in the faster memory layout.
     """
@@ -81,5 +81,5 @@ def ratio(times: Mapping[str, Timing]) -> Row:
 
 
 def _fastest(times: Mapping[str, Timing], names: Iterable[str]) -> Timing | None:
-    found = (times[name] for name in names if name in times)
-    return min(found, key=lambda one: one.ms, default=None)
+    measured = (times[name] for name in names if name in times)
+    return min(measured, key=lambda timing: timing.ms, default=None)

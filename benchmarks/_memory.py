@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Task:
-    """What the child process measures.
+    """The task of the child process.
 
     Args:
         sizes: of a fully connected network; () is the convolutional one.
@@ -44,7 +44,7 @@ class Task:
 
 
 def training_step(task: Task) -> Callable[[], Tensor]:
-    """A fresh network and its step."""
+    """Return a fresh network and its step."""
     parts = fully_connected(*task.sizes) if task.sizes else convolutional()
     network = build(parts, task.library)[task.library]
     image, label = batch(task.batch)
@@ -62,16 +62,16 @@ def training_step(task: Task) -> Callable[[], Tensor]:
 
 
 def spikes_of(density: float, *shape: int) -> Tensor:
-    """Independent spikes, dense float32."""
+    """Draw independent spikes, dense float32."""
     generator = torch.Generator().manual_seed(0)
     return (torch.rand(shape, generator=generator) < density).float()
 
 
 def peak(task: Task) -> float:
-    """MiB that a training step takes beyond what was resident before it.
+    """Return the MiB that a training step adds to the resident memory.
 
     The same step has run once before, so that code, threads and the libraries' scratch space are
-    there; what it left behind is given back.
+    there; memory that it left behind is given back.
     """
     training_step(task)()
     _give_back()
@@ -91,7 +91,7 @@ def _give_back() -> None:
 
 
 def _restart_peak() -> int:
-    """Resident bytes now, from which on `_peak` counts."""
+    """Return the resident bytes now, where `_peak` starts to count."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -113,7 +113,7 @@ def _status(field: str) -> int:
 
 
 def measure_all(tasks: dict[str, Task]) -> dict[str, float]:
-    """MiB of each task, as many at a time as there are cores: memory does not mind."""
+    """Return the MiB of each task; as many tasks run at a time as there are cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(tasks, pool.map(_in_a_process, tasks.values()), strict=True))
 

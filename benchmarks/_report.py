@@ -1,6 +1,6 @@
 """The picture of the results, and their tables in the documentation's pages.
 
-The pages are static: what stands between ``<!-- NAME -->`` and ``<!-- end -->`` is written here,
+The pages are static: the text between ``<!-- NAME -->`` and ``<!-- end -->`` is written here,
 from ``results/NAME.json``.
 """
 
@@ -53,7 +53,7 @@ _MARK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def write() -> None:
-    """Draws the picture and fills both pages."""
+    """Draw the picture and fill both pages."""
     _chart.draw()
     for page, language in PAGES.items():
         path = DOCS / page
@@ -61,7 +61,7 @@ def write() -> None:
 
 
 def filled(page: str, language: str, folder: Path = FOLDER) -> str:
-    """The text of a page with the tables that the results in ``folder`` give."""
+    """Return a page's text with tables of the results in ``folder``."""
 
     def block(match: re.Match[str]) -> str:
         head, name, tail = match.groups()
@@ -71,7 +71,7 @@ def filled(page: str, language: str, folder: Path = FOLDER) -> str:
 
 
 def content(name: str, language: str, folder: Path) -> str:
-    """The Markdown of one mark."""
+    """Return the Markdown of one mark."""
     if name == "chart":
         drawn = _chart.PICTURE.exists()
         alt = {"en": "One training step of each library", "zh": "各库的一个训练步"}[language]
@@ -85,7 +85,7 @@ def content(name: str, language: str, folder: Path) -> str:
 
 
 def machine(result: Result) -> str:
-    """What the numbers were measured on, in one line."""
+    """Return a line that describes machine and versions."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     return (
         f"`{result['processor']}`, {result['cores']} cores, Python {result['python']}, {versions}\n"

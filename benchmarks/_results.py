@@ -1,4 +1,4 @@
-"""Results as JSON, the truth, and as Markdown tables, for people."""
+"""Results as JSON files and, for readers, as Markdown tables."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Result = dict[str, Any]
 
 
 def save(settings: Settings, name: str, title: str, rows: list[Row], note: str = "") -> None:
-    """Writes ``NAME.json`` and ``NAME.md`` and prints the table."""
+    """Write ``NAME.json`` and ``NAME.md`` and print the table."""
     settings.out.mkdir(parents=True, exist_ok=True)
     result: Result = {"title": title, "note": note, **machine(), "rounds": settings.rounds}
     result["quick"] = settings.quick
@@ -32,7 +32,7 @@ def save(settings: Settings, name: str, title: str, rows: list[Row], note: str =
 
 
 def load(name: str, folder: Path = FOLDER) -> Result | None:
-    """What `save` wrote; None if there is nothing."""
+    """Return the results that `save` wrote; None if there are none."""
     path = folder / f"{name}.json"
     if not path.exists():
         return None
@@ -41,7 +41,7 @@ def load(name: str, folder: Path = FOLDER) -> Result | None:
 
 
 def machine() -> Row:
-    """What the numbers were measured on."""
+    """Return machine and versions."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -67,7 +67,7 @@ def _processor() -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """A Markdown table; a row may lack columns that others have."""
+    """Return a Markdown table; a row may lack columns of other rows."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(text(row.get(column)) for column in columns)} |" for row in rows]
@@ -75,7 +75,7 @@ def table(rows: list[Row]) -> str:
 
 
 def text(value: object) -> str:
-    """A value as it stands in a table: three digits, but no power of ten."""
+    """Format a value for a table: three digits, no power of ten."""
     if value is None:
         return "-"
     if isinstance(value, int):

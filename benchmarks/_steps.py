@@ -1,4 +1,4 @@
-"""One step of training or inference, and the proof that the contenders do the same."""
+"""A step of training or inference, and the check that all libraries compute the same."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,16 +10,16 @@ from benchmarks._data import batch
 from benchmarks.libraries import Bitspike, Network
 
 Rate = Callable[[Tensor], Tensor]
-"""Firing rates ``[B, N]`` of what a step is given: images, or spikes."""
+"""Firing rates ``[B, N]`` of the input of a step: images, or spikes."""
 
 TOLERANCE = 2e-3
-"""Share of output spikes that may differ: at the threshold rounding decides."""
+"""Share of output spikes that may differ, since rounding decides at the threshold."""
 
 
 def train_step(
     network: Network, rate: Rate, image: Tensor, label: Tensor, lr: float = 0.0
 ) -> Callable[[], Tensor]:
-    """Forward, MSE with the one-hot label, backward, Adam.
+    """A training step: forward, MSE with the one-hot label, backward, Adam.
 
     With a learning rate of 0 Adam does all its work and the weights stay as they are, so that
     the last call measures the same network, with the same firing rates, as the first.
@@ -34,7 +34,7 @@ def train_step(
 
 
 def learn(optimizer: torch.optim.Optimizer, rate: Tensor, label: Tensor) -> Tensor:
-    """MSE of the rates ``[B, N]`` with the one-hot label, backward, step; returns the loss."""
+    """Fit the rates ``[B, N]`` to the one-hot label by MSE in a step; return the loss."""
     loss = F.mse_loss(rate, F.one_hot(label, rate.shape[-1]).float())
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -43,7 +43,7 @@ def learn(optimizer: torch.optim.Optimizer, rate: Tensor, label: Tensor) -> Tens
 
 
 def inference_step(network: Network, rate: Rate, image: Tensor) -> Callable[[], Tensor]:
-    """Firing rates without gradients."""
+    """Return firing rates without gradients."""
 
     @torch.no_grad()
     def step() -> Tensor:
@@ -56,7 +56,7 @@ def inference_step(network: Network, rate: Rate, image: Tensor) -> Callable[[], 
 def warm_up(
     networks: Mapping[str, Network], T: int, size: int, steps: int, coding: str = "poisson"
 ) -> None:
-    """Gives all networks the weights of one that has been trained a little.
+    """Give all networks the weights of a network that was trained for a few steps.
 
     Fresh weights leave hidden layers silent, and silent layers are cheap on events.
     """
@@ -74,7 +74,7 @@ def warm_up(
 
 @torch.no_grad()
 def check_same_spikes(networks: Mapping[str, Network], x_seq: Tensor) -> float:
-    """All networks must answer the same input with the same spikes, or nothing is measured.
+    """Check that all networks return the same spikes for the same input.
 
     Returns:
         The firing rate of the output.
@@ -89,7 +89,7 @@ def check_same_spikes(networks: Mapping[str, Network], x_seq: Tensor) -> float:
     first = next(iter(answers))
     rate = float(answers[first].mean())
     if not 0 < rate < 1:
-        raise AssertionError(f"{first}: a firing rate of {rate} proves nothing")
+        raise AssertionError(f"{first}: a firing rate of {rate} is no test")
     for name, spikes in answers.items():
         share = float((answers[first] != spikes).float().mean())
         if share > TOLERANCE:

@@ -30,14 +30,14 @@ Step = Callable[[Tensor, Tensor], object]
 
 
 def plain(step_mode: str = "s") -> nn.Module:
-    """One hidden layer of LIF neurons."""
+    """Return a network with a hidden layer of LIF neurons."""
     net = nn.Sequential(layer.Linear(I, H), neuron.LIFNode(tau=20.0), layer.Linear(H, O))
     functional.set_step_mode(net, step_mode)
     return net
 
 
 def bptt() -> tuple[nn.Module, Step]:
-    """Backward through all of time, on the fused kernels and with spikes stored as bits."""
+    """Run BPTT on the fused kernels, with spikes stored as bits."""
     net = plain("m")
 
     def step(x_seq: Tensor, target: Tensor) -> None:
@@ -47,7 +47,7 @@ def bptt() -> tuple[nn.Module, Step]:
 
 
 def bptt_by_steps() -> tuple[nn.Module, Step]:
-    """The same in a loop of single steps, as autograd records it."""
+    """Run BPTT in a loop of single steps, which autograd records."""
     net = plain()
 
     def step(x_seq: Tensor, target: Tensor) -> None:
@@ -58,21 +58,21 @@ def bptt_by_steps() -> tuple[nn.Module, Step]:
 
 
 def ottt() -> tuple[nn.Module, Step]:
-    """OTTT."""
+    """Run OTTT."""
     net = layer.OTTTSequential(nn.Linear(I, H), neuron.OTTTLIFNode(tau=20.0), nn.Linear(H, O))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     return net, lambda x, y: ottt_online_training(net, optimizer, x, y, F.mse_loss, False)
 
 
 def sltt() -> tuple[nn.Module, Step]:
-    """SLTT."""
+    """Run SLTT."""
     net = plain()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     return net, lambda x, y: sltt_online_training(net, optimizer, x, y, F.mse_loss, False)
 
 
 def fptt() -> tuple[nn.Module, Step]:
-    """FPTT."""
+    """Run FPTT."""
     net = plain()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     w_ra = fptt_online_training_init_w_ra(optimizer)
@@ -85,7 +85,7 @@ def fptt() -> tuple[nn.Module, Step]:
 
 
 def eprop() -> tuple[nn.Module, Step]:
-    """E-prop, of a recurrent layer; its eligibilities are most of what it takes."""
+    """Run e-prop on a recurrent layer; most of its memory are eligibilities."""
     net = EPropNetwork(I, H, O)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     return net, lambda x, y: eprop_online_training(net, optimizer, x, y, F.mse_loss, False)
@@ -102,13 +102,13 @@ METHODS: dict[str, Callable[[], tuple[nn.Module, Step]]] = {
 
 
 def status(field: str) -> int:
-    """A figure of the kernel's about this process, in bytes; Linux only."""
+    """Return a figure of Linux about this process, in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def peak(method: str, T: int) -> float:
-    """MiB that one batch takes beyond what is resident after a batch with T = 2.
+    """Return the MiB of a batch beyond the resident memory after a batch with T = 2.
 
     Input and target are the same at each step and take no memory over T.
     """
@@ -127,7 +127,7 @@ def peak(method: str, T: int) -> float:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     print(f"| MiB at B={B}, {I}-{H}-{O} | " + " | ".join(f"T={T}" for T in STEPS) + " |")
     print("| --- |" + " ---: |" * len(STEPS))
     for method in METHODS:

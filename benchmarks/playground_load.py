@@ -1,4 +1,4 @@
-"""Fifty people draw at the playground at once: errors, and the time from request to answer.
+"""Load of the playground by fifty clients at once: errors, and the time from request to answer.
 
     python -m benchmarks.playground_load
     python -m benchmarks.playground_load --clients 10 --seconds 5 --per-second 10
@@ -32,7 +32,7 @@ T = 100
 
 @dataclass
 class Tally:
-    """What happened, over all clients."""
+    """Answers, errors and times of all clients."""
 
     ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Tally:
     seconds: float = 0.0
 
     def report(self, what: str) -> str:
-        """One line of a table."""
+        """Return a line of the table."""
         p50, p95, p99 = np.percentile(self.ms or [np.nan], [50, 95, 99])
         return (
             f"| {what} | {len(self.ms) / self.seconds:,.0f} | {p50:.1f} | {p95:.1f} | {p99:.1f} "
@@ -51,7 +51,7 @@ class Tally:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The address of a server's socket, on a free port."""
+    """Yield the address of a server's socket, on a free port."""
     command = [sys.executable, "-m", "bitspike.playground", "--port", "0"]
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     try:
@@ -67,26 +67,26 @@ def serving() -> Iterator[str]:
 
 
 def request(number: int, drawing: npt.NDArray[np.uint8]) -> bytes:
-    """A request as the page makes it."""
+    """Return a request as the page makes it."""
     header = {"id": number, "model": 0, "T": T, "tau": 2.0, "v_threshold": 1.0, "seed": number}
     text = json.dumps(header).encode()
     return len(text).to_bytes(4, "little") + text + drawing.tobytes()
 
 
 def header_of(answer: bytes) -> dict[str, Any]:
-    """What the answer says in words."""
+    """Return the text part of an answer."""
     length = int.from_bytes(answer[:4], "little")
     return dict(json.loads(answer[4 : 4 + length]))
 
 
 async def ready(socket: ClientConnection) -> None:
-    """Waits until the server has a network."""
+    """Wait until the server has a network."""
     while not json.loads(await socket.recv())["models"]:
         pass
 
 
 async def answer_from(socket: ClientConnection) -> bytes:
-    """The next answer; news of the server's state may come before it."""
+    """Return the next answer; messages about the server's state may come before it."""
     while isinstance(message := await socket.recv(), str):
         pass
     return message
@@ -95,7 +95,7 @@ async def answer_from(socket: ClientConnection) -> bytes:
 async def draw(
     url: str, digits: MNIST, first: int, until: float, pause: float, tally: Tally
 ) -> None:
-    """One client: draws one digit after the other until it is time to stop."""
+    """Run a client, which draws digits until the time is over."""
     number = first
     try:
         async with connect(url, compression=None) as socket:
@@ -123,7 +123,7 @@ async def draw(
 
 
 async def load(url: str, digits: MNIST, clients: int, seconds: float, pause: float) -> Tally:
-    """All clients at once."""
+    """Run all clients at once."""
     async with connect(url, compression=None) as socket:
         await ready(socket)
     tally = Tally()
@@ -135,7 +135,7 @@ async def load(url: str, digits: MNIST, clients: int, seconds: float, pause: flo
 
 
 def main() -> int:
-    """Runs the load twice: at the pace of drawing hands, and without a pause."""
+    """Run the load twice: at the rate of a drawing user, and without pauses."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=10.0)

@@ -1,4 +1,4 @@
-"""What must work right after ``pip install bitspike``, without any extra."""
+"""The functions that must work right after ``pip install bitspike``, without any extra."""
 
 from importlib import resources
 

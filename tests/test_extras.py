@@ -1,17 +1,6 @@
 import subprocess
 import sys
 
-import pytest
-
-from bitspike._extras import require
-
-
-def test_what_is_missing_is_named_with_its_cure() -> None:
-    with pytest.raises(ImportError, match=r"no_such_one not installed, which .* needs") as caught:
-        require("torch", "no_such_one", extra="train", purpose="a dream")
-    assert caught.value.name == "no_such_one"
-    assert 'pip install "bitspike[train]"' in str(caught.value)
-
 
 def test_the_program_says_which_extra_it_needs() -> None:
     code = (

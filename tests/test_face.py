@@ -64,4 +64,4 @@ def test_health_is_a_function() -> None:
 
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(AttributeError, match="module 'bitspike' has no attribute 'wealth'"):
-        bitspike.wealth  # noqa: B018
+        bitspike.wealth  # type: ignore[attr-defined]  # noqa: B018

@@ -1,4 +1,4 @@
-"""The same networks in bitspike and in its peers."""
+"""The same networks in bitspike and in the other libraries."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -24,13 +24,13 @@ PACKAGES = {"SpikingJelly": "spikingjelly", "snnTorch": "snntorch", "Norse": "no
 
 
 def installed(name: str) -> bool:
-    """Whether the library of a contender is here; the peers live in ``.venv-bench``."""
+    """Return whether a library is installed; all are in ``.venv-bench``."""
     library = name.split()[0]
     return find_spec(PACKAGES.get(library, library)) is not None
 
 
 def build(parts: list[Part], *names: str) -> dict[str, Network]:
-    """The contenders of these names, or all, as far as their libraries are installed."""
+    """Return the networks of these names, or all, as far as their libraries are installed."""
     return {name: MAKERS[name](parts) for name in names or MAKERS if installed(name)}
 
 

@@ -11,7 +11,7 @@ from benchmarks.libraries._parts import Part
 
 
 class Loop(Network):
-    """Step by step; a neuron takes and returns its state."""
+    """A network that runs step by step; a neuron takes and returns its state."""
 
     def _steps(self, x_seq: Tensor) -> Any:
         states: list[Any] = [None] * len(self.layers)
@@ -24,11 +24,11 @@ class Loop(Network):
             yield x
 
     def spikes(self, x_seq: Tensor) -> Tensor:
-        """All output spikes, stacked."""
+        """Return all output spikes, stacked."""
         return torch.stack(list(self._steps(x_seq)))
 
     def rate_of(self, x_seq: Tensor) -> Tensor:
-        """Only the sum is kept."""
+        """Return the rates, and keep only the sum."""
         total: Any = 0.0
         for s in self._steps(x_seq):
             total = total + s
@@ -45,13 +45,13 @@ class SnnTorch(Loop):
         self._halve()
 
     def neuron(self) -> nn.Module:
-        """Leaky with a reset to zero in the step of the spike, and its default, ATan."""
+        """Return Leaky with reset to zero in the same step and its default surrogate, ATan."""
         snn: Any = import_module("snntorch")
         lif: nn.Module = snn.Leaky(beta=0.5, reset_mechanism="zero", reset_delay=False)
         return lif
 
     def copy_from(self, other: Network) -> None:
-        """The weights before a neuron are halved."""
+        """Halve the weights before a neuron."""
         super().copy_from(other)
         self._halve()
 
@@ -71,7 +71,7 @@ class SnnTorch(Loop):
         return super()._steps(x_seq)
 
     def encode(self, image: Tensor, T: int) -> Tensor:
-        """Its spike generator."""
+        """Use its spike generator."""
         spikegen: Any = import_module("snntorch.spikegen")
         x_seq: Tensor = spikegen.rate(image, num_steps=T)
         return x_seq
@@ -81,14 +81,14 @@ class Norse(Loop):
     """Norse: the LIF without synaptic current, in steps of dt = 1 ms."""
 
     def neuron(self) -> nn.Module:
-        """1 / tau is 500 / s; its default surrogate, SuperSpike."""
+        """Return the LIF with 1 / tau = 500 / s and its default surrogate, SuperSpike."""
         norse: Any = import_module("norse.torch")
         parameters = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(500.0))
         lif: nn.Module = norse.LIFBoxCell(parameters, dt=1e-3)
         return lif
 
     def encode(self, image: Tensor, T: int) -> Tensor:
-        """Its encoder, one spike a step at most."""
+        """Use its encoder, with at most one spike per step."""
         norse: Any = import_module("norse.torch")
         x_seq: Tensor = norse.PoissonEncoder(T, f_max=1000)(image)
         return x_seq

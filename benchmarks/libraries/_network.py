@@ -1,4 +1,4 @@
-"""What the suites ask of a network of any library."""
+"""The interface of a network, for all libraries."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class Network(ABC):
     """
 
     input_scale = 1.0
-    """What the input of a bare LIF layer is multiplied with to have the same effect."""
+    """Factor by which the input of a bare LIF layer is multiplied to have the same effect."""
 
     def __init__(self, parts: list[Part]) -> None:
         torch.manual_seed(0)
@@ -26,52 +26,52 @@ class Network(ABC):
 
     @abstractmethod
     def neuron(self) -> nn.Module:
-        """A layer of LIF neurons."""
+        """Return a layer of LIF neurons."""
 
     def stateless(self, part: Part) -> nn.Module:
-        """Any other layer."""
+        """Return any other layer."""
         module: nn.Module = getattr(nn, part.name)(*part.arguments, **part.options)
         return module
 
     @abstractmethod
     def encode(self, image: Tensor, T: int) -> Tensor:
-        """Poisson spikes ``[T, B, ...]`` of images in [0, 1]."""
+        """Return Poisson spikes ``[T, B, ...]`` of images in [0, 1]."""
 
     @abstractmethod
     def spikes(self, x_seq: Tensor) -> Tensor:
-        """Output spikes ``[T, B, N]`` of an input sequence ``[T, B, ...]``, from rest."""
+        """Return output spikes ``[T, B, N]`` of an input sequence ``[T, B, ...]``, from rest."""
 
     def rate(self, image: Tensor, T: int, coding: str = "poisson") -> Tensor:
-        """Firing rates ``[B, N]`` of images, Poisson-coded, or ``direct``: held for T steps."""
+        """Return firing rates ``[B, N]`` of images, Poisson-coded or repeated (``direct``)."""
         held = coding == "direct"
         x_seq = image.expand(T, *image.shape) if held else self.encode(image, T)
         return self.rate_of(x_seq)
 
     def rate_of(self, x_seq: Tensor) -> Tensor:
-        """Firing rates ``[B, N]`` of an input sequence."""
+        """Return firing rates ``[B, N]`` of an input sequence."""
         return self.spikes(x_seq).mean(0)
 
     def parameters(self) -> list[Tensor]:
-        """What is trained: neurons have no trained parameters."""
+        """Return the trained parameters; neurons have none."""
         return [p for layer in self._stateless() for p in layer.parameters()]
 
     def tensors(self) -> list[Tensor]:
-        """Parameters and buffers of the stateless layers, in order."""
+        """Return parameters and buffers of the stateless layers, in order."""
         return [x for layer in self._stateless() for x in layer.state_dict().values()]
 
     @torch.no_grad()
     def copy_from(self, other: "Network") -> None:
-        """Takes the weights of ``other``."""
+        """Copy the weights of ``other``."""
         for own, its in zip(self.tensors(), other.tensors(), strict=True):
             own.copy_(its)
 
     def train(self, on: bool = True) -> None:
-        """Training or evaluation mode."""
+        """Set training or evaluation mode."""
         for layer in self.layers:
             layer.train(on)
 
     def channels_last(self) -> None:
-        """Lays the weights of convolutions out with the channels last."""
+        """Store the weights of convolutions in the channels-last layout."""
         for layer in self.layers:
             layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -1,4 +1,4 @@
-"""What a network consists of, whatever the library."""
+"""The parts of a network, independent of the library."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ LIF = Part("LIF")
 
 
 def fully_connected(*sizes: int) -> list[Part]:
-    """Linear without bias and LIF, for each size but the first."""
+    """Return Linear without bias and LIF, for each size except the first."""
     parts = [Part("Flatten")]
     for inputs, outputs in itertools.pairwise(sizes):
         parts += [Part("Linear", (inputs, outputs), {"bias": False}), LIF]
@@ -26,7 +26,7 @@ def fully_connected(*sizes: int) -> list[Part]:
 
 
 def convolutional(channels: int = 32) -> list[Part]:
-    """Convolution, batch norm, LIF, max-pooling, twice; Linear to ten LIF neurons."""
+    """Return convolution, batch norm, LIF, max-pooling, twice; then Linear to ten LIF neurons."""
     parts = []
     for inputs in (1, channels):
         parts += [

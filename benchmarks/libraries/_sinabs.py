@@ -11,10 +11,10 @@ from benchmarks.libraries._network import Network
 
 
 class Sinabs(Network):
-    """Neurons take ``[B, T, ...]``; other layers see batch and time as one."""
+    """A network whose neurons take ``[B, T, ...]``; other layers see batch and time as one axis."""
 
     def neuron(self) -> nn.Module:
-        """Tau is that of an exponential: exp(-1 / tau) = 1/2. Its default surrogate."""
+        """Return the LIF with exp(-1 / tau) = 1/2 and its default surrogate."""
         layers: Any = import_module("sinabs.layers")
         activation: Any = import_module("sinabs.activation")
         lif: nn.Module = layers.LIF(
@@ -25,11 +25,11 @@ class Sinabs(Network):
         return lif.requires_grad_(False)
 
     def encode(self, image: Tensor, T: int) -> Tensor:
-        """It has no encoder: as its tutorials do it."""
+        """Draw spikes as its tutorials do; it has no encoder."""
         return (torch.rand(T, *image.shape) < image).float()
 
     def spikes(self, x_seq: Tensor) -> Tensor:
-        """Time is the second axis inside."""
+        """Move time to the second axis inside."""
         T, B = x_seq.shape[:2]
         x = x_seq.transpose(0, 1)
         for layer, is_neuron in zip(self.layers, self.is_neuron, strict=True):

@@ -13,7 +13,7 @@ from bitspike.layer import FusedSequential
 
 
 class Block(nn.Sequential):
-    """Layers up to a LIF layer: what memory optimisers take as a unit."""
+    """Layers up to a LIF layer, the unit of memory optimisers."""
 
 
 class Stepwise(Network):
@@ -40,23 +40,23 @@ class Stepwise(Network):
         return import_module(f"{self.package}.{name}")
 
     def neuron(self) -> nn.Module:
-        """Tau 2 is the default, but stands here to be seen."""
+        """Return the LIF; tau 2 is its default and written out for clarity."""
         atan = self._part("surrogate").ATan()
         lif: nn.Module = self._part("neuron").LIFNode(tau=2.0, surrogate_function=atan)
         return lif
 
     def stateless(self, part: Part) -> nn.Module:
-        """The library's own class, which knows of step modes."""
+        """Return the library's own class, which knows step modes."""
         module: nn.Module = getattr(self._part("layer"), part.name)(*part.arguments, **part.options)
         return module
 
     def encode(self, image: Tensor, T: int) -> Tensor:
-        """All T steps at once."""
+        """Encode all T steps at once."""
         x_seq: Tensor = self.encoder(image.expand(T, *image.shape))
         return x_seq
 
     def spikes(self, x_seq: Tensor) -> Tensor:
-        """In one call, or step by step."""
+        """Run in one call, or step by step."""
         if self.mode == "m":
             s_seq: Tensor = self.module(x_seq)
         else:
@@ -65,7 +65,7 @@ class Stepwise(Network):
         return s_seq
 
     def rate(self, image: Tensor, T: int, coding: str = "poisson") -> Tensor:
-        """Step by step as in the textbook: nothing is kept but the sum."""
+        """Run step by step as in the textbook, and keep only the sum."""
         if self.mode == "m":
             return super().rate(image, T, coding)
         total: Any = 0.0
@@ -77,7 +77,7 @@ class Stepwise(Network):
 
 
 class Bitspike(Stepwise):
-    """This library."""
+    """bitspike."""
 
     package = "bitspike"
     block = FusedSequential
@@ -88,7 +88,7 @@ class Bitspike(Stepwise):
         self.encoder.backend = backend
 
     def save_memory(self, T: int) -> None:
-        """Keeps only the spikes between layers, and makes about sqrt(T) parts of the sequence."""
+        """Keep only the spikes between layers, and cut the sequence into about sqrt(T) parts."""
         self.functional.save_memory(self.module, chunks=round(math.sqrt(T)))
 
 
@@ -98,7 +98,7 @@ class SpikingJelly(Stepwise):
     package = "spikingjelly.activation_based"
 
     def save_memory(self, image: Tensor, T: int, coding: str) -> None:
-        """Level 1 of its ``memopt``, the highest that runs without CUDA: checkpoints and bits."""
+        """Use level 1 of ``memopt``, the highest without CUDA: checkpoints and bits."""
         x_seq = image.expand(T, *image.shape) if coding == "direct" else self.encode(image, T)
         memopt = self._part("memopt")
         memopt.optimize_memory(self.module, Block, lambda net: net(x_seq), level=1)

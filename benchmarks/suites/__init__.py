@@ -1,1 +1,1 @@
-"""One file for each suite; each has ``run(settings)``."""
+"""The suites, a file for each; each has ``run(settings)``."""

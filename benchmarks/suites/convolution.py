@@ -1,4 +1,4 @@
-"""A small convolutional network, with the channels last as well where the layout is free."""
+"""A small convolutional network, in both memory layouts where the layout is free."""
 
 from benchmarks._measure import Row, Settings
 from benchmarks._results import save
@@ -13,7 +13,7 @@ NOTE = (
 
 
 def contenders(case: Case) -> dict[str, Network]:
-    """Those of all networks, and two with another layout."""
+    """Yield the steps of all networks, and of two networks in another layout."""
     networks = prepare(case)
     for name in ("bitspike", "SpikingJelly"):
         if name in networks:
@@ -25,7 +25,7 @@ def contenders(case: Case) -> dict[str, Network]:
 
 
 def run(settings: Settings) -> None:
-    """Measures T = 4 and T = 16."""
+    """Measure T = 4 and T = 16."""
     rows: list[Row] = []
     for case in CONVOLUTIONAL:
         rows += measure(case, contenders(case), settings)

@@ -1,4 +1,4 @@
-"""Events, tables and a matrix product: what the rule in ``kernels/linear/numba.py`` rests on."""
+"""Events, tables and a matrix product: the basis of the rule in ``kernels/linear/numba.py``."""
 
 import itertools
 from collections.abc import Callable
@@ -27,7 +27,7 @@ NOTE = (
 
 
 def work(what: str, way: str, x: Tensor, weight: Tensor, g: Tensor) -> Callable[[], Tensor]:
-    """The layer's output or its weight's gradient, one way or another."""
+    """Compute the layer's output or its weight's gradient by one of the methods."""
     rule = RULES[what].__name__
     with patch.object(linear, rule, return_value=way):
         y = F.linear(x, weight)
@@ -43,7 +43,7 @@ def work(what: str, way: str, x: Tensor, weight: Tensor, g: Tensor) -> Callable[
 
 
 def run(settings: Settings) -> None:
-    """All densities and widths, forward and for the weight's gradient."""
+    """Measure all densities and widths, forward and for the weight's gradient."""
     settings = replace(settings, seconds=settings.seconds / 4)
     rows: list[Row] = []
     cases = itertools.product(RULES, settings.pick(WIDTHS, (64,)), settings.pick(DENSITIES, (0.1,)))

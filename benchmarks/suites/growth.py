@@ -18,7 +18,7 @@ CONTENDERS = {
 
 
 def both(tasks: dict[str, Task], settings: Settings) -> Row:
-    """Time and memory of a training step."""
+    """Measure time and memory of a training step."""
     times = time_all({name: training_step(task) for name, task in tasks.items()}, settings)
     row: Row = {f"{name}, ms": times[name].ms for name in tasks}
     row |= {f"{name}, MiB": mib for name, mib in measure_all(tasks).items()}
@@ -26,7 +26,7 @@ def both(tasks: dict[str, Task], settings: Settings) -> Row:
 
 
 def run(settings: Settings) -> None:
-    """Two tables."""
+    """Write two tables."""
     tasks = {name: task for name, task in CONTENDERS.items() if installed(task.library)}
     rows: list[Row] = [
         {"T": T, **both({name: replace(task, T=T) for name, task in tasks.items()}, settings)}

@@ -24,7 +24,7 @@ NOTE = (
 
 
 def step(network: Network, x_seq: Tensor, g: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
-    """Spikes of T steps of N neurons, and the gradient of the input."""
+    """Return the spikes of T steps of N neurons, and the gradient of the input."""
     if network.input_scale != 1:
         x_seq = x_seq * network.input_scale
     x_seq = x_seq.detach().requires_grad_()
@@ -38,7 +38,7 @@ def step(network: Network, x_seq: Tensor, g: Tensor) -> Callable[[], tuple[Tenso
 
 
 def check_same_answer(networks: dict[str, Network], T: int = 16, N: int = 1000) -> None:
-    """Spikes equal in all; gradients where the surrogate is the same."""
+    """Check that all spikes are equal, and gradients where the surrogate is the same."""
     torch.manual_seed(0)
     x_seq, g = 1.5 * torch.randn(T, 1, N), torch.randn(T, 1, N)
     answers = {name: step(network, x_seq, g)() for name, network in networks.items()}
@@ -51,7 +51,7 @@ def check_same_answer(networks: dict[str, Network], T: int = 16, N: int = 1000) 
 
 
 def compiled() -> Network:
-    """The reference loop, in the hands of torch.compile."""
+    """Return the reference loop under torch.compile."""
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
     torch._dynamo.reset()
     network = Bitspike([LIF], backend="eager")
@@ -60,7 +60,7 @@ def compiled() -> Network:
 
 
 def measure(T: int, N: int, settings: Settings) -> Row:
-    """One row; only the contenders' steps are kept in memory, not their graphs."""
+    """Return a row; only the steps are kept in memory, not their graphs."""
     generator = torch.Generator().manual_seed(0)
     x_seq = 1.5 * torch.randn(T, 1, N, generator=generator)
     g = torch.randn(T, 1, N, generator=generator)
@@ -78,7 +78,7 @@ def measure(T: int, N: int, settings: Settings) -> Row:
 
 
 def run(settings: Settings) -> None:
-    """Measures all cases."""
+    """Measure all cases."""
     check_same_answer(build([LIF]))
     settings = replace(settings, rounds=min(3, settings.rounds))
     cases = itertools.product(settings.pick(STEPS, (4, 16)), settings.pick(NEURONS, (10_000,)))

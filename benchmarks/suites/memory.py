@@ -1,4 +1,4 @@
-"""Peak memory of a training step, each in a process of its own."""
+"""Peak memory of a training step, each in a separate process."""
 
 from benchmarks._measure import Row, Settings
 from benchmarks._memory import Task, measure_all
@@ -28,7 +28,7 @@ NOTE = (
 
 
 def run(settings: Settings) -> None:
-    """Default and memory-saving modes side by side."""
+    """Measure default and memory-saving modes side by side."""
     rows: list[Row] = []
     cases = list(CASES.items())
     for name, (sizes, T, size) in settings.pick(cases, [cases[0], cases[3]]):

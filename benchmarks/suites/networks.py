@@ -17,7 +17,7 @@ from benchmarks.libraries import Network, Part, build, convolutional, fully_conn
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and what it is fed with."""
+    """A network and its input."""
 
     name: str
     parts: list[Part]
@@ -41,7 +41,7 @@ CONVOLUTIONAL = [
 
 
 def prepare(case: Case, *names: str) -> dict[str, Network]:
-    """The contenders with the same trained weights, after the proof that they do the same."""
+    """Return the networks with the same trained weights, after checking their spikes."""
     networks = build(case.parts, *names)
     warm_up(networks, WARM_UP_T[case.coding], case.batch, case.warm_up, case.coding)
     image, _ = batch(case.batch)
@@ -53,7 +53,7 @@ def prepare(case: Case, *names: str) -> dict[str, Network]:
 
 
 def measure(case: Case, networks: dict[str, Network], settings: Settings) -> list[Row]:
-    """One row for training, one for inference."""
+    """Return a row for training and a row for inference."""
     image, label = batch(case.batch)
     rows = []
     for what in ("training", "inference"):
@@ -72,6 +72,6 @@ def measure(case: Case, networks: dict[str, Network], settings: Settings) -> lis
 
 
 def run(settings: Settings) -> None:
-    """Fully connected networks with a hidden layer."""
+    """Measure fully connected networks with a hidden layer."""
     rows = [row for c in HIDDEN for row in measure(c, prepare(c), settings)]
     save(settings, "networks", "Networks with a hidden layer, one step", rows)

@@ -16,7 +16,7 @@ NOTE = (
 
 
 def run(settings: Settings) -> None:
-    """All 100 epochs for each seed."""
+    """Train 100 epochs for each seed."""
     length = settings.pick(["-epochs", "100"], ["-epochs", "2", "-limit", "1920"])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         options = [["-seed", str(seed), "-threads", "1", *length] for seed in SEEDS]

@@ -9,7 +9,7 @@ NOTE = "bitspike without 'single-step' is the same network in one multi-step cal
 
 
 def run(settings: Settings) -> None:
-    """The tutorial's network and one with a hidden layer."""
+    """Measure the tutorial's network and a network with a hidden layer."""
     rows = []
     for case in (TUTORIAL, HIDDEN[0]):
         networks = prepare(case, *NAMES)

@@ -34,7 +34,7 @@ NOTE = (
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """While entered, torch computes with so many threads."""
+    """Let torch use this number of threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -44,7 +44,7 @@ def threads(number: int) -> Iterator[None]:
 
 
 def run_program(options: list[str]) -> tuple[list[dict[str, float]], float]:
-    """Rows of ``metrics.csv`` and the seconds of the whole run."""
+    """Return the rows of ``metrics.csv`` and the seconds of the whole run."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", PROGRAM, "-out-dir", folder, *options]
         start = time.perf_counter()
@@ -57,7 +57,7 @@ def run_program(options: list[str]) -> tuple[list[dict[str, float]], float]:
 
 
 def one_epoch(network: Network, limit: int) -> tuple[float, float]:
-    """Trains for an epoch of the tutorial; test accuracy and seconds."""
+    """Train for an epoch of the tutorial; return test accuracy and seconds."""
     torch.manual_seed(0)
     start = time.perf_counter()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
@@ -73,7 +73,7 @@ def one_epoch(network: Network, limit: int) -> tuple[float, float]:
 
 
 def time_to_target(settings: Settings, faster: str) -> list[Row]:
-    """The program, and SpikingJelly in the step mode that was faster, or "" without it."""
+    """Compare the program with SpikingJelly in its faster step mode, or "" without it."""
     limit = settings.pick(len(mnist()), 1920)
     epochs = settings.pick(EPOCHS, 2)
     run_program(["-epochs", "0"])  # compiles what is not in the cache
@@ -96,7 +96,7 @@ def time_to_target(settings: Settings, faster: str) -> list[Row]:
 
 
 def run(settings: Settings) -> None:
-    """A step with one thread and with all, then the time to the target."""
+    """Measure a step with one thread and with all, then the time to the target."""
     rows: list[Row] = []
     networks = prepare(TUTORIAL)
     for number in dict.fromkeys((1, torch.get_num_threads())):
@@ -115,5 +115,5 @@ def run(settings: Settings) -> None:
 
 
 def columns(row: Row, library: str) -> list[str]:
-    """The names of the columns with a library's times."""
+    """Return the names of the columns with a library's times."""
     return [name for name in row if name.startswith(library) and name.endswith(", ms")]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bitspike import neuron
-from bitspike.neuron._describe import equations
+from bitspike.neuron import equations
 
 from . import _chinese, _traces
 from ._docstring import markdown, parse

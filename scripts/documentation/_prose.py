@@ -2,7 +2,7 @@
 
 import re
 
-from bitspike.neuron._describe import equations
+from bitspike.neuron import equations
 
 from ._docstring import parse
 

@@ -107,10 +107,12 @@ def _watch(net: nn.Module, *args: Any, **kwargs: Any) -> Watch:
 health.watch = _watch  # type: ignore[attr-defined]  # the name that older programs use
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"bitspike.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which knows the names from the imports above, and finds misspelt ones
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBPACKAGES:
+            return import_module(f"bitspike.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,18 +1,12 @@
-"""Optional packages, which are imported only when wanted."""
+"""Optional packages, which are imported only at their first use."""
 
 from importlib.util import find_spec
 
 
 def require(*modules: str, extra: str, purpose: str) -> None:
-    """Check that optional packages are installed.
+    """Raise ImportError if a module is not installed that ``extra`` brings and ``purpose`` needs.
 
-    Args:
-        modules: import names.
-        extra: the extra of bitspike that brings them.
-        purpose: what they are wanted for; stands in the message.
-
-    Raises:
-        ImportError: one of them is not installed.
+    The message names the absent modules, the purpose and the command that installs them.
     """
     absent = [module for module in modules if find_spec(module) is None]
     if absent:

@@ -1,4 +1,4 @@
-"""What programs show on a terminal: no control codes of others, and errors of one line."""
+"""Text for a terminal, without control codes from elsewhere, and errors of one line."""
 
 import argparse
 import json
@@ -11,14 +11,10 @@ _HARMLESS = re.compile(r"[ \u00a0\u2000-\u200a\u202f\u205f\u3000]")
 
 
 def printable(text: str, lines: bool = False) -> str:
-    r"""``text`` with everything escaped that a terminal, or an encoder, would stumble over.
+    r"""Return ``text`` with control codes, and octets that cannot be encoded, made visible.
 
-    File names, and what stands in files, may hold control codes that recolour the screen, move
-    the cursor or turn the direction of writing. They become visible, ``\x1b`` for ESC.
-
-    Args:
-        text: any text.
-        lines: whether it may have several lines.
+    File names and the content of files may hold codes that recolour the screen, move the cursor or
+    turn the direction of writing. ESC becomes ``\x1b``. With ``lines``, line ends stay.
     """
     if text.isprintable():
         return text
@@ -31,7 +27,7 @@ def printable(text: str, lines: bool = False) -> str:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON in which nothing stands that `printable` would escape."""
+    """Return JSON without characters that `printable` would escape."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     return "".join(
         c if c == "\n" or c == printable(c) else json.dumps(c)[1:-1]  # a line end is its own
@@ -40,7 +36,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says to a user: of the system's errors the file and the reason."""
+    """Return the message of an error; for an error of the system, the file and the reason."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         name = error.filename
         return f"{name if isinstance(name, str) else repr(name)}: {error.strerror}"
@@ -48,30 +44,27 @@ def sentence(error: BaseException) -> str:
 
 
 def say(text: str) -> None:
-    """Prints text of one or several lines."""
-    print(printable(text, lines=True), flush=True)  # noqa: T201 -- the one place where we print
+    """Print text of one or several lines."""
+    print(printable(text, lines=True), flush=True)  # noqa: T201 -- the only place that prints
 
 
 def complain(program: str, error: BaseException | str) -> None:
-    """Prints an error on standard error.
-
-    It is one line, unless its class says that it has several (``several_lines``).
-    """
+    """Print an error on standard error, in one line unless its class sets ``several_lines``."""
     text = error if isinstance(error, str) else sentence(error)
     lines = getattr(error, "several_lines", False)
     print(f"{program}: error: {printable(text, lines)}", file=sys.stderr)  # noqa: T201
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line with exit code 2, and that knows no abbreviations."""
+    """A parser without abbreviations, whose errors are one line with exit code 2."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
-        """Exits with code 2."""
+        """Print the message and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
     def _get_option_tuples(self, _: str) -> list[Any]:
-        """No abbreviations: with one dash argparse takes them whatever allow_abbrev says."""
+        """Return none: after one dash, argparse takes abbreviations whatever allow_abbrev is."""
         return []

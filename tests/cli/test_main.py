@@ -1,5 +1,6 @@
 """Dispatch, help, errors and exit codes."""
 
+import io
 import json
 import os
 import subprocess
@@ -13,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bitspike import __version__
-from bitspike.cli import _main, _parser, main
-from bitspike.cli._commands import COMMANDS
+from bitspike.cli import COMMANDS, EXTRAS, Command, build, main
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Bitspike
@@ -44,16 +44,17 @@ def test_help_does_not_wait_for_torch(argv: list[str]) -> None:
 def test_the_overview_names_every_command(bitspike: "Bitspike") -> None:
     done = bitspike("--help")
     assert done.code == 0
-    for command in COMMANDS.values():
-        assert f"{command.name}" in done.out
+    for name, command in COMMANDS.items():
+        assert name in done.out
         assert command.summary in done.out
 
 
-def test_every_command_has_a_module() -> None:
+def test_every_command_has_a_function() -> None:
     assert len(COMMANDS) == 10
-    for command in COMMANDS.values():
-        if command.name != "playground":  # may lack its extra
-            assert callable(import_module(command.module).run)
+    for name, command in COMMANDS.items():
+        if name != "playground":  # may lack its extra
+            module, function = command.runs.split(":")
+            assert callable(getattr(import_module(module), function))
 
 
 def test_the_program_on_the_path_is_this_one() -> None:
@@ -82,7 +83,9 @@ def test_a_mistyped_command(bitspike: "Bitspike") -> None:
     assert "there are train, predict" in bitspike("xyz").err
 
 
-@pytest.mark.parametrize("name", [name for name, one in COMMANDS.items() if not one.passes_on])
+@pytest.mark.parametrize(
+    "name", [name for name, command in COMMANDS.items() if not command.passes_on]
+)
 def test_unknown_options_are_refused_in_one_line(bitspike: "Bitspike", name: str) -> None:
     done = bitspike(name, "--no-such-option")
     assert done.code == 2
@@ -100,7 +103,7 @@ def info_raises(
         def fail(args: object) -> int:
             raise error
 
-        monkeypatch.setattr(import_module("bitspike.cli._info"), "run", fail)
+        monkeypatch.setattr(Command, "run", lambda _, args: fail(args))
         return bitspike("info", "x")
 
     return run
@@ -132,7 +135,7 @@ def test_an_absent_package_is_named_with_its_extra(
 
 CORE_ONLY = f"""
 import contextlib, importlib.abc, importlib.util as util, io, json, sys
-absent = {sorted(_main.EXTRAS)!r}
+absent = {sorted(EXTRAS)!r}
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in absent:
@@ -157,13 +160,12 @@ def test_an_installation_without_extras() -> None:
         "train": ([], "train"),
         "predict": (["x", "y"], "train"),
         "plot": (["weights", "x"], "train"),
-        "health": (["x"], "train"),
-        "info": (["x"], "train"),
         "data": (["verify"], "data"),
+        "completion": (["bash"], "data"),
         "playground": ([], "playground"),
     }
-    works = [["completion", "bash"], ["doctor"], ["--help"]]
-    lines = [*works, *([name, *rest] for name, (rest, _) in needs.items())]
+    works = [["doctor"], ["--help"], ["train", "--help"], ["train", "stdp", "--print-config"]]
+    lines = [["info", "x"], *works, *([name, *rest] for name, (rest, _) in needs.items())]
     environment = {name: value for name, value in os.environ.items() if name != "BITSPIKE_DATA"}
     done = subprocess.run(
         [sys.executable, "-c", CORE_ONLY, json.dumps(lines)],
@@ -173,6 +175,9 @@ def test_an_installation_without_extras() -> None:
         env=environment,
     )
     ends = json.loads(done.stdout)
+    looks = ends.pop(0)
+    assert (looks[0], looks[1].count("\n")) == (2, 1)
+    assert "checkpoint x does not exist" in looks[1], "a checkpoint can be looked into"
     assert ends[: len(works)] == [[0, ""]] * len(works)
     for (name, (_, extra)), (code, said) in zip(needs.items(), ends[len(works) :], strict=True):
         assert code == 2
@@ -184,7 +189,7 @@ def test_an_installation_without_extras() -> None:
 def test_the_extras_in_messages_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for package, extra in _main.EXTRAS.items():
+    for package, extra in EXTRAS.items():
         name = "pillow" if package == "PIL" else package
         assert any(line.startswith(name) for line in extras[extra]), (package, extra)
 
@@ -202,18 +207,20 @@ def test_a_reader_that_goes_away() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-class Terminal:
+class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
 def test_help_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert _parser.shows_colours(Terminal())
+    root, _ = build()
+    painted, plain, file = Terminal(), Terminal(), io.StringIO()
+    root.print_help(painted)
+    assert "\033[1moptions:\033[0m" in painted.getvalue()
+    assert "\033[36m--help\033[0m" in painted.getvalue()
+    assert "print the version, and stop" in painted.getvalue()
+    root.print_help(file)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not _parser.shows_colours(Terminal())
-    text = "usage: bitspike [-h]\n\noptions:\n  -h, --help  a well-known option\n"
-    painted = _parser.paint(text)
-    assert "\033[1moptions:\033[0m" in painted
-    assert "\033[36m--help\033[0m" in painted
-    assert "a well-known option" in painted
+    root.print_help(plain)
+    assert "\033" not in plain.getvalue() + file.getvalue()

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from bitspike.cli._plot import first_weights, run_labels, run_names
 from bitspike.training import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -69,31 +68,41 @@ def test_accuracy_of_several_runs(
     assert texts[1] == "other: 75.00 % (epoch 2)"
 
 
-def test_several_runs_are_labelled_by_what_differs(tmp_path: Path) -> None:
-    def run(name: str, seed: int, tau: float, block: str = "") -> str:
-        (tmp_path / name).mkdir()
-        text = f"T: 4\nseed: {seed}\ntau: {tau}\nout_dir: {name}\nresume: \ncommand: x -y\n\n"
-        (tmp_path / name / "args.txt").write_text(block + text)
-        return str(tmp_path / name)
+@pytest.fixture
+def labels(bitspike: "Bitspike", figures: "list[Figure]") -> Callable[..., list[str]]:
+    """What the legend calls runs."""
 
-    one, two = run("a", 1, 2.0), run("b", 2, 2.0, block="T: 9\nseed: 5\n\n")
-    assert run_labels([one, two]) == ["seed 1", "seed 2"]
-    three = run("c", 2, 3.0)
-    assert run_labels([one, two, three]) == [
-        "seed 1, tau 2.0",
-        "seed 2, tau 2.0",
-        "seed 2, tau 3.0",
-    ]
-    again = run("c_2", 2, 3.0)
-    assert run_labels([three, again]) == ["c", "c_2"], "the same options: by their folders"
-    (tmp_path / "without").mkdir()
-    assert run_labels([one, str(tmp_path / "without")]) == ["a", "without"]
-    assert run_labels([one, run("$x$\x1b[31m", 1, 2.0)]) == ["a", r"\$x\$\x1b[31m"]
+    def read(*paths: Path) -> list[str]:
+        assert bitspike("plot", "accuracy", *paths).code == 0
+        legend = figures.pop().axes[0].get_legend()
+        assert legend is not None
+        return [text.get_text().rpartition(": ")[0] for text in legend.get_texts()]
+
+    return read
 
 
-def test_runs_are_named_by_what_tells_them_apart() -> None:
-    assert run_names(["a/x", "b/x"]) == [["a", "x"][0], "b"]  # files in a and in b
-    assert run_names(["p/a/m", "q/a/m"]) == ["p/a", "q/a"]
+def test_several_runs_are_labelled_by_what_differs(
+    labels: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    def run(name: str, args: str = "") -> Path:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "metrics.csv").write_text("epoch,test_acc\n1,0.5\n2,0.75\n")
+        if args:
+            (tmp_path / name / "args.txt").write_text(args)
+        return tmp_path / name
+
+    def args(name: str, seed: int, tau: float) -> str:
+        return f"T: 4\nseed: {seed}\ntau: {tau}\nout_dir: {name}\nresume: \ncommand: x -y\n\n"
+
+    one, two = run("a", args("a", 1, 2.0)), run("b", "T: 9\nseed: 5\n\n" + args("b", 2, 2.0))
+    assert labels(one, two) == ["seed 1", "seed 2"]
+    three = run("c", args("c", 2, 3.0))
+    assert labels(one, two, three) == ["seed 1, tau 2.0", "seed 2, tau 2.0", "seed 2, tau 3.0"]
+    again = run("c_2", args("c_2", 2, 3.0))
+    assert labels(three, again) == ["c", "c_2"], "the same options: by their folders"
+    assert labels(one, run("without")) == ["a", "without"]
+    assert labels(one, run("$x$\x1b[31m", args("", 1, 2.0))) == ["a", r"\$x\$\x1b[31m"]
+    assert labels(run("p/a/m"), run("q/a/m")) == ["p/a/m", "q/a/m"], "what tells them apart"
 
 
 def test_weights(bitspike: "Bitspike", trained: Path, figures: "list[Figure]") -> None:
@@ -106,17 +115,19 @@ def test_weights(bitspike: "Bitspike", trained: Path, figures: "list[Figure]") -
     assert sheet.shape == (2 * 29, 5 * 29)
 
 
-def test_first_weights() -> None:
+def test_first_weights(bitspike: "Bitspike", figures: "list[Figure]", tmp_path: Path) -> None:
+    """Of the first layer with 784 inputs, or convolution, whatever comes before it."""
+
+    def title(net: dict[str, torch.Tensor]) -> str:
+        save_checkpoint(tmp_path / "a.pth", "mine", {"net": net})
+        assert bitspike("plot", "weights", tmp_path / "a.pth").code == 0
+        return figures.pop().axes[0].get_title()
+
     bias, kernel = torch.zeros(4), torch.ones(3, 2, 5, 4)
     dense = torch.arange(2.0 * 784).reshape(2, 784)
-    found = first_weights({"0.bias": bias, "1": torch.zeros(3, 7), "2": dense, "3": kernel})
-    assert found is not None
-    assert found[0] == "2"
-    assert torch.equal(found[1], dense.reshape(2, 28, 28))
-    found = first_weights({"0": kernel, "2": dense})
-    assert found is not None
-    assert found[1].shape == (6, 5, 4)
-    assert first_weights({"0.bias": bias}) is None
+    net = {"0.bias": bias, "1": torch.zeros(3, 7), "2": dense, "3": kernel}
+    assert title(net) == "2, 2 maps of 28 x 28"
+    assert title({"0": kernel, "2": dense}) == "0, 6 maps of 5 x 4"
 
 
 def test_raster_membrane_and_input_show_one_answer(

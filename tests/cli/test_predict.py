@@ -12,9 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bitspike.cli import _images
 from bitspike.examples import lif_fc_mnist
-from bitspike.training import load_checkpoint, save_checkpoint
+from bitspike.training import load_checkpoint, read_image, save_checkpoint
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Bitspike
@@ -36,6 +35,11 @@ def ask(bitspike: "Bitspike", trained: Path) -> Callable[..., list[dict[str, Any
 def save(image: Any, path: Path) -> Path:
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path)
     return path
+
+
+def drawing(path: Path) -> torch.Tensor:
+    """What is drawn in a picture, centred."""
+    return read_image(str(path), path.name, centred=True)
 
 
 def test_the_programs_own_answer(
@@ -84,23 +88,23 @@ def test_colour_depth_and_ground_do_not_matter(
     digits: list[tuple[Any, int]], tmp_path: Path, mode: str, inverted: bool
 ) -> None:
     large = digits[0][0].repeat(6, 0).repeat(6, 1)
-    expected = _images.read(str(save(large, tmp_path / "plain.png")), centred=True)
+    expected = drawing(save(large, tmp_path / "plain.png"))
     pixels = 255 - large if inverted else large
     picture = Image.fromarray(pixels.astype(np.uint16) * 257 if mode == "I;16" else pixels)
     picture = picture if mode == "I;16" else picture.convert(mode)
-    found = _images.read(str(save(picture, tmp_path / "other.png")), centred=True)
+    found = drawing(save(picture, tmp_path / "other.png"))
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
     assert found.max() > 0.9
 
 
 def test_turned_as_the_camera_says(digits: list[tuple[Any, int]], tmp_path: Path) -> None:
     picture = Image.fromarray(digits[0][0].repeat(3, 0).repeat(3, 1))
-    expected = _images.read(str(save(picture, tmp_path / "a.png")), centred=True)
+    expected = drawing(save(picture, tmp_path / "a.png"))
     turned = picture.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     turned.save(tmp_path / "b.png", exif=exif)
-    torch.testing.assert_close(_images.read(str(tmp_path / "b.png"), centred=True), expected)
+    torch.testing.assert_close(drawing(tmp_path / "b.png"), expected)
 
 
 def test_from_standard_input(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bitspike import training
 from bitspike.cli import main
 from bitspike.examples import lif_fc_mnist
 from bitspike.training import load_checkpoint
@@ -68,7 +69,7 @@ def test_a_run_of_the_convolutional_model(
         return train.head(32), test.head(20)
 
     monkeypatch.setattr(program, "load_data", few)
-    monkeypatch.setattr("bitspike.examples._pictures.save_all", lambda *_: None)
+    monkeypatch.setattr(training, "save_pictures", lambda *_: None)
     file = config('model = "fashion"\nT = 2\nchannels = 2\ndataset = "mnist"\nepochs = 1\nb = 16')
     done = bitspike(
         "train", "--config", file, "--data-dir", mnist_root, "--out-dir", tmp_path / "logs"

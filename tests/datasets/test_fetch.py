@@ -31,7 +31,8 @@ def test_the_order_of_the_sources() -> None:
     ]
     mirror, package = FashionMNIST.entry.sources
     assert str(mirror).startswith("https://raw.githubusercontent.com/zalandoresearch/")
-    assert "dataset-fashion-mnist" in str(package)
+    assert str(package) == "file:///usr/share/datasets/fashion-mnist/"
+    assert "dataset-fashion-mnist" in FashionMNIST.entry.advice
 
 
 def test_fetched_files_are_stored(

@@ -178,8 +178,11 @@ def test_download_of_a_complete_root(own_root: Path, tiny: Tiny) -> None:
 
 
 def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImportError, match=r'pooch and rich.*pip install "bitspike\[data\]"'):
+    with pytest.raises(
+        ImportError, match=r'pooch and rich.*pip install "bitspike\[data\]"'
+    ) as error:
         MNIST(tmp_path)
+    assert error.value.name == "pooch"
     monkeypatch.delenv("BITSPIKE_DATA", raising=False)
     with pytest.raises(ImportError, match=r'platformdirs.*pip install "bitspike\[data\]"'):
         MNIST()

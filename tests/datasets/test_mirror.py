@@ -58,6 +58,16 @@ def test_files_are_fetched_and_unpacked(
     assert terminal or said.err == ""
 
 
+def test_a_folder_of_this_machine(tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    source = Mirror(f"{folder.as_uri()}/")
+    with pytest.raises(SourceError, match=r"some\.gz: No such file"):
+        list(source.fetch(["some"]))
+    folder.mkdir()
+    (folder / "some.gz").write_bytes(gzip.compress(b"content"))
+    assert list(source.fetch(["some"])) == [("some", b"content")]
+
+
 def test_absent_file(served: tuple[Path, str]) -> None:
     with pytest.raises(SourceError, match=r"some\.gz: 404"):
         list(Mirror(served[1]).fetch(["some"]))

@@ -23,8 +23,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bitspike import kernels, visualizing
 from bitspike.datasets import ImageDataset
 from bitspike.examples import lif_fc_mnist
+from bitspike.examples.lif_fc_mnist import Options
 from bitspike.training import load_checkpoint, save_checkpoint
-from bitspike.training._options import Options
 
 State = dict[str, Any]
 Refused = Callable[..., str]
@@ -40,8 +40,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from bitspike import visualizing
-from bitspike.examples import _pictures
+from bitspike import training, visualizing
 from bitspike.examples import lif_fc_mnist as program
 from bitspike.training import Precision
 
@@ -77,7 +76,8 @@ class Program:
         self._train, self._test = train, test.head(TEST_IMAGES)
         self._backend = backend
 
-    def _load_data(self, options: Options) -> tuple[ImageDataset, ImageDataset]:
+    def load_data(self, options: Options) -> tuple[ImageDataset, ImageDataset]:
+        """The data of its runs."""
         return self._train.head(options.limit or len(self._train)), self._test
 
     def here(self, *argv: str | Path, threads: int = 1) -> int:
@@ -92,7 +92,7 @@ class Program:
             _torch_threads(threads),
             kernels.use_backend(self._backend),
         ):
-            patch.setattr(lif_fc_mnist, "load_data", self._load_data)
+            patch.setattr(lif_fc_mnist, "load_data", self.load_data)
             patch.setattr(visualizing, "save", _tiny_picture)
             return lif_fc_mnist.main([str(arg) for arg in argv])
 
@@ -272,7 +272,7 @@ def refused(
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
-    monkeypatch.setattr(lif_fc_mnist.Trainer, "train_epoch", lambda *_: pytest.fail("it trains"))
+    monkeypatch.setattr(lif_fc_mnist, "train_epoch", lambda *_: pytest.fail("it trains"))
 
     def run(*argv: str | Path) -> str:
         before = sorted(tmp_path.rglob("*"))

@@ -12,16 +12,22 @@ from PIL import Image
 
 from bitspike import functional, neuron, visualizing
 from bitspike.datasets import ImageDataset
-from bitspike.examples import _pictures, _program, conv_fashion_mnist
-from bitspike.examples.conv_fashion_mnist import ConvNet, ConvOptions, Trainer, augment
-from bitspike.training import StopRequest
+from bitspike.examples import conv_fashion_mnist
+from bitspike.examples.conv_fashion_mnist import (
+    ConvNet,
+    Options,
+    augment,
+    learning_rate,
+    make_net,
+    respond,
+)
+from bitspike.training import Answer, StopRequest, draw_input, votes
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program, Run
 
 Only = Callable[[Path], "Run"]
 SMALL = ["-T", "2", "-channels", "2", "-b", "16", "-j", "0", "-threads", "1"]
-CPU = torch.device("cpu")
 Conv = Callable[..., int]
 
 
@@ -105,45 +111,31 @@ def test_augmentation() -> None:
 
 
 def test_augmentation_in_training_only() -> None:
-    trainer = Trainer(ConvOptions(T=1, channels=2), CPU)
-    image = images(10, True)[:][0]
-
-    @torch.no_grad()
-    def first_spikes() -> torch.Tensor:
-        functional.reset_net(trainer.net)
-        return trainer.spikes(image)[1]
-
-    trainer.net.eval()
-    assert torch.equal(first_spikes(), first_spikes())
-    trainer.net.train()
-    assert not torch.equal(first_spikes(), first_spikes())
+    options = Options(T=1, channels=2)
+    net, image = make_net(options), images(1, True)[:][0]
+    spikes = [respond(net, image, options).input_spikes for _ in range(2)]
+    assert torch.equal(*spikes)
+    assert not torch.equal(augment(image.expand(9, 1, 28, 28)), image.expand(9, 1, 28, 28))
 
 
 def test_learning_rate_along_a_cosine() -> None:
-    trainer = Trainer(ConvOptions(epochs=4, lr=1.0, channels=2), CPU)
-    rates = []
-    for epoch in range(4):
-        trainer.history = [None] * epoch  # type: ignore[list-item]
-        for trainer.batch in (0, 5):
-            trainer.begin_batch(10)
-            rates.append(trainer.optimizer.param_groups[0]["lr"])
+    options = Options(epochs=4, lr=1.0)
+    rates = [learning_rate(options, epoch, batch, 10) for epoch in range(4) for batch in (0, 5)]
     assert rates == pytest.approx([1, 0.962, 0.854, 0.691, 0.5, 0.309, 0.146, 0.038], abs=1e-3)
 
 
 def test_neurons_vote() -> None:
-    trainer = Trainer(ConvOptions(T=2, channels=2), CPU)
     spikes = torch.zeros(2, 1, 100)
     spikes[0, 0, 30:35] = 1.0
-    trainer.spikes = lambda _: (spikes, spikes)  # type: ignore[method-assign, assignment]
-    rate, _ = trainer.rate(torch.zeros(1, 1, 28, 28))
-    assert rate.tolist() == [[0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0]]
+    rate = conv_fashion_mnist.firing_rate(torch.nn.Identity(), spikes)
+    assert rate.tolist() == votes(spikes.mean(0)).tolist() == [[0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0]]
 
 
 def test_picture_of_the_first_layer() -> None:
     rates = torch.zeros(2, 6 * 28 * 28)
     rates[0, 784] = 1.0  # the first pixel of the second map, in one of two steps
-    answer = _pictures.Answer(torch.zeros(28, 28), rates, torch.zeros(2, 100), torch.zeros(2, 100))
-    figure = _pictures.draw_input(answer)
+    answer = Answer(torch.zeros(28, 28), rates, torch.zeros(2, 100), torch.zeros(2, 100))
+    figure = draw_input(answer)
     drawn = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert sum(float(array.max()) for array in drawn if array is not None) == 0.5
     plt.close(figure)
@@ -190,7 +182,7 @@ def test_stop_and_resume_to_the_bit(
             return Stopped.asked > 7
 
     with monkeypatch.context() as patch:
-        patch.setattr(_program, "StopRequest", Stopped)
+        patch.setattr(conv_fashion_mnist, "StopRequest", Stopped)
         assert conv(*argv, tmp_path / "parts") == 130
     run = only(tmp_path / "parts")
     state = run.state()
@@ -239,9 +231,7 @@ def test_on_bits(tmp_path: Path, only: Only, conv: Conv) -> None:
 
 
 def test_a_silent_layer_is_reported(capsys: Any, tmp_path: Path, conv: Conv) -> None:
-    make_net = Trainer.make_net
-
-    def deaf(options: ConvOptions) -> ConvNet:
+    def deaf(options: Options) -> ConvNet:
         net = make_net(options)
         last = net.rest[-1]
         assert isinstance(last, neuron.LIFNode)
@@ -249,7 +239,7 @@ def test_a_silent_layer_is_reported(capsys: Any, tmp_path: Path, conv: Conv) -> 
         return net
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "make_net", staticmethod(deaf))
+        patch.setattr(conv_fashion_mnist, "make_net", deaf)
         assert conv("-epochs", "26", "-out-dir", tmp_path) == 0
     out = capsys.readouterr().out
     assert out.count("Warning: LIFNode 'rest.11' has not fired once in 100 calls") == 1

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitspike.datasets import Encoder, FashionMNIST
-from bitspike.examples import _pictures, lif_fc_mnist
-from bitspike.training._options import Options
+from bitspike import training
+from bitspike.datasets import FashionMNIST
+from bitspike.encoding import PoissonSequences
+from bitspike.examples import lif_fc_mnist
+from bitspike.examples.lif_fc_mnist import Options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program
@@ -44,7 +46,7 @@ def test_fashion_mnist_from_a_folder_of_one_s_own(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(_pictures, "save_all", lambda *_: None)
+    monkeypatch.setattr(training, "save_pictures", lambda *_: None)
     argv = ["-dataset", "fashion-mnist", "-T", "4", "-b", "10", "-epochs", "3", "-lr", "0.01"]
     folders = ["-data-dir", str(own_data), "-out-dir", str(tmp_path / "runs")]
     assert lif_fc_mnist.main([*argv, *folders]) == 0
@@ -80,25 +82,20 @@ def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    encoder_of = lif_fc_mnist.Trainer.encoder_of
+    encode = PoissonSequences.__call__
     shown: list[bytes] = []
 
-    def watched(self: lif_fc_mnist.Trainer, part: str) -> Encoder | None:
-        encoder = encoder_of(self, part)
-        assert encoder is not None
+    def watched(self: PoissonSequences, images: Tensor, first: int) -> Tensor:
+        pixels = images.flatten(1).mul(255).round().int().numpy()
+        shown.extend(row.tobytes() for row in pixels)
+        return encode(self, images, first)
 
-        def encode(images: Tensor, first: int) -> Tensor:
-            if part == "train":
-                pixels = images.flatten(1).mul(255).round().int().numpy()
-                shown.extend(row.tobytes() for row in pixels)
-            return encoder(images, first)
-
-        return encode
-
-    monkeypatch.setattr(lif_fc_mnist.Trainer, "encoder_of", watched)
+    monkeypatch.setattr(PoissonSequences, "__call__", watched)
+    evaluated = len(program.load_data(Options())[1])
     argv = ["-T", "1", "-b", "40", "-limit", "100", "-epochs", "2", "-j", "0"]
     assert program.here(*argv, "-out-dir", tmp_path) == 0
-    first, second = shown[:100], shown[100:]
+    second_epoch = 100 + evaluated
+    first, second = shown[:100], shown[second_epoch:][:100]
     expected = [image.numpy().tobytes() for image in mnist[0].images[:100].flatten(1).int()]
     assert sorted(first) == sorted(second) == sorted(expected)
     assert first != second

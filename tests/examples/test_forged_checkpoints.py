@@ -8,10 +8,8 @@ import pytest
 import torch
 
 from bitspike import spikes
-from bitspike.examples import conv_fashion_mnist, stdp_mnist
-from bitspike.examples._program import load_state
+from bitspike.examples import conv_fashion_mnist, lif_fc_mnist, stdp_mnist
 from bitspike.training import CheckpointError
-from bitspike.training._options import Options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Refused
@@ -207,7 +205,7 @@ def test_a_place_in_an_epoch_that_is_not_there(refused: "Refused", checkpoint: P
 
 
 def test_nothing_of_the_size_that_is_claimed_is_allocated(tmp_path: Path) -> None:
-    options = conv_fashion_mnist.ConvOptions(channels=100_000)  # 40 TB of weights
+    options = conv_fashion_mnist.Options(channels=100_000)  # 40 TB of weights
     values = options.trajectory()
     torch.save(
         {
@@ -217,15 +215,13 @@ def test_nothing_of_the_size_that_is_claimed_is_allocated(tmp_path: Path) -> Non
         },
         tmp_path / "a.pth",
     )  # fmt: skip
-    default = conv_fashion_mnist.ConvOptions()
+    default = conv_fashion_mnist.Options()
     with pytest.raises(CheckpointError, match=r"the network lacks 'encode.0.weight'"):
         conv_fashion_mnist.load_state(tmp_path / "a.pth", default, frozenset())
 
 
 def test_a_good_one_passes(checkpoint: Path) -> None:
-    from bitspike.examples.lif_fc_mnist import PROGRAM, Trainer
-
-    options, state = load_state(checkpoint, PROGRAM, Options(), frozenset(), Trainer.make_net)
+    options, state = lif_fc_mnist.load_state(checkpoint, lif_fc_mnist.Options(), frozenset())
     assert (options.T, options.b, options.limit) == (4, 32, 320)
     assert set(adam(state)) == {"step", "exp_avg", "exp_avg_sq"}
 
@@ -251,8 +247,8 @@ def test_stdp(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> 
     forge, complaint = STDP[name]
     learner = stdp_mnist.Learner(stdp_mnist.Options(neurons=4))
     path = tmp_path / "checkpoint_latest.pth"
-    state = {"format": "bitspike checkpoint 1", "program": "stdp_mnist", **learner.state_dict()}
-    torch.save(state, path)
+    learner.save(path)
+    state = torch.load(path, weights_only=True)
     found = stdp_mnist.load_state(path, stdp_mnist.Options(), frozenset())
     assert found[0].neurons == 4
     forge(state)

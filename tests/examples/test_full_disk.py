@@ -19,27 +19,27 @@ def limit(size):
 """
 FROM_THE_START = "limit({size})"
 AFTER_AN_EPOCH = """
-log_epoch = _pictures.log_epoch
+log_epoch = training.log_epoch
 def then(writer, row):
     log_epoch(writer, row)
     if row.epoch == 2:
         limit({size})
-_pictures.log_epoch = then
+training.log_epoch = then
 """
 IN_THE_LOG = """
-log_epoch = _pictures.log_epoch
+log_epoch = training.log_epoch
 def then(writer, row):
     if row.epoch == 2:
         limit({size})
     log_epoch(writer, row)
-_pictures.log_epoch = then
+training.log_epoch = then
 """
 AT_THE_PICTURES = """
-save_all = _pictures.save_all
+save_pictures = training.save_pictures
 def then(*args):
     limit({size})
-    save_all(*args)
-_pictures.save_all = then
+    save_pictures(*args)
+training.save_pictures = then
 def save(fig, path):
     with path.open("wb") as file:
         file.write(bytes(10000))
@@ -99,13 +99,12 @@ def test_no_room_for_pictures(
 
 def test_no_room_for_metrics(program: "Program", small: list[str], tmp_path: Path) -> None:
     change = """
-from bitspike.examples import _program
-write_csv = _program.write_csv
+write_csv = training.write_csv
 def full(path, rows):
     if len(rows) == 2:
         limit({size})
     write_csv(path, rows)
-_program.write_csv = full
+training.write_csv = full
 """
     done, run = limited(program, change, 100, small, tmp_path)
     assert str(run.folder / "metrics.csv") in done.err

@@ -52,14 +52,14 @@ HALF_AN_ARRAY = """
 np.save = lambda path, array: (Path(path).write_bytes(b"half"), send("SIGKILL"))
 """
 HALF_AN_EVENT = """
-log_epoch = _pictures.log_epoch
+log_epoch = training.log_epoch
 def half(writer, row):
     log_epoch(writer, row)
     if row.epoch == 2:
         (path,) = Path(writer.log_dir).glob("events.*")
         os.truncate(path, path.stat().st_size - 30)
         send("SIGKILL")
-_pictures.log_epoch = half
+training.log_epoch = half
 """
 
 

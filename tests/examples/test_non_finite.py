@@ -3,7 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from tests.examples.conftest import Program, Run
 
-Trainer = lif_fc_mnist.Trainer
-loss, rate = Trainer.loss, Trainer.rate
+    from bitspike.training import TrainingState
+
+loss_of, train_epoch = lif_fc_mnist.loss_of, lif_fc_mnist.train_epoch
 FIFTH_OF_EPOCH_2 = 15
 
 
@@ -27,23 +28,23 @@ def bad_loss(value: float) -> "Callable[[], Callable[..., Tensor]]":
     def make() -> "Callable[..., Tensor]":
         batches = []
 
-        def bad(self: Trainer, rate: Tensor, label: Tensor) -> Tensor:
-            batches.append(self.net.training)
-            at = self.net.training and sum(batches) == FIFTH_OF_EPOCH_2
-            return loss(self, rate, label) * (value if at else 1.0)
+        def bad(rate: Tensor, label: Tensor) -> Tensor:
+            batches.append(rate.requires_grad)
+            at = rate.requires_grad and sum(batches) == FIFTH_OF_EPOCH_2
+            return loss_of(rate, label) * (value if at else 1.0)
 
         return bad
 
     return make
 
 
-def stop_with_bad_weight(self: Trainer, image: Tensor) -> tuple[Tensor, Tensor]:
-    """One weight becomes NaN, which silences a neuron but not the loss, and Ctrl-C comes."""
-    if len(self.history) == 1 and self.batch == 4:
+def with_bad_weight(state: "TrainingState", *args: Any) -> None:
+    """One weight becomes NaN in epoch 2, which silences a neuron but not the loss: and Ctrl-C."""
+    if len(state.history) == 1:
         with torch.no_grad():
-            next(self.net.parameters())[3, 400] = torch.nan
+            next(state.net.parameters())[3, 400] = torch.nan
         os.kill(os.getpid(), signal.SIGINT)
-    return rate(self, image)
+    train_epoch(state, *args)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf], ids=str)
@@ -56,7 +57,7 @@ def test_a_loss_that_is_no_number(
     capsys: pytest.CaptureFixture[str],
     value: float,
 ) -> None:
-    monkeypatch.setattr(Trainer, "loss", bad_loss(value)())
+    monkeypatch.setattr(lif_fc_mnist, "loss_of", bad_loss(value)())
     assert program.here(*small, "-epochs", "3", "-out-dir", tmp_path) == 1
     check_and_go_on(program, reference, program.only(tmp_path), monkeypatch, capsys)
 
@@ -69,7 +70,7 @@ def test_a_weight_that_is_no_number_and_ctrl_c(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(Trainer, "rate", stop_with_bad_weight)
+    monkeypatch.setattr(lif_fc_mnist, "train_epoch", with_bad_weight)
     assert program.here(*small, "-epochs", "3", "-out-dir", tmp_path) == 1
     check_and_go_on(program, reference, program.only(tmp_path), monkeypatch, capsys)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.examples.conftest import DRIVER, ENVIRONMENT, Run
 
-from bitspike.training._run_folder import Resumed, RunError, run_folder
+from bitspike.training import Resumed, RunError, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +196,7 @@ def test_a_checkpoint_that_changes_while_it_is_read(tmp_path: Path) -> None:
 def test_many_processes_make_as_many_folders(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from bitspike.training._run_folder import run_folder\n"
+        "from bitspike.training import run_folder\n"
         "with run_folder(Path(sys.argv[1]), None) as folder:\n"
         "    print(folder.name)\n    sys.stdin.read()\n"
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bitspike.examples import lif_fc_mnist
-from bitspike.training import _options
-from bitspike.training._options import Options
+from bitspike.examples.lif_fc_mnist import Options
+from bitspike.training import parse_options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program
@@ -38,7 +38,7 @@ NAMES = [name for name, *_ in OPTIONS]
 
 
 def parse(*argv: str) -> tuple[Options, frozenset[str]]:
-    return _options.parse(argv, "lif_fc_mnist", "")
+    return parse_options(Options, argv, "lif_fc_mnist", "")
 
 
 @pytest.mark.parametrize(("name", "default", "text", "value"), OPTIONS, ids=NAMES)

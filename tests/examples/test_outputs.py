@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bitspike.training._options import Options
+from bitspike.examples.lif_fc_mnist import Options
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Finished, Program, Run

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bitspike.examples import _pictures
-from bitspike.training._options import OptionError
+from bitspike.training import OptionError, read_image
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Program, Run
@@ -213,7 +212,7 @@ def test_damaged_pictures_are_refused_or_read(
             damaged[at : at + 1] = rng.bytes(1)
         file.write_bytes(damaged)
         try:
-            image = _pictures.read(str(file))
+            image = read_image(str(file), "a.png")
         except OptionError:
             refused += 1
         else:

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 # Sends signals to itself while it computes the rates of a batch: the n-th one of those in training
 # or of those in evaluation. An epoch has 10 and 3 of them.
 AT_BATCH = """
-rate, seen = program.Trainer.rate, []
-def watched_rate(trainer, image):
-    seen.append(trainer.net.training)
+rate, seen = program.firing_rate, []
+def watched_rate(net, image, T):
+    seen.append(net.training)
     if seen[-1] == {training} and seen.count({training}) == {n}:
         for name in {signals}:
             send(name)
-    return rate(trainer, image)
-program.Trainer.rate = watched_rate
+    return rate(net, image, T)
+program.firing_rate = watched_rate
 """
 IN_REPORT = """
 respond = program.respond
@@ -119,7 +119,7 @@ def test_a_stop_after_the_last_epoch(
 def test_a_stop_before_training(
     program: "Program", small: list[str], tmp_path: Path, name: str, code: int, said: str
 ) -> None:
-    change = f"program.Trainer = lambda *args: send({name!r})"
+    change = f"program.make_net = lambda *args: send({name!r})"
     stopped = program.apart(*small, "-out-dir", str(tmp_path), change=change)
     assert (stopped.code, stopped.err) == (code, said)
     assert not list(tmp_path.iterdir())

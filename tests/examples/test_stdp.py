@@ -9,7 +9,14 @@ import torch
 
 from bitspike.datasets import MNIST
 from bitspike.examples import stdp_mnist
-from bitspike.examples.stdp_mnist import Learner, Options, WinnerTakeAll, read_out, vote
+from bitspike.examples.stdp_mnist import (
+    Learner,
+    Options,
+    WinnerTakeAll,
+    learn_epoch,
+    read_out,
+    vote,
+)
 from bitspike.training import StopRequest, load_checkpoint
 
 SMALL = ["-T", "5", "-neurons", "30", "-limit", "300", "-readout", "200", "-j", "0", "-b", "50"]
@@ -49,7 +56,7 @@ def test_learning_moves_weights_towards_what_was_seen(mnist_root: Path) -> None:
     learner, images = Learner(options), MNIST().head(200)
     with StopRequest() as stop:
         for _ in range(2):
-            assert learner.learn_epoch(images, stop) == 200
+            assert learn_epoch(learner, images, stop) == 200
             learner.batch = 0
     weight = learner.synapse.weight.detach()
     torch.testing.assert_close(weight.sum(1), torch.full((20,), 78.4), rtol=1e-4, atol=0.0)

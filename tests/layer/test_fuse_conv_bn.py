@@ -110,6 +110,26 @@ class Scaled(nn.Conv1d):
         return 3 * super()._conv_forward(*args)
 
 
+class Noisy:
+    """A mixin that is no module."""
+
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x) + 1  # type: ignore[misc]
+
+
+class NoisyConv(Noisy, nn.Conv1d):
+    """A convolution whose forward pass is a mixin's."""
+
+
+class Extended(layer.Conv1d):
+    """A convolution with more to it, that computes the same."""
+
+    kind = "extended"
+
+    def describe(self) -> str:
+        return f"{self.kind} convolution"
+
+
 class Undecided(nn.Module):
     """A forward pass that torch.fx cannot follow, around one that is plain."""
 
@@ -153,15 +173,30 @@ def one_norm_for_two() -> nn.Module:
         Shared,
         Twice,
         lambda: nn.Sequential(Scaled(3, 3, 1), nn.BatchNorm1d(3)),
+        lambda: nn.Sequential(NoisyConv(3, 3, 1), nn.BatchNorm1d(3)),
+        lambda: nn.Sequential(
+            nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 3, 1)), nn.BatchNorm1d(3)
+        ),
+        lambda: nn.Sequential(layer.WSConv2d(3, 3, 1), nn.BatchNorm2d(3)),
         one_norm_for_two,
         lambda: nn.BatchNorm1d(3),
     ],
 )
 def test_what_would_come_out_differently_stays(make: Callable[[], nn.Module]) -> None:
     net, x = trained(make()), torch.randn(2, 3, 4, dtype=torch.float64)
+    if any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
+        x = x.unsqueeze(3)
     fused = functional.fuse_conv_bn(net)
     assert norms(fused) == norms(net)
     assert torch.equal(fused(x), net(x))
+
+
+def test_a_subclass_that_only_adds_is_fused() -> None:
+    net = trained(nn.Sequential(Extended(3, 3, 1), layer.BatchNorm1d(3)))
+    x = torch.randn(2, 3, 4, dtype=torch.float64)
+    fused = functional.fuse_conv_bn(net)
+    assert norms(fused) == 0
+    torch.testing.assert_close(fused(x), net(x))
 
 
 def test_different_step_modes_stay() -> None:

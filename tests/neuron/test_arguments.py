@@ -17,7 +17,8 @@ SHARED = {"v_threshold", "v_reset", "surrogate_function", "detach_reset", "step_
 
 
 def signature(cls: Any) -> Any:
-    return inspect.signature(cls).parameters
+    parameters = inspect.signature(cls).parameters
+    return {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
 def shared_arguments(name: str) -> bool:
@@ -39,7 +40,7 @@ ELSEWHERE = {
 }
 NODES: list[type[BaseNode]] = [
     getattr(neuron, name)
-    for name in neuron.__all__
+    for name in neuron.catalogue()
     if shared_arguments(name) and name not in ELSEWHERE
 ]
 LEARNED = {

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from bitspike import neuron
-from bitspike.neuron import BaseNode
-from bitspike.neuron._describe import equations
+from bitspike.neuron import BaseNode, equations
 
 
 def lines(node: object) -> list[str]:
@@ -46,7 +45,7 @@ def test_equations_may_go_on_in_the_next_line() -> None:
     assert shown[2] == "- gamma U[t] S[t-1] - (1 - gamma) v_subreset S[t-1]"
 
 
-@pytest.mark.parametrize("name", neuron.__all__)
+@pytest.mark.parametrize("name", neuron.catalogue())
 def test_every_neuron_has_equations(name: str) -> None:
     kind = getattr(neuron, name)
     if hasattr(kind, "describe") and name != "NonSpikingBaseNode":

@@ -3,13 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bitspike import kernels
-from bitspike.datasets import MNIST
-from bitspike.playground import Stage
-from bitspike.playground._model import Model, read
-from bitspike.playground._train import Recipe, train
+from bitspike.examples.lif_fc_mnist import Options
+from bitspike.playground import Model, Stage
 
-QUICK = Recipe(T=20)
+QUICK = Options(T=20, lr=2e-3)
 
 
 @pytest.fixture(scope="session")
@@ -18,15 +15,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory, mnist_root: Path) -> Path:
     folder = tmp_path_factory.mktemp("playground")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with kernels.use_backend("numba"):
-        train(MNIST(mnist_root), folder / f"mnist_T{QUICK.T}.pth", QUICK, lambda _: True)
+    stage = Stage([], folder, mnist_root, QUICK)
+    stage.open()
+    stage.wait(200)
     torch.set_num_threads(threads)
     return folder
 
 
 @pytest.fixture
 def model(cache: Path) -> Model:
-    return read(cache / f"mnist_T{QUICK.T}.pth", "a network")
+    return Model.read(cache / f"mnist_T{QUICK.T}.pth", "a network")
 
 
 @pytest.fixture

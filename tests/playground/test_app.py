@@ -8,8 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from bitspike.playground import Stage, _app, make_app
-from bitspike.playground._guard import Hosts
+from bitspike.playground import Hosts, Stage, make_app
 
 from .digits import DIGITS, ink
 from .messages import message, understand
@@ -94,7 +93,11 @@ def test_both_languages_say_everything() -> None:
 def test_answers_have_security_headers(empty: TestClient) -> None:
     for path in ("/", "/main.js", "/missing"):
         headers = empty.get(path).headers
-        assert "default-src 'none'" in headers["content-security-policy"]
+        rules = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+        assert rules["default-src"] == rules["frame-ancestors"] == "'none'"
+        assert rules["script-src"] == rules["style-src"] == rules["img-src"] == "'self'"
+        assert rules["connect-src"] == "'self' ws://localhost wss://localhost"
+        assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "access-control-allow-origin" not in headers
@@ -170,12 +173,12 @@ def test_drawings_are_classified(client: TestClient) -> None:
 
 
 def test_several_visitors_do_not_disturb_each_other(client: TestClient) -> None:
-    with client.websocket_connect(LIVE) as one, client.websocket_connect(LIVE) as two:
-        one.receive_text()
-        two.receive_text()
-        for socket, digit in ((one, 1), (two, 4)):
+    with client.websocket_connect(LIVE) as first, client.websocket_connect(LIVE) as second:
+        first.receive_text()
+        second.receive_text()
+        for socket, digit in ((first, 1), (second, 4)):
             socket.send_bytes(message(ink(DIGITS[digit]).tobytes(), tau=2.0 + digit))
-        found = [understand(socket.receive_bytes())[0]["predicted"] for socket in (one, two)]
+        found = [understand(socket.receive_bytes())[0]["predicted"] for socket in (first, second)]
     assert found == [1, 4]
 
 
@@ -186,8 +189,7 @@ def test_a_page_is_told_when_the_state_changes(tmp_path: Path) -> None:
         client.websocket_connect(LIVE) as socket,
     ):
         assert json.loads(socket.receive_text())["training"] is None
-        stage._training = 0.0
-        stage._progress(0.5)
+        stage.state = '{"training": 0.5}'
         assert json.loads(socket.receive_text())["training"] == 0.5
 
 
@@ -216,13 +218,14 @@ def test_text_is_no_request(client: TestClient) -> None:
             socket.receive_bytes()
 
 
-def test_there_is_room_for_so_many(empty: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_app, "MAX_VISITORS", 1)
-    with empty.websocket_connect(LIVE) as first:
-        first.receive_text()
-        with empty.websocket_connect(LIVE) as second:
-            with pytest.raises(WebSocketDisconnect) as caught:
-                second.receive_text()
-            assert caught.value.code == 1013
-    with empty.websocket_connect(LIVE) as third:
-        assert third.receive_text()
+def test_there_is_room_for_so_many(tmp_path: Path) -> None:
+    app = make_app(Stage([], tmp_path), max_visitors=1)
+    with TestClient(app, base_url=LOCAL) as client:
+        with client.websocket_connect(LIVE) as first:
+            first.receive_text()
+            with client.websocket_connect(LIVE) as second:
+                with pytest.raises(WebSocketDisconnect) as caught:
+                    second.receive_text()
+                assert caught.value.code == 1013
+        with client.websocket_connect(LIVE) as third:
+            assert third.receive_text()

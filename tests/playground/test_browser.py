@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from bitspike.playground._model import make_net
+from bitspike.examples.lif_fc_mnist import Options, make_net
 from bitspike.training import save_checkpoint
 
 from .browser import chromium, require_browser, serving
@@ -117,7 +117,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
         (folder / run).mkdir()
     trained = (cache / f"mnist_T{QUICK.T}.pth").read_bytes()
     (folder / "good/checkpoint_max.pth").write_bytes(trained)
-    net = make_net(2.0)
+    net = make_net(Options())
     next(net.parameters()).data.zero_()
     options = {"T": 33, "tau": 4.0, "dataset": "mnist"}
     save_checkpoint(

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -15,9 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from bitspike.playground import Stage, _server, main, make_app
-from bitspike.playground._model import make_net
-from bitspike.playground._patience import PatientProtocol
+from bitspike.examples.lif_fc_mnist import Options, make_net
+from bitspike.playground import RequestTimeoutProtocol, Stage, load_models, main, make_app, run
 from bitspike.training import CheckpointError, save_checkpoint
 
 from .browser import serving
@@ -26,8 +26,9 @@ from .messages import message, understand
 
 def save(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"T": 8, "tau": 2.0, "dataset": "mnist"}
-    save_checkpoint(path, "lif_fc_mnist", {"options": options, "net": make_net(2.0).state_dict()})
+    options = Options(T=8)
+    content = {"options": options.trajectory(), "net": make_net(options).state_dict()}
+    save_checkpoint(path, "lif_fc_mnist", content)
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +62,7 @@ def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str], tmp_p
 def test_networks_are_named_by_their_run(tmp_path: Path) -> None:
     save(tmp_path / "logs/T100/checkpoint_max.pth")
     save(tmp_path / "logs/T50/checkpoint_max.pth")
-    models = _server.load([tmp_path / "logs"])
+    models = load_models([tmp_path / "logs"])
     assert [model.name for model in models] == ["T100/checkpoint_max", "T50/checkpoint_max"]
 
 
@@ -69,27 +70,44 @@ def test_runs_nearby_are_found_as_far_as_they_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert _server.load([]) == []
+    assert load_models([]) == []
     logs = Path("logs")
     (logs / "other").mkdir(parents=True)
-    assert _server.load([]) == []
+    assert load_models([]) == []
     (logs / "other/checkpoint_max.pth").write_bytes(b"something else")
-    assert _server.load([]) == []
+    assert load_models([]) == []
     with pytest.raises(CheckpointError, match="logs holds no checkpoint of the tutorial's"):
-        _server.load([logs])
+        load_models([logs])
     save(logs / "mine/checkpoint_max.pth")
     for places in ([], [logs], [logs / "mine"], [logs / "mine/checkpoint_max.pth"]):
-        assert [model.name for model in _server.load(places)] == ["mine/checkpoint_max"]
+        assert [model.name for model in load_models(places)] == ["mine/checkpoint_max"]
     with pytest.raises(CheckpointError, match="cannot be read"):
-        _server.load([logs / "other/checkpoint_max.pth"])
+        load_models([logs / "other/checkpoint_max.pth"])
 
 
 @pytest.mark.parametrize(
-    ("host", "url"),
-    [("127.0.0.1", "http://127.0.0.1:80/"), ("::1", "http://[::1]:80/")],
+    ("host", "name"),
+    [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", socket.gethostname())],  # noqa: S104
 )
-def test_the_address_can_be_opened(host: str, url: str) -> None:
-    assert _server._url(host, 80) == url
+def test_the_address_can_be_opened(
+    host: str,
+    name: str,
+    tmp_path: Path,
+    mnist_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, 0), family=family).close()
+    except OSError as error:
+        pytest.skip(f"no {host} here: {error}")
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
+    save(tmp_path / "a.pth")
+    run([tmp_path / "a.pth"], host, 0, cache_dir=tmp_path, data_dir=mnist_root)
+    said = capsys.readouterr().out
+    assert re.search(rf"Draw a digit: http://{re.escape(name)}:[0-9]+/ ", said)
+    assert ("Everyone who can reach" in said) is (host != "127.0.0.1")
 
 
 def test_the_program_says_which_extra_it_needs() -> None:
@@ -113,8 +131,8 @@ def test_the_program_says_which_extra_it_needs() -> None:
 def impatient(stage: Stage) -> Iterator[int]:
     """A server that waits for half a second; its port."""
 
-    class Impatient(PatientProtocol):
-        patience = 0.5
+    class Impatient(RequestTimeoutProtocol):
+        timeout_s = 0.5
 
     config = uvicorn.Config(
         make_app(stage),

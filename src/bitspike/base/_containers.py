@@ -1,4 +1,4 @@
-"""What a call of a container or of a module with hooks runs."""
+"""Which containers call their children in turn, and which modules have hooks."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tells whether backward has already freed the graph that a state hangs on."""
+"""Detect whether backward has already freed the graph that a state belongs to."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.autograd.function import FunctionCtx
 
 from bitspike.spikes import plain
 
-# Saved by every probe: its content is never looked at, only whether autograd still holds it.
+# Saved by every probe, to see whether autograd still holds it.
 with torch.inference_mode(False):
     _TOKEN = torch.empty(0, device="cpu")
 
@@ -28,10 +28,9 @@ class _Probe(torch.autograd.Function):
 
 
 def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
-    """Passes ``x`` on, with a node that `is_freed` can ask later (None where none is needed).
+    """Return ``x`` and a node for `is_freed`, which is None where no graph is made.
 
-    ``learns`` says that what comes after has parameters: then there will be a graph, even if
-    ``x`` has none.
+    ``learns`` means that parameters follow: then there will be a graph, even if ``x`` has none.
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return x, None
@@ -47,7 +46,7 @@ def probe(x: Tensor, learns: bool = False) -> tuple[Tensor, Any]:
 
 
 def is_freed(node: Any) -> bool:
-    """True if backward has passed through the node of `probe` without ``retain_graph=True``."""
+    """Return whether backward has passed through the node without ``retain_graph=True``."""
     if node is None:
         return False
     try:

@@ -1,6 +1,6 @@
 """Lend modules other states for the time of a call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ _lent: ContextVar[bool] = ContextVar("bitspike_states_are_lent", default=False)
 
 @contextmanager
 def lending() -> Iterator[None]:
-    """While entered, modules run on states that somebody has put there for this run."""
+    """While entered, modules run on states that were put into them for this run."""
     token = _lent.set(True)
     try:
         yield
@@ -26,26 +26,31 @@ def lending() -> Iterator[None]:
 
 
 def runs_again() -> bool:
-    """Whether this is a forward pass inside of a backward pass, on whatever state was left behind.
+    """Return whether a module runs inside of a backward pass, on the state of its last run.
 
-    ``torch.utils.checkpoint`` runs modules a second time when backward comes to them. False inside
-    of ``torch.compile``, which traces modules while no backward pass runs.
+    ``torch.utils.checkpoint`` runs modules a second time when backward reaches them. Inside of
+    ``torch.compile`` it is False: no backward pass runs while modules are traced.
     """
     if torch.compiler.is_compiling():
         return False
     return torch._C._current_graph_task_id() != -1 and not _lent.get()
 
 
+def memory_slots(modules: Iterable["MemoryModule"]) -> list[tuple["MemoryModule", str]]:
+    """Return the memories of ``modules`` in order, each as its module and name."""
+    return [(module, name) for module in modules for name, _ in module.named_memories()]
+
+
 @contextmanager
 def holding(modules: Sequence["MemoryModule"], states: Sequence[Any]) -> Iterator[None]:
-    """While entered, ``modules`` hold ``states``, one a memory, in order; then their own again.
+    """While entered, ``modules`` hold ``states``, one for each memory; then their own again.
 
-    Records are empty then: they tell of the module's own states.
+    Records are empty during that time: they belong to the module's own states.
 
     Raises:
         ValueError: if the number of states is not that of the memories.
     """
-    slots = [(module, name) for module in modules for name, _ in module.named_memories()]
+    slots = memory_slots(modules)
     if len(slots) != len(states):
         names = ", ".join(f"{type(module).__name__}.{name}" for module, name in slots) or "none"
         raise ValueError(
@@ -55,7 +60,7 @@ def holding(modules: Sequence["MemoryModule"], states: Sequence[Any]) -> Iterato
     own = [(module, dict(module._memories), module._graph_node) for module in modules]
     try:
         for module in modules:
-            module._graph_node = None  # the graph of the caller's states is the caller's affair
+            module._graph_node = None  # of the module's own states
             module._memories.update(dict.fromkeys(module._records))
         for (module, name), state in zip(slots, states, strict=True):
             module._memories[name] = state
@@ -69,10 +74,10 @@ def holding(modules: Sequence["MemoryModule"], states: Sequence[Any]) -> Iterato
 
 
 def as_tuple(outputs: Any) -> tuple[Any, ...]:
-    """One output, or a tuple or list of them, as a tuple."""
+    """Return an output, or a tuple or list of outputs, as a tuple."""
     return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
 
 
 def only_one(outputs: tuple[Any, ...]) -> Any:
-    """The one output, or the tuple of all."""
+    """Return the output of a tuple of one; else the tuple."""
     return outputs[0] if len(outputs) == 1 else outputs

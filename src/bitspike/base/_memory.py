@@ -1,4 +1,4 @@
-"""`MemoryModule`: the one way in which bitspike's modules hold state."""
+"""`MemoryModule`, by which all of bitspike's modules hold state."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -26,11 +26,11 @@ class MemoryModule(nn.Module, StepModule):
     It survives ``copy.deepcopy`` and pickling, cut from the graph.
 
     A *record* is held in the same way, but is no state: it reports what happened (such as the
-    potentials of all steps) and does not change what the module does next.
+    potentials of all steps) and has no effect on the next step.
 
     Subclasses write `single_step_forward`; `multi_step_forward` is the loop over it unless they
-    have something better. Or they write `single_step_functional_forward`, which takes the states
-    and returns the new ones; each form follows from the other.
+    override it. Or they write `single_step_functional_forward`, which takes the states and returns
+    the new ones; each form follows from the other.
     """
 
     # False where no gradient ever flows through a state, as with the mask of dropout.
@@ -46,7 +46,7 @@ class MemoryModule(nn.Module, StepModule):
     # -- memories ---------------------------------------------------------------------------
 
     def register_memory(self, name: str, value: Any) -> None:
-        """Adds the memory ``name``; ``value`` is what it holds now and after each reset.
+        """Add the memory ``name`` with the value that it has now and after each reset.
 
         Raises:
             ValueError: if the module already has an attribute of that name.
@@ -57,7 +57,7 @@ class MemoryModule(nn.Module, StepModule):
         self.set_reset_value(name, value)
 
     def register_record(self, name: str) -> None:
-        """Adds the record ``name``: None at first and after each reset.
+        """Add the record ``name``: None at first and after each reset.
 
         Raises:
             ValueError: if the module already has an attribute of that name.
@@ -66,31 +66,31 @@ class MemoryModule(nn.Module, StepModule):
         self._records.add(name)
 
     def append_record(self, name: str, step: Tensor) -> None:
-        """Appends ``step``, ``[...]``, to the record ``name``, which reads as all, ``[T, ...]``.
+        """Append ``step``, ``[...]``, to the record ``name``, which reads as ``[T, ...]``.
 
         The steps are copied at once and stacked when the record is read.
         """
         self._memories[name] = StepRecord.append(self._memories[name], step)
 
     def set_reset_value(self, name: str, value: Any) -> None:
-        """Changes what the memory ``name`` holds after a reset (not what it holds now)."""
+        """Change the value of the memory ``name`` after a reset (not its value now)."""
         if name not in self._memories:
             raise KeyError(f"{self._whoami()} has no memory {name!r}; call register_memory first")
         self._memories_rv[name] = copy.deepcopy(value)
 
     def get_reset_value(self, name: str) -> Any:
-        """What the memory ``name`` holds after a reset."""
+        """Return the value of the memory ``name`` after a reset."""
         return self._memories_rv[name]
 
     def reset(self) -> None:
-        """Puts every memory back to its reset value."""
+        """Set every memory to its reset value."""
         for name, value in self._memories_rv.items():
             plain = value is None or isinstance(value, float)
             self._memories[name] = value if plain else copy.deepcopy(value)
         self.watch_node(None)
 
     def detach(self) -> None:
-        """Cuts every memory from the graph, for truncated backpropagation through time."""
+        """Cut every memory from the graph, for truncated backpropagation through time."""
         self._settle_records()
         for name, value in self._memories.items():
             if isinstance(value, Tensor):
@@ -98,27 +98,27 @@ class MemoryModule(nn.Module, StepModule):
         self._graph_node = None
 
     def memories(self) -> Iterator[Any]:
-        """The values of this module's own memories."""
+        """Yield the values of this module's own memories."""
         for _, value in self.named_memories():
             yield value
 
     def named_memories(self) -> Iterator[tuple[str, Any]]:
-        """Names and values of this module's own memories."""
+        """Yield names and values of this module's own memories."""
         for name, value in self._memories.items():
             if name not in self._records:
                 yield name, value
 
     def memory_like(self, name: str, x: Tensor, compact: bool = False) -> Tensor:
-        """The memory ``name`` as a tensor shaped like ``x``, one time step of the input.
+        """Return the memory ``name`` as a tensor shaped like ``x``, one time step of the input.
 
-        At the first input after a reset it is made, filled with its value; later it must fit. A
-        reset value that is a tensor is broadcast: ``[N]`` holds for each sample of ``[B, N]``.
-        With ``compact`` what is made of a number is a view, which cannot be written into.
+        The first input after a reset makes the tensor, filled with the reset value; later inputs
+        must fit. A reset value that is a tensor is broadcast: ``[N]`` holds for each sample of
+        ``[B, N]``. With ``compact`` a number becomes a view, which cannot be written into.
 
         Raises:
             ValueError: if the reset value does not broadcast to ``x``.
-            StateError: if the memory has another shape or device than ``x``, or hangs on a graph
-                that backward has freed.
+            StateError: if the memory has another shape or device than ``x``, or belongs to a
+                graph that backward has freed.
         """
         value = self._memories[name]
         if not isinstance(value, Tensor):
@@ -156,7 +156,7 @@ class MemoryModule(nn.Module, StepModule):
         return value.grad_fn is None and torch.equal(value.to(reset_value), reset_value)
 
     def _spread(self, name: str, value: Tensor, x: Tensor) -> Tensor:
-        """The reset value ``value`` for each sample of ``x``, one time step."""
+        """Return the reset value ``value`` for each sample of ``x``, one time step."""
         value = value.to(x.device, x.dtype if x.is_floating_point() else value.dtype)
         try:
             return value.expand(x.shape).clone()
@@ -168,7 +168,7 @@ class MemoryModule(nn.Module, StepModule):
             ) from None
 
     def watch(self, x: Tensor) -> Tensor:
-        """Returns ``x``, remembered as the root of the graph that the state hangs on from now."""
+        """Return ``x`` as the root of the graph that the state belongs to from now on."""
         learns = not x.requires_grad and any(p.requires_grad for p in self.parameters())
         y, node = probe(x, learns)
         if node is not None:
@@ -176,19 +176,19 @@ class MemoryModule(nn.Module, StepModule):
         return y
 
     def watch_node(self, node: Any) -> None:
-        """Remembers a node of the graph that the state hangs on from now, in place of `watch`.
+        """Remember a node of the graph that the state belongs to from now on.
 
-        It must be one that saves tensors for backward; None is none.
+        Use it in place of `watch`, with a node that saves tensors for backward, or with None.
         """
-        self.__dict__["_graph_node"] = node  # nn.Module looks long at what is assigned
+        self.__dict__["_graph_node"] = node  # nn.Module.__setattr__ takes long
 
     # -- forward ----------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """One time step or a whole sequence, as `step_mode` says.
+        """Run one time step or a whole sequence, as `step_mode` says.
 
         Raises:
-            StateError: inside of a backward pass, where the state is not what it was before.
+            StateError: inside of a backward pass, where the state is no longer that of the forward.
         """
         self._refuse_to_run_again()
         if self.step_mode == "s":
@@ -201,17 +201,17 @@ class MemoryModule(nn.Module, StepModule):
             raise StateError(
                 f"{self._whoami()}: it runs a second time inside of backward(), as "
                 "torch.utils.checkpoint does it, from the state that its first run left behind. "
-                "Use functional.save_memory(net) instead, which winds states back"
+                "Use functional.save_memory(net) instead, which restores states"
             )
 
     def single_step_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """One time step, ``[B, ...]``."""
+        """Run one time step, ``[B, ...]``."""
         if not self._writes("single_step_functional_forward"):
             raise NotImplementedError(f"{type(self).__name__} does not define single_step_forward")
         return self._on_own_states(self.single_step_functional_forward, "s", (x, *args), kwargs)
 
     def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """A whole sequence, ``[T, B, ...]``: single steps in a loop, stacked."""
+        """Run a whole sequence, ``[T, B, ...]``: single steps in a loop, stacked."""
         if self._writes("single_step_functional_forward", "multi_step_functional_forward"):
             call = self.multi_step_functional_forward
             return self._on_own_states(call, "m", (x_seq, *args), kwargs)
@@ -225,18 +225,18 @@ class MemoryModule(nn.Module, StepModule):
         states: States,
         step_mode: str,  # noqa: ARG002
     ) -> States:
-        """States that fit the inputs, made from those that a reset leaves; here, ``states``."""
+        """Return states that fit the inputs, made from those after a reset; here, ``states``."""
         return states
 
     def functional_forward(
         self, inputs: tuple[Any, ...], states: States, **kwargs: Any
     ) -> tuple[tuple[Any, ...], States]:
-        """Outputs and new states of one call; the module's own states are left alone.
+        """Return outputs and new states of one call; the module's own states stay as they are.
 
         Args:
-            inputs: what `forward` takes, ``[B, ...]`` or ``[T, B, ...]`` as `step_mode` says.
+            inputs: the arguments of `forward`, ``[B, ...]`` or ``[T, B, ...]`` as `step_mode` says.
             states: one for each memory, in the order of `memories`.
-            **kwargs: handed on.
+            **kwargs: passed on.
 
         Returns:
             A tuple of the outputs and a tuple of the new states.
@@ -252,23 +252,23 @@ class MemoryModule(nn.Module, StepModule):
     def single_step_functional_forward(
         self, inputs: tuple[Any, ...], states: States, **kwargs: Any
     ) -> tuple[tuple[Any, ...], States]:
-        """`functional_forward` of one time step."""
+        """Return what `functional_forward` returns, for one time step."""
         return self._on_states(self.single_step_forward, inputs, states, kwargs)
 
     def multi_step_functional_forward(
         self, inputs: tuple[Any, ...], states: States, **kwargs: Any
     ) -> tuple[tuple[Any, ...], States]:
-        """`functional_forward` of a whole sequence."""
+        """Return what `functional_forward` returns, for a whole sequence."""
         if not self._writes("single_step_functional_forward"):
             return self._on_states(self.multi_step_forward, inputs, states, kwargs)
         steps = []
-        for one in zip(*inputs, strict=True):
-            outputs, states = self.single_step_functional_forward(one, states, **kwargs)
+        for step_inputs in zip(*inputs, strict=True):
+            outputs, states = self.single_step_functional_forward(step_inputs, states, **kwargs)
             steps.append(outputs)
         return tuple(torch.stack(output) for output in zip(*steps, strict=True)), states
 
     def _writes(self, *methods: str) -> bool:
-        """Whether the class has one of these methods from below `MemoryModule`."""
+        """Return whether the class overrides one of these methods."""
         kind: Any = type(self)
         if torch.compiler.is_compiling():  # Dynamo looks through caches, with a warning
             return _has_own.__wrapped__(kind, methods)
@@ -297,7 +297,7 @@ class MemoryModule(nn.Module, StepModule):
             self._memories[name] = state
         return only_one(outputs)
 
-    # -- what nn.Module must know -----------------------------------------------------------
+    # -- as nn.Module needs it --------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         memories = self.__dict__.get("_memories")
@@ -325,7 +325,7 @@ class MemoryModule(nn.Module, StepModule):
         return [*super().__dir__(), *self._memories]  # type: ignore[no-untyped-call]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Memories without their graph: only leaf tensors can be copied or pickled."""
+        """Return memories without their graph: only leaf tensors can be copied or pickled."""
         self._settle_records()
         state = self.__dict__.copy()
         state["_memories"] = {
@@ -345,7 +345,7 @@ class MemoryModule(nn.Module, StepModule):
         return self
 
     def _settle_records(self) -> None:
-        """Stacks what `append_record` has collected."""
+        """Stack the steps that `append_record` has collected."""
         for name in self._records:
             value = self._memories[name]
             if isinstance(value, StepRecord):
@@ -357,7 +357,7 @@ class MemoryModule(nn.Module, StepModule):
         return replica
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"step_mode={self.step_mode!r}"
 
 

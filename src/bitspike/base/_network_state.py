@@ -1,4 +1,4 @@
-"""The state of a whole network: list it, put it back, reset it, hand it in and out of a call."""
+"""The state of a whole network: read, load, reset and detach it, or pass it to a call."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -7,20 +7,20 @@ from typing import Any
 from torch import nn
 
 from bitspike.base._containers import is_chain
-from bitspike.base._lent_states import States, as_tuple, holding, only_one
+from bitspike.base._lent_states import States, as_tuple, holding, memory_slots, only_one
 from bitspike.base._memory import MemoryModule
 
 FunctionalForward = Callable[..., tuple[tuple[Any, ...], States]]
 
 
 def memories(module: nn.Module) -> Iterator[Any]:
-    """The values of all memories in ``module`` and below."""
+    """Yield the values of all memories in ``module`` and below."""
     for _, value in named_memories(module):
         yield value
 
 
 def named_memories(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Qualified names and values of all memories in ``module`` and below."""
+    """Yield qualified names and values of all memories in ``module`` and below."""
     for name, child in module.named_modules(prefix=prefix):
         if isinstance(child, MemoryModule):
             for memory, value in child.named_memories():
@@ -28,7 +28,7 @@ def named_memories(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, A
 
 
 def extract_memories(module: nn.Module) -> list[Any]:
-    """All memories in ``module`` and below, in the order of `memories`.
+    """Return all memories in ``module`` and below, in the order of `memories`.
 
     Tensors come with their graph, and a later step does not change them: modules put a new
     tensor into a memory and never write into the old one.
@@ -37,26 +37,21 @@ def extract_memories(module: nn.Module) -> list[Any]:
 
 
 def load_memories(module: nn.Module, memory_list: list[Any]) -> None:
-    """Puts back what `extract_memories` returned.
+    """Put back the memories that `extract_memories` returned.
 
     Raises:
         ValueError: if the number of memories differs.
     """
-    slots = [
-        (child, name)
-        for child in module.modules()
-        if isinstance(child, MemoryModule)
-        for name, _ in child.named_memories()
-    ]
+    slots = memory_slots(m for m in module.modules() if isinstance(m, MemoryModule))
     if len(slots) != len(memory_list):
         raise ValueError(f"the module has {len(slots)} memories, but {len(memory_list)} were given")
     for (child, name), value in zip(slots, memory_list, strict=True):
         setattr(child, name, value)
-        child._graph_node = None  # the graph of what was there before
+        child.watch_node(None)  # the graph was that of the earlier value
 
 
 def reset_net(net: nn.Module) -> None:
-    """Puts the state of every module in ``net`` back to its start. Call it after each batch.
+    """Set the state of every module in ``net`` to its start. Call it after each batch.
 
     A module that is not a `MemoryModule` but has a ``reset`` method is reset as well, with a
     warning, since such a method may mean something else.
@@ -65,7 +60,7 @@ def reset_net(net: nn.Module) -> None:
 
 
 def detach_net(net: nn.Module) -> None:
-    """Cuts the state of every module in ``net`` from its history, for truncated BPTT.
+    """Cut the state of every module in ``net`` from its history, for truncated BPTT.
 
     A module that is not a `MemoryModule` but has a ``detach`` method is detached as well, with a
     warning.
@@ -88,12 +83,12 @@ def _call_everywhere(net: nn.Module, method: str) -> None:
 
 
 def collect_reset_modules(net: nn.Module) -> tuple[nn.Module, ...]:
-    """The modules in ``net`` that `reset_net` resets: all that have a ``reset`` method."""
+    """Return the modules in ``net`` that `reset_net` resets: all that have a ``reset`` method."""
     return tuple(m for m in net.modules() if callable(getattr(m, "reset", None)))
 
 
 def reset_collected_modules(modules: tuple[nn.Module, ...]) -> None:
-    """Resets the modules that `collect_reset_modules` found, without searching for them again.
+    """Reset the modules that `collect_reset_modules` returned, without a search.
 
     For loops of many short sequences. A module that is no `MemoryModule` is reset with a warning.
     """
@@ -108,16 +103,16 @@ def reset_collected_modules(modules: tuple[nn.Module, ...]) -> None:
 
 
 def invalidate_reset_cache(net: nn.Module) -> None:
-    """Does nothing: `reset_net` looks at the network afresh at each call and has no cache.
+    """Do nothing: `reset_net` searches the network at each call and has no cache.
 
-    It is here for code that was written for SpikingJelly.
+    The function exists for programs written for SpikingJelly.
     """
 
 
 def to_functional_forward(
     module: nn.Module, fn: Callable[..., Any] | None = None
 ) -> FunctionalForward:
-    """The forward pass of ``module`` as a function that takes its states and returns the new ones.
+    """Return the forward pass of ``module`` as a function from states to new states.
 
     ``outputs, states = f(inputs, states, **kwargs)``, where ``inputs`` and ``outputs`` are tuples
     and ``states`` is a tuple of all memories in the order of `extract_memories`. The module's own
@@ -133,14 +128,14 @@ def to_functional_forward(
 
     Args:
         module: any module; the memories may be anywhere below it.
-        fn: called in place of ``module.forward``; it may use the module as it likes.
+        fn: called in place of ``module.forward``; it may use the module in any way.
 
     Raises:
         ValueError: by ``f``, if the number of states is not that of the memories.
     """
     holders = [child for child in module.modules() if isinstance(child, MemoryModule)]
     alone = len(holders) == 1 and holders[0] is module
-    if fn is None and alone and _speaks_for_itself(holders[0]):
+    if fn is None and alone and _has_functional_form(holders[0]):
         return holders[0].functional_forward
     call = fn or (_chain(module) if is_chain(module) else module.forward)
 
@@ -154,14 +149,15 @@ def to_functional_forward(
     return functional_forward
 
 
-def _speaks_for_itself(module: MemoryModule) -> bool:
-    """Whether the module's class has a functional form of its own."""
+def _has_functional_form(module: MemoryModule) -> bool:
+    """Return whether the module's class overrides a functional form."""
     return any(
         getattr(type(module), name) is not getattr(MemoryModule, name)
         for name in (
             "functional_forward",
             "single_step_functional_forward",
             "multi_step_functional_forward",
+            "_on_states",
         )
     )
 

@@ -1,4 +1,4 @@
-"""Feed a sequence ``[T, B, ...]`` to modules that know nothing of time."""
+"""Run single-step and stateless modules on a sequence ``[T, B, ...]``."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ Stateless = Callable[..., Any]
 def run_module(module: Stateless, x: Any) -> Any:
     """Return ``module(x)``; the modules of an ``nn.Sequential`` are called one by one.
 
-    Torch's own convolutions get the layout that they compute rightly.
+    Torch's own convolutions get a layout that they compute correctly.
     """
     if type(module) is nn.Sequential and not has_hooks(module):
         for child in module:
@@ -27,22 +27,22 @@ def run_module(module: Stateless, x: Any) -> Any:
 
 
 def chain(x: Any, module: Stateless | Sequence[Stateless]) -> Any:
-    """Applies the modules one after the other; the first takes a tuple as its arguments."""
-    for one in module if isinstance(module, list | tuple) else (module,):
-        x = one(*x) if isinstance(x, tuple) else run_module(one, x)
+    """Apply the modules one after the other; the first takes a tuple as its arguments."""
+    for child in module if isinstance(module, list | tuple) else (module,):
+        x = child(*x) if isinstance(x, tuple) else run_module(child, x)
     return x
 
 
 def _separate(y: Any, T: int, B: int) -> Any:
     if isinstance(y, tuple):  # max-pooling with return_indices=True
-        return tuple(_separate(one, T, B) for one in y)
+        return tuple(_separate(output, T, B) for output in y)
     return y.reshape(T, B, *y.shape[1:])
 
 
 def multi_step_forward(
     x_seq: Tensor, single_step_module: Stateless | Sequence[Stateless]
 ) -> Tensor:
-    """Calls a single-step module once a time step.
+    """Call a single-step module once for each time step.
 
     Args:
         x_seq: input ``[T, B, ...]``.
@@ -59,10 +59,10 @@ def multi_step_forward(
 def chunk_multi_step_forward(
     split_size: int, x_seq: Tensor, multi_step_module: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Calls a multi-step module on one piece of the sequence after the other.
+    """Call a multi-step module on one piece of the sequence after the other.
 
     The state passes from piece to piece, so that the result is that of one call; without
-    gradients, memory is needed for one piece at a time.
+    gradients, one piece at a time takes memory.
 
     Args:
         split_size: time steps in a piece; the last may be shorter.
@@ -88,7 +88,7 @@ def chunk_multi_step_forward(
 def seq_to_ann_forward(
     x_seq: Tensor | tuple[Tensor, ...], stateless_module: Stateless | Sequence[Stateless]
 ) -> Any:
-    """Calls a stateless module once, on all time steps as one large batch.
+    """Call a stateless module once, on all time steps as one large batch.
 
     Args:
         x_seq: input ``[T, B, ...]``, or a tuple of inputs for a module that takes several.
@@ -103,24 +103,24 @@ def seq_to_ann_forward(
             the first module is one of torch's and takes another number of axes.
     """
     inputs = x_seq if isinstance(x_seq, tuple) else (x_seq,)
-    for one in inputs:
-        check_sequence("seq_to_ann_forward", one, ndim=2)
+    for x in inputs:
+        check_sequence("seq_to_ann_forward", x, ndim=2)
     if len(inputs) == 1:
         check_first(stateless_module, inputs[0])
     T, B = inputs[0].shape[:2]
-    if any(one.shape[:2] != (T, B) for one in inputs):
+    if any(x.shape[:2] != (T, B) for x in inputs):
         raise ValueError(
             "seq_to_ann_forward: all inputs must have the same T and B, but got shapes "
-            f"{', '.join(str(tuple(one.shape)) for one in inputs)}"
+            f"{', '.join(str(tuple(x.shape)) for x in inputs)}"
         )
-    merged = tuple(one.flatten(0, 1) for one in inputs)
+    merged = tuple(x.flatten(0, 1) for x in inputs)
     return _separate(chain(merged, stateless_module), T, B)
 
 
 def t_last_multi_step_forward(
     x_seq: Tensor, single_step_module: Stateless | Sequence[Stateless]
 ) -> Tensor:
-    """`multi_step_forward` with the time axis last, in input and output.
+    """Return what `multi_step_forward` returns, with the time axis last in input and output.
 
     Args:
         x_seq: input ``[B, ..., T]``.
@@ -136,7 +136,7 @@ def t_last_multi_step_forward(
 def t_last_seq_to_ann_forward(
     x_seq: Tensor, stateless_module: Stateless | Sequence[Stateless]
 ) -> Any:
-    """`seq_to_ann_forward` with the time axis last, in input and output.
+    """Return what `seq_to_ann_forward` returns, with the time axis last in input and output.
 
     Args:
         x_seq: input ``[B, ..., T]``.
@@ -146,4 +146,6 @@ def t_last_seq_to_ann_forward(
         The outputs ``[B, ..., T]``; a tuple of them if the module returns one.
     """
     y = seq_to_ann_forward(x_seq.movedim(-1, 0), stateless_module)
-    return tuple(one.movedim(0, -1) for one in y) if isinstance(y, tuple) else y.movedim(0, -1)
+    return (
+        tuple(output.movedim(0, -1) for output in y) if isinstance(y, tuple) else y.movedim(0, -1)
+    )

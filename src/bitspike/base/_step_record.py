@@ -1,4 +1,4 @@
-"""A record of one tensor a time step, which grows by one step at a time."""
+"""A record of one tensor for each time step, which grows step by step."""
 
 from typing import Self
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 class StepRecord:
-    """The tensors of all steps so far: `append` costs one of them, `stacked` all.
+    """The tensors of all steps so far: `append` copies one of them, `stacked` all.
 
-    A record never changes: what is appended makes another one, which shares the steps before.
+    A record never changes: `append` returns another one, which shares the steps before.
     """
 
     __slots__ = ("_before", "_stacked", "_step")
@@ -21,7 +21,7 @@ class StepRecord:
 
     @classmethod
     def append(cls, before: "StepRecord | Tensor | None", step: Tensor) -> Self:
-        """``before``, that is steps ``[T, ...]``, and one more, ``[...]``, which is copied.
+        """Return the steps ``before``, ``[T, ...]``, and a copy of one more, ``[...]``.
 
         Where the step has another shape, dtype or device than the one before, a new record begins.
         """
@@ -33,7 +33,7 @@ class StepRecord:
         return cls(step.clone(), before)
 
     def stacked(self) -> Tensor:
-        """All steps, ``[T, ...]``, with their graph even where gradients are switched off."""
+        """Return all steps, ``[T, ...]``, with their graph even where gradients are disabled."""
         if self._stacked is None:
             steps: list[Tensor] = []
             record: StepRecord | Tensor | None = self
@@ -44,5 +44,5 @@ class StepRecord:
                 now = torch.stack(steps[::-1])
                 earlier = record._stacked if isinstance(record, StepRecord) else record
                 self._stacked = now if earlier is None else torch.cat((earlier, now))
-            self._before = None  # what it held is in the stack
+            self._before = None  # its steps are in the stack
         return self._stacked

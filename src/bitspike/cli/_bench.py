@@ -16,58 +16,57 @@ import torch.nn.functional as F
 import bitspike
 from bitspike import encoding, functional, kernels, layer, neuron
 from bitspike._terminal import say
-from bitspike.cli._parser import UsageError
-from bitspike.cli._table import print_json, table
+from bitspike.cli._output import UsageError, print_json, table
 
 T, B = 100, 64
 
 
-def checkout() -> Path | None:
-    """The repository that this package or the current folder belongs to; None if there is none."""
+def _checkout() -> Path | None:
+    """Return the repository that this package or the current folder belongs to, or None."""
     starts = (Path(bitspike.__file__).resolve().parent, Path.cwd())
     for folder in (folder for start in starts for folder in (start, *start.parents)):
         project = folder / "pyproject.toml"
         if project.is_file() and (folder / "benchmarks" / "__main__.py").is_file():
             try:
-                table_ = tomllib.loads(project.read_text(encoding="utf-8"))
+                content = tomllib.loads(project.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            if table_.get("project", {}).get("name") == "bitspike":
+            if content.get("project", {}).get("name") == "bitspike":
                 return folder
     return None
 
 
 def run(args: Namespace) -> int:
-    """Measures; the exit code is that of the repository's benchmarks if they are asked for."""
+    """Measure, or run the repository's benchmarks and return their exit code."""
     if args.suites:
-        return run_suites(args)
+        return _run_suites(args)
     torch.set_num_threads(1)
     rounds = args.rounds or (1 if args.quick else 5)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "T": T, "batch": B, "threads": 1, "rounds": rounds,
-        "milliseconds": measure(rounds, 0.0 if args.quick else 0.3),
+        "milliseconds": _measure(rounds, 0.0 if args.quick else 0.3),
     }  # fmt: skip
     if args.json:
-        print_json(found)
+        print_json(result)
         return 0
     rows = [
         [what, f"{ms['eager']:.2f}", f"{ms['numba']:.2f}", f"{ms['eager'] / ms['numba']:.1f}x"]
-        for what, ms in found["milliseconds"].items()
+        for what, ms in result["milliseconds"].items()
     ]
     say(f"The tutorial's network, T={T}, batch {B}, one thread, median of {rounds} rounds:\n")
     say(table(("a batch", "eager ms", "kernels ms", "faster"), rows))
-    if (folder := checkout()) is not None:
+    if (folder := _checkout()) is not None:
         say(f"\nMore: bitspike bench SUITE or all runs the benchmarks in {folder}.")
     return 0
 
 
-def run_suites(args: Namespace) -> int:
-    """Runs ``python -m benchmarks`` in the repository.
+def _run_suites(args: Namespace) -> int:
+    """Run ``python -m benchmarks`` in the repository.
 
     Raises:
         UsageError: outside of a checkout, or with ``--json``.
     """
-    folder = checkout()
+    folder = _checkout()
     if folder is None:
         raise UsageError(
             "suites are part of the repository, and this is no checkout of it; without SUITE a "
@@ -82,12 +81,12 @@ def run_suites(args: Namespace) -> int:
     return subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603
 
 
-def measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Milliseconds a batch takes, by what is done and on which backend.
+def _measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Return the milliseconds that a batch takes, by kind of work and backend.
 
     Args:
-        rounds: whose median counts; backends take turns, so that both see the same machine.
-        seconds: that a round lasts at least; one call at least.
+        rounds: number of rounds, whose median counts; backends take turns in each.
+        seconds: the least that a round takes; it makes one call at least.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -98,12 +97,12 @@ def measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
             with kernels.use_backend(backend):
                 job()  # compiles
         for _ in range(rounds):
-            for backend, found in times[what].items():
+            for backend, seconds_of in times[what].items():
                 with kernels.use_backend(backend):
-                    found.append(_time(job, seconds))
+                    seconds_of.append(_time(job, seconds))
     return {
-        what: {backend: round(1e3 * statistics.median(found), 4) for backend, found in one.items()}
-        for what, one in times.items()
+        what: {backend: round(1e3 * statistics.median(s), 4) for backend, s in by_backend.items()}
+        for what, by_backend in times.items()
     }
 
 

@@ -1,51 +1,47 @@
-"""``bitspike data``: fetch data sets, or look whether they are there and whole."""
+"""``bitspike data``: fetch data sets, or look whether they are present and whole."""
 
 import warnings
 from argparse import Namespace
 from typing import Any
 
 from bitspike._terminal import complain, say
-from bitspike.cli._commands import DATASETS
-from bitspike.cli._parser import UsageError
-from bitspike.cli._table import print_json, table
-from bitspike.datasets import MNIST, DatasetError, DatasetNote, FashionMNIST, ImageDataset, download
-
-KINDS: dict[str, type[ImageDataset]] = dict(zip(DATASETS, (MNIST, FashionMNIST), strict=True))
-SPLITS = {"train": True, "test": False}
+from bitspike.cli._output import UsageError, print_json, table
+from bitspike.datasets import DatasetError, DatasetNote, download
+from bitspike.training import DATASETS
 
 
-def look(name: str, root: str | None) -> list[dict[str, Any]]:
-    """A row for each split: how many images, and whether they are the official ones."""
+def _look(name: str, root: str | None) -> list[dict[str, Any]]:
+    """Return a row for each split: its number of images, and whether they are the official ones."""
     rows = []
-    for split, train in SPLITS.items():
+    for split, train in (("train", True), ("test", False)):
         row: dict[str, Any] = {"dataset": name, "split": split, "images": None, "official": False}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DatasetNote)
-                found = KINDS[name](root, train=train, download=False)
+                images = DATASETS[name](root, train=train, download=False)
         except DatasetError as error:
             row["error"] = str(error)
         else:
-            row |= {"images": len(found), "official": found.official}
+            row |= {"images": len(images), "official": images.official}
         rows.append(row)
     return rows
 
 
 def run(args: Namespace) -> int:
-    """Fetches if asked to, and says what is there; 1 if something is missing or not official."""
-    unknown = [name for name in args.datasets if name not in KINDS]
+    """Fetch if asked to, and print what is present; 1 if a file is missing or not official."""
+    unknown = [name for name in args.datasets if name not in DATASETS]
     if unknown:
-        raise UsageError(f"no data set {unknown[0]!r}; there are {', '.join(KINDS)}")
-    names, root = args.datasets or list(KINDS), args.root or None
+        raise UsageError(f"no data set {unknown[0]!r}; there are {', '.join(DATASETS)}")
+    names, root = args.datasets or list(DATASETS), args.root or None
     failed = False
     if args.action == "get":
         for name in names:
             try:
-                download(KINDS[name], root)
+                download(DATASETS[name], root)
             except DatasetError as error:
                 complain("bitspike data", error)
                 failed = True
-    rows = [row for name in names for row in look(name, root)]
+    rows = [row for name in names for row in _look(name, root)]
     if args.json:
         print_json({"root": args.root or None, "splits": rows})
     else:

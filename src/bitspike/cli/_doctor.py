@@ -1,39 +1,40 @@
-"""``bitspike doctor``: what is installed, what is found, and a self-test."""
+"""``bitspike doctor``: what is installed, and a self-test of the kernels."""
 
 import os
 import platform
 import re
+import time
 from argparse import Namespace
-from importlib import metadata
-from importlib.util import find_spec
+from importlib import metadata, util
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from bitspike import __version__
+from bitspike import __version__, functional, kernels, layer, neuron
 from bitspike._terminal import say
-from bitspike.cli._selftest import compare
-from bitspike.cli._table import pairs, print_json
+from bitspike.cli._output import pairs, print_json
 from bitspike.datasets import default_root
 
-NOT_FOR_USERS = {"dev", "docs", "peer"}
-VARIABLES = (
+_NOT_FOR_USERS = {"dev", "docs", "peer"}
+_VARIABLES = (
     "BITSPIKE_BACKEND", "BITSPIKE_DATA", "NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS",
 )  # fmt: skip
+_TOLERANCE = 1e-5
 
 
-def requirements() -> dict[str, list[str]]:
-    """The packages of each extra, as the installed package's metadata has them."""
+def _requirements() -> dict[str, list[str]]:
+    """Return the packages of each extra, as the installed package's metadata has them."""
     needs: dict[str, list[str]] = {}
     for line in metadata.requires("bitspike") or []:
         name, extra = re.match(r"[\w.-]+", line), re.search(r"extra\s*==\s*['\"](\w+)", line)
-        if name and extra and name[0] != "bitspike" and extra[1] not in NOT_FOR_USERS:
+        if name and extra and name[0] != "bitspike" and extra[1] not in _NOT_FOR_USERS:
             needs.setdefault(extra[1], []).append(name[0])
     return needs
 
 
-def installed(package: str) -> str | None:
-    """The version of a package; None if it is not there."""
+def _installed(package: str) -> str | None:
+    """Return the version of a package; None if it is absent."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -41,21 +42,21 @@ def installed(package: str) -> str | None:
 
 
 def examine() -> dict[str, Any]:
-    """All findings, in types that JSON has."""
+    """Return all findings, in types that JSON has."""
     numba = _numba()
-    checks = compare() if "error" not in numba else []
+    checks = self_test() if "error" not in numba else []
     return {
         "versions": {
             "bitspike": __version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "numpy": installed("numpy"),
+            "numpy": _installed("numpy"),
             **{name: numba[name] for name in ("numba", "llvmlite") if name in numba},
-            **({"triton": installed("triton")} if find_spec("triton") else {}),
+            **({"triton": _installed("triton")} if util.find_spec("triton") else {}),
         },
         "extras": {
-            extra: {package: installed(package) for package in packages}
-            for extra, packages in requirements().items()
+            extra: {package: _installed(package) for package in packages}
+            for extra, packages in _requirements().items()
         },
         "machine": {
             "system": platform.platform(),
@@ -75,14 +76,14 @@ def examine() -> dict[str, Any]:
             "mps": "yes" if torch.backends.mps.is_available() else "no",
         },
         "places": {"kernel cache": numba.get("cache"), "data sets": _data()},
-        "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "self-test": [vars(check) for check in checks],
-        "healthy": "error" not in numba and all(check.holds for check in checks),
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "self-test": checks,
+        "healthy": "error" not in numba and all(check["holds"] for check in checks),
     }
 
 
 def _numba() -> dict[str, Any]:
-    if find_spec("numba") is None:
+    if util.find_spec("numba") is None:
         return {"error": "not installed: pip install numba"}
     try:
         from bitspike.kernels.runtime.numba_about import about
@@ -93,7 +94,7 @@ def _numba() -> dict[str, Any]:
 
 
 def _triton() -> str:
-    if find_spec("triton") is None:
+    if util.find_spec("triton") is None:
         return "not installed"
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
@@ -123,30 +124,75 @@ def _data() -> str:
 
 
 def run(args: Namespace) -> int:
-    """Prints the findings; 1 if the kernels do not run or compute something else."""
-    found = examine()
+    """Print the findings; the exit code is 1 if the kernels do not run or compute wrongly."""
+    findings = examine()
+    code = 0 if findings["healthy"] else 1
     if args.json:
-        print_json(found)
-        return 0 if found["healthy"] else 1
-    rows: list[tuple[str, str]] = [*found["versions"].items()]
-    for extra, packages in found["extras"].items():
+        print_json(findings)
+        return code
+    rows: list[tuple[str, object]] = [*findings["versions"].items()]
+    for extra, packages in findings["extras"].items():
         missing = [name for name, version in packages.items() if version is None]
         cure = f'{", ".join(missing)} missing: pip install "bitspike[{extra}]"'
         rows.append((f"[{extra}]", cure if missing else "complete"))
     for part in ("machine", "threads", "backends", "places", "environment"):
         head = f"{part}: " if part in ("threads", "backends") else ""
-        rows += [(f"{head}{name}", _text(value)) for name, value in found[part].items()]
-    for check in found["self-test"]:
-        rows.append(
-            (
-                f"self-test: {check['name']}",
-                f"{'ok' if check['holds'] else 'FAILED'}, {check['found']}",
-            )
-        )
-    say(pairs([(name, _text(value)) for name, value in rows]))
-    say("\nAll is well." if found["healthy"] else "\nNot well: what failed stands above.")
-    return 0 if found["healthy"] else 1
+        rows += [(f"{head}{name}", value) for name, value in findings[part].items()]
+    for check in findings["self-test"]:
+        verdict = "ok" if check["holds"] else "FAILED"
+        rows.append((f"self-test: {check['name']}", f"{verdict}, {check['found']}"))
+    say(pairs([(name, "none" if value is None else value) for name, value in rows]))
+    say("\nNot well: what failed stands above." if code else "\nAll is well.")
+    return code
 
 
-def _text(value: Any) -> str:
-    return "none" if value is None else str(value)
+# -- the self-test -------------------------------------------------------------------------------
+
+
+def self_test() -> list[dict[str, Any]]:
+    """Run a small network on both backends; return each comparison and whether it holds.
+
+    The first time on a machine kernels are compiled. A kernel that raises does not hold.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        linear = layer.Linear(96, 10)
+        net = nn.Sequential(neuron.LIFNode(), linear, neuron.LIFNode())
+        functional.set_step_mode(net, "m")
+        nn.init.uniform_(linear.weight, -0.3, 0.5)  # so that both layers fire, and not always
+        x = 3 * torch.rand(16, 8, 96)
+    began = time.perf_counter()
+    try:
+        spikes, grad = _run(net, x, "numba")
+    except Exception as error:  # a broken compiler can raise anything
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        return [{"name": "kernels run", "holds": False, "found": reason}]
+    took = time.perf_counter() - began
+    expected, expected_grad = _run(net, x, "eager")
+    differing, rate = int((spikes != expected).sum()), float(expected.mean())
+    apart = float((grad - expected_grad).abs().max() / expected_grad.abs().max())
+    return [
+        {"name": "kernels run", "holds": True, "found": f"{took:.2f} s, compilation included"},
+        {
+            "name": "spikes",
+            "holds": differing == 0 and 0 < rate < 1,
+            "found": f"{differing} of {spikes.numel()} differ, {rate:.0%} are 1",
+        },
+        {
+            "name": "gradients",
+            "holds": apart <= _TOLERANCE,
+            "found": f"{apart:.1e} apart, {_TOLERANCE:.0e} allowed",
+        },
+    ]
+
+
+def _run(net: nn.Sequential, x: Tensor, backend: str) -> tuple[Tensor, Tensor]:
+    """Return output spikes, and the gradient of their rates with respect to the input."""
+    x = x.clone().requires_grad_()
+    functional.set_backend(net, backend)
+    with kernels.use_backend(backend):
+        spikes = net(x)
+        (spikes.mean(0) - 0.5).square().sum().backward()
+    functional.reset_net(net)
+    assert x.grad is not None  # noqa: S101
+    return torch.as_tensor(spikes.detach()).clone(), x.grad

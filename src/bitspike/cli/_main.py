@@ -1,22 +1,22 @@
-"""Which command, and what becomes of its errors: 0, 1, 2, or 128 + the signal's number."""
+"""Call a command, and turn its errors into a line and an exit code."""
 
 import difflib
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 from bitspike._terminal import complain
 from bitspike._version import __version__
 from bitspike.cli._commands import COMMANDS, build
-from bitspike.cli._parser import UsageError
+from bitspike.cli._output import UsageError
 
 # Import names of optional packages, and the extra that brings them.
 EXTRAS = {
     "platformdirs": "data",
     "pooch": "data",
     "rich": "data",
+    "shtab": "data",
     "filelock": "train",
     "matplotlib": "plot",
     "PIL": "train",
@@ -28,15 +28,15 @@ EXTRAS = {
 
 _SIGPIPE = 13  # Windows has no name for it
 
-# The library's errors about what a user has asked for; by name, so that nothing is imported here.
-FOR_USERS = {"BackendError", "CheckpointError", "DatasetError", "OptionError"}
+# The library's errors about a user's request; by name, so that nothing is imported here.
+_FOR_USERS = {"BackendError", "CheckpointError", "DatasetError", "OptionError"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line ``argv``; returns the exit code.
+    """Run the command line ``argv``; return the exit code.
 
-    0 is success, 1 a failure on the way, 2 something that was asked for and cannot be done, and
-    128 + n the end by signal n.
+    0 is success, 1 a failure on the way, 2 a request that cannot be met, and 128 + n the end by
+    signal n.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -62,7 +62,7 @@ def _run(arguments: list[str]) -> int:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
         root.error(f"no command {arguments[0]!r}; {hint}")
     if arguments and (command := COMMANDS.get(arguments[0])) and command.passes_on:
-        return _guarded(command.name, arguments[1:])
+        return _guarded(arguments[0], arguments[1:])
     options = root.parse_args(arguments)
     if options.version:
         print(f"bitspike {__version__}")
@@ -74,10 +74,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _guarded(name: str, given: object) -> int:
-    """Runs a command; errors of a user's become one line and the code 2."""
+    """Run a command; errors of the user's become one line and the code 2."""
     prog = f"bitspike {name}"
     try:
-        code: int = import_module(COMMANDS[name].module).run(given)
+        return COMMANDS[name].run(given)
     except BrokenPipeError:
         raise
     except (UsageError, OSError) as error:
@@ -92,18 +92,17 @@ def _guarded(name: str, given: object) -> int:
         complain(prog, "out of memory")
         return 1
     except (RuntimeError, ValueError) as error:
-        if any(kind.__name__ in FOR_USERS for kind in type(error).__mro__):
+        if any(kind.__name__ in _FOR_USERS for kind in type(error).__mro__):
             complain(prog, error)
             return 2
         if "out of memory" in str(error) or "t allocate memory" in str(error):
             complain(prog, "out of memory")
             return 1
         raise
-    return code
 
 
 def _missing(error: ImportError) -> str | None:
-    """What to install; None if the error is about something else."""
+    """Return what to install; None if the error has another cause."""
     package = (error.name or "").partition(".")[0]
     if "pip install" in str(error):
         return str(error)

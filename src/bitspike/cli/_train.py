@@ -2,27 +2,20 @@
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bitspike._terminal import json_text, say
-from bitspike.cli._commands import COMMANDS, MODELS, build
-from bitspike.cli._parser import UsageError
+from bitspike.cli._commands import COMMANDS, MODELS, build, program_of
+from bitspike.cli._output import UsageError
+
+if TYPE_CHECKING:
+    from bitspike.training import BaseOptions
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the command line says, the model's own options unread."""
-
-    model: str
-    config: str
-    print_config: bool
-    rest: list[str]
-
-
-def split(argv: Sequence[str]) -> Request:
-    """Takes apart what is the command's and what is the model's.
+def split(argv: Sequence[str]) -> tuple[str, str, bool, list[str]]:
+    """Return the model, the file of ``--config``, ``--print-config``, and the model's own words.
 
     Raises:
         UsageError: if the model is unknown or ``--config`` lacks its file.
@@ -34,32 +27,25 @@ def split(argv: Sequence[str]) -> Request:
         word = words.pop(0)
         name, equals, value = word.partition("=")
         if name in ("--config", "-config"):
-            if not equals:
-                value = words.pop(0) if words else ""
-            if not value:
+            config = value if equals or not words else words.pop(0)
+            if not config:
                 raise UsageError("--config expects a file")
-            config = value
         elif word in ("--print-config", "-print-config"):
             print_config = True
         else:
             rest.append(word)
     if model:
-        check_model(model, "")
-    return Request(model, config, print_config, rest)
+        _check_model(model, "")
+    return model, config, print_config, rest
 
 
-def check_model(model: Any, where: str) -> None:
-    """Refuses a model that there is not.
-
-    Raises:
-        UsageError: naming those that there are.
-    """
+def _check_model(model: Any, where: str) -> None:
     if model not in MODELS:
         raise UsageError(f"{where}no model {model!r}; there are {', '.join(MODELS)}")
 
 
-def read_config(path: str) -> dict[str, Any]:
-    """The options in a TOML file, dashes in names turned to underscores.
+def _read_config(path: str) -> dict[str, Any]:
+    """Return the options in a TOML file, dashes in names turned to underscores.
 
     Raises:
         UsageError: if it is no TOML.
@@ -72,13 +58,13 @@ def read_config(path: str) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in table.items()}
 
 
-def as_flags(kind: type[Any], config: dict[str, Any], path: str) -> list[str]:
-    """The options of a file in the form of flags.
+def _as_flags(kind: "type[BaseOptions]", config: dict[str, Any], path: str) -> list[str]:
+    """Return the options of a file in the form of flags.
 
     Raises:
         UsageError: naming the option that is unknown or has a value of the wrong type.
     """
-    known: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}
+    known = {part.name: part for part in fields(kind)}
     flags = []
     for name, value in config.items():
         if name not in known:
@@ -103,62 +89,59 @@ def as_flags(kind: type[Any], config: dict[str, Any], path: str) -> list[str]:
     return flags
 
 
-def without_refused(kind: type[Any], flags: Sequence[str], rest: Sequence[str]) -> list[str]:
-    """All flags, less the switches that a later ``--no-NAME`` turns off again."""
-    switches = {one.name.replace("_", "-") for one in fields(kind) if type(one.default) is bool}
+def without_refused(
+    kind: "type[BaseOptions]", flags: Sequence[str], rest: Sequence[str]
+) -> list[str]:
+    """Return all flags, less the switches that a later ``--no-NAME`` turns off again."""
+    switches = {p.name.replace("_", "-") for p in fields(kind) if type(p.default) is bool}
     words: list[str] = []
     for word in (*flags, *rest):
         off = word.lstrip("-").removeprefix("no-")
         if word.startswith(("--no-", "-no-")) and off in switches:
-            words = [one for one in words if one.lstrip("-") != off]
+            words = [earlier for earlier in words if earlier.lstrip("-") != off]
         else:
             words.append(word)
     return words
 
 
 def run(argv: Sequence[str]) -> int:
-    """Trains; returns the program's exit code."""
+    """Train, and return the program's exit code."""
     if argv and argv[0] in ("-h", "--help"):
         build()[1]["train"].print_help()
         return 0
-    request = split(argv)
-    config = read_config(request.config) if request.config else {}
+    model, file, print_config, rest = split(argv)
+    config = _read_config(file) if file else {}
     chosen = config.pop("model", None)
     if chosen is not None:
-        check_model(chosen, f"--config {request.config}: ")
-        if request.model and request.model != chosen:
-            raise UsageError(
-                f"--config {request.config} is for the model {chosen}, not {request.model}"
-            )
-    model = request.model or chosen or "mnist"
+        _check_model(chosen, f"--config {file}: ")
+        if model and model != chosen:
+            raise UsageError(f"--config {file} is for the model {chosen}, not {model}")
+    model = model or chosen or "mnist"
+    from bitspike.training import parse_options
 
-    from bitspike.cli._programs import PROGRAMS
-    from bitspike.training import _options
-
-    program = PROGRAMS[model]
-    kind = program.options_class
-    words = without_refused(kind, as_flags(kind, config, request.config), request.rest)
+    program = program_of(model)
+    words = without_refused(program.Options, _as_flags(program.Options, config, file), rest)
     text = f"{COMMANDS['train'].summary}: {MODELS[model]}. --config FILE reads options from TOML."
-    options, _ = _options.parse_as(kind, words, f"bitspike train {model}", text)
-    if request.print_config:
-        say("\n".join(config_lines(model, options)))
+    options, _ = parse_options(program.Options, words, f"bitspike train {model}", text)
+    if print_config:
+        say("\n".join(_config_lines(model, options)))
         return 0
-    code: int = program.module.main(words)
+    code: int = program.main(words)
     return code
 
 
-def config_lines(model: str, options: Any) -> list[str]:
-    """Options as a file for ``--config``; those that are empty as comments."""
+def _config_lines(model: str, options: "BaseOptions") -> list[str]:
+    """Return options as a file for ``--config``; empty ones as comments."""
     lines = [f"model = {_toml(model)}"]
-    for one in fields(options):
-        value = getattr(options, one.name)
-        line = f"{one.name} = {_toml(value)}  # {one.metadata['help']}"
+    for part in fields(options):
+        value = getattr(options, part.name)
+        line = f"{part.name} = {_toml(value)}  # {part.metadata['text']}"
         lines.append(f"# {line}" if value == "" else line)
     return lines
 
 
 def _toml(value: Any) -> str:
-    """A string, a number or a truth value; JSON's spelling is TOML's for these."""
+    """Return a string, number or truth value, which JSON and TOML spell alike."""
     return json_text(value)
 
 

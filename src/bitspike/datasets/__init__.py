@@ -16,7 +16,7 @@ from bitspike.datasets._catalogue import DatasetEntry
 from bitspike.datasets._errors import DatasetError, DatasetNote, SourceError
 from bitspike.datasets._idx import TEST_FILES, TRAIN_FILES, IdxFile, encode_idx, read_idx
 from bitspike.datasets._mnist import MNIST, FashionMNIST, ImageDataset, centre_drawing, download
-from bitspike.datasets._sources import Mirror, MnistWheel, PackageFolder, Source
+from bitspike.datasets._sources import Mirror, MnistWheel, Source
 
 __all__ = [
     "MNIST",
@@ -33,7 +33,6 @@ __all__ = [
     "ImageDataset",
     "Mirror",
     "MnistWheel",
-    "PackageFolder",
     "Source",
     "SourceError",
     "centre_drawing",

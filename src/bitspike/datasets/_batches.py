@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -108,76 +109,75 @@ class Batches:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Pair]:
-        order = self._order() if self.shuffle else None
-        if self.workers:
-            yield from self._prefetch(order)
-            return
-        for batch in range(self.start, len(self)):
-            images, labels = self._gather(order, batch, 1)
-            yield images.to(self.device), labels.to(self.device)
-
-    def _order(self) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch, octets=4))
-        return torch.randperm(len(self.dataset), generator=generator)
+        order = None
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch, octets=4))
+            order = torch.randperm(len(self.dataset), generator=generator)
+        alone = (self._gather(order, batch, 1) for batch in range(self.start, len(self)))
+        axis = 0 if self.encoder is None else 1
+        pinned = self.workers > 0 and self.device.type == "cuda"
+        for block in self._prefetch(order) if self.workers else alone:
+            # Copied here, in the CUDA stream of the thread that uses the batches.
+            images, labels = (x.to(self.device, non_blocking=pinned) for x in block)
+            yield from zip(
+                torch.split(images, self.batch_size, axis),
+                torch.split(labels, self.batch_size),
+                strict=True,
+            )
 
     def _gather(self, order: torch.Tensor | None, batch: int, count: int) -> Pair:
+        """Return `count` batches from number `batch` on as one block."""
         last = min(batch + count, len(self)) * self.batch_size
         part = slice(batch * self.batch_size, min(last, len(self.dataset)))
         images, labels = self.dataset[part if order is None else order[part]]
         return images if self.encoder is None else self.encoder(images, part.start), labels
 
     def _prefetch(self, order: torch.Tensor | None) -> Iterator[Pair]:
-        pin = self.device.type == "cuda"
-        axis = 0 if self.encoder is None else 1
-        at, count, most = self.start, 1, 1  # in batches: the next block, and the largest one
+        """Yield blocks that threads gather ahead."""
+        largest = 1  # batches in a block; the first block shows how many fit
+        depth = 2  # blocks ahead; more only if training has to wait, since they fill the cache
+
+        def plan() -> Iterator[tuple[int, int]]:
+            batch, count = self.start, 1
+            while batch < len(self):
+                yield batch, count
+                batch, count = batch + count, min(_GROWTH * count, largest)
 
         def prepare(batch: int, count: int) -> Pair:
             images, labels = self._gather(order, batch, count)
-            return (images.pin_memory(), labels.pin_memory()) if pin else (images, labels)
+            if self.device.type == "cuda":
+                return images.pin_memory(), labels.pin_memory()
+            return images, labels
 
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="bitspike-batches") as pool:
-            ahead: deque[Future[Pair]] = deque()
-            depth = 2  # blocks; more only if training has to wait, since they fill the cache
+        blocks = plan()
+        ahead: deque[Future[Pair]] = deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="bitspike-batches")
 
-            def refill() -> None:
-                nonlocal at, count
-                while at < len(self) and len(ahead) < depth:
-                    # In the caller's context, which holds the backend.
-                    ahead.append(pool.submit(copy_context().run, prepare, at, count))
-                    at, count = at + count, min(_GROWTH * count, most)
+        def refill() -> None:
+            for batch, count in islice(blocks, depth - len(ahead)):
+                # In the caller's context, which holds the backend.
+                ahead.append(pool.submit(copy_context().run, prepare, batch, count))
 
-            try:
+        try:
+            refill()
+            waited = False
+            while ahead:
+                block = ahead.popleft()
+                late = waited and not block.done()
+                images, labels = block.result()
+                waited = True
+                if late and len(labels) >= largest * self.batch_size:  # not one of the first
+                    depth = min(depth + 1, self.workers + 1)
+                largest = self._batches_in_block(images)
                 refill()
-                started = False
-                while ahead:
-                    block = ahead.popleft()
-                    late = started and not block.done()
-                    images, labels = block.result()
-                    started = True
-                    if late and len(labels) >= most * self.batch_size:  # not one of the first
-                        depth = min(depth + 1, self.workers + 1)
-                    most = self._batches_a_block(images)
-                    count = min(max(count, _GROWTH), most)
-                    refill()
-                    # The copy belongs to the CUDA stream of the thread that uses the batches.
-                    images = images.to(self.device, non_blocking=pin)
-                    labels = labels.to(self.device, non_blocking=pin)
-                    yield from zip(
-                        torch.split(images, self.batch_size, axis),
-                        torch.split(labels, self.batch_size),
-                        strict=True,
-                    )
-            finally:
-                for future in ahead:
-                    future.cancel()
+                yield images, labels
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _batches_a_block(self, images: torch.Tensor) -> int:
+    def _batches_in_block(self, images: torch.Tensor) -> int:
         """Return the number of batches in a block of such images, or sequences of them."""
-        if self.encoder is None:
-            pixels, room = images.numel() // len(images), _BLOCK_PIXELS
-        else:
-            T, N = images.shape[:2]
-            pixels, room = images.numel() // (T * N), _ENCODED_PIXELS
+        axis, room = (1, _BLOCK_PIXELS) if self.encoder is None else (2, _ENCODED_PIXELS)
+        pixels = images.shape[axis:].numel()
         return max(1, min(_BLOCK_BATCHES, room // (max(1, pixels) * self.batch_size)))
 
 

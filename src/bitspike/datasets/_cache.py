@@ -54,10 +54,6 @@ def load_files(
     """Read the files `names` of one split. If some are missing and `download`, fetch them first.
 
     Missing files of the other split are fetched along with them.
-
-    Raises:
-        DatasetError: a file is damaged, missing, or cannot be stored.
-        ImportError: files must be fetched and the extra ``bitspike[data]`` is not installed.
     """
     files = _find(root, entry, names)
     missing = [name for name in names if name not in files]

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from bitspike.datasets._idx import TEST_FILES, TRAIN_FILES
-from bitspike.datasets._sources import Mirror, MnistWheel, PackageFolder, Source
+from bitspike.datasets._sources import Mirror, MnistWheel, Source
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ FASHION_MNIST_ENTRY = DatasetEntry(
         Mirror(
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
         ),
-        PackageFolder(Path("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist"),
+        Mirror("file:///usr/share/datasets/fashion-mnist/"),  # of the package dataset-fashion-mnist
     ),
     advice="On Debian and Ubuntu `apt install dataset-fashion-mnist` installs them.",
 )

@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,21 +18,21 @@ _CHUNK = 1 << 17
 
 
 def download_file(url: str, timeout: tuple[float, float], max_bytes: int) -> bytes:
-    """Return the content of `url`.
+    """Return the content of `url`, or raise `SourceError`.
 
-    Args:
-        url: the address of the file.
-        timeout: seconds to wait for a connection, and for each byte once connected.
-        max_bytes: size beyond which an answer is refused.
-
-    Raises:
-        SourceError: no connection, no such file, or too long an answer.
+    `timeout` is the seconds to wait for a connection, and for each byte once connected.
     """
+    name = url.rpartition("/")[2]
+    if url.startswith("file:"):
+        try:
+            return Path(urllib.request.url2pathname(urlsplit(url).path)).read_bytes()
+        except OSError as error:
+            raise SourceError(f"{name}: {error.strerror or error}") from error
     import pooch
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    name, content, console = url.rpartition("/")[2], io.BytesIO(), Console(stderr=True)
+    content, console = io.BytesIO(), Console(stderr=True)
     text = TextColumn("  {task.description}", markup=False)
     columns = (text, BarColumn(), DownloadColumn(), TimeRemainingColumn())
     disable = not console.is_terminal
@@ -82,8 +83,8 @@ def check_connection(url: str, seconds: float) -> None:
     tried, so that a machine without a network could hang for minutes.
     """
     parts = urlsplit(url)
-    if {parts.scheme, "all"} & urllib.request.getproxies().keys():
-        return  # the proxy looks up the name
+    if parts.scheme == "file" or {parts.scheme, "all"} & urllib.request.getproxies().keys():
+        return  # a proxy looks up the name
     host = parts.hostname or ""
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     outcome: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()

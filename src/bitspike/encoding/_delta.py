@@ -4,35 +4,7 @@ import torch
 from torch import Tensor
 
 from bitspike.base import MemoryModule, check_sequence
-from bitspike.encoding._bits import as_bits, real
-
-
-def _changes(x: Tensor, before: Tensor, threshold: float, off_spike: bool) -> Tensor:
-    change = x - before
-    on = (change >= threshold).to(x.dtype)
-    return on - (change <= -threshold).to(x.dtype) if off_spike else on
-
-
-def delta(
-    data: Tensor, threshold: float = 0.1, padding: bool = False, off_spike: bool = False
-) -> Tensor:
-    """Delta modulation of a whole sequence: `DeltaEncoder` as a function.
-
-    Args:
-        data: ``[T, ...]``.
-        threshold: least change that makes a spike.
-        padding: True compares the first step with itself, so that it never spikes; False with 0.
-        off_spike: True gives -1 where the input falls by ``threshold`` or more.
-
-    Returns:
-        0 and 1, bits where the backend makes them, or -1, 0 and 1, ``[T, ...]``.
-
-    Raises:
-        ValueError: if ``data`` has no time step.
-    """
-    encoder = DeltaEncoder(threshold, padding, off_spike, step_mode="m")
-    spikes: Tensor = encoder(data)
-    return spikes
+from bitspike.encoding._base import as_bits, real
 
 
 class DeltaEncoder(MemoryModule):
@@ -75,11 +47,11 @@ class DeltaEncoder(MemoryModule):
         self.register_memory("previous", 0.0)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """The spikes of one time step, ``[B, ...]``."""
+        """Return the spikes of one time step, ``[B, ...]``."""
         return self._encode(x.unsqueeze(0))[0]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """The spikes of a sequence, ``[T, B, ...]``."""
+        """Return the spikes of a sequence, ``[T, B, ...]``."""
         check_sequence(self, x_seq)
         spikes = self._encode(x_seq)
         return spikes if self.off_spike else as_bits(spikes, self.backend)
@@ -90,7 +62,9 @@ class DeltaEncoder(MemoryModule):
         before = x_seq[0] if fresh and self.padding else self.memory_like("previous", x_seq[0])
         self.previous = x_seq[-1]
         earlier = torch.cat((before.unsqueeze(0), x_seq[:-1]))
-        return _changes(x_seq, earlier, self.threshold, self.off_spike)
+        change = x_seq - earlier
+        on = (change >= self.threshold).to(x_seq.dtype)
+        return on - (change <= -self.threshold).to(x_seq.dtype) if self.off_spike else on
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""
@@ -98,3 +72,25 @@ class DeltaEncoder(MemoryModule):
             f"threshold={self.threshold}, padding={self.padding}, off_spike={self.off_spike}, "
             f"step_mode={self.step_mode!r}"
         )
+
+
+def delta(
+    data: Tensor, threshold: float = 0.1, padding: bool = False, off_spike: bool = False
+) -> Tensor:
+    """Encode a whole sequence by delta modulation: `DeltaEncoder` as a function.
+
+    Args:
+        data: ``[T, ...]``.
+        threshold: least change that makes a spike; the others are those of `DeltaEncoder` too.
+        padding: whether the first step is compared with itself.
+        off_spike: whether a fall gives -1.
+
+    Returns:
+        0 and 1, bits where the backend makes them, or -1, 0 and 1, ``[T, ...]``.
+
+    Raises:
+        ValueError: if ``data`` has no time step.
+    """
+    encoder = DeltaEncoder(threshold, padding, off_spike, step_mode="m")
+    spikes: Tensor = encoder(data)
+    return spikes

@@ -1,22 +1,22 @@
-"""A population of neurons for each number, every one with a value that it prefers."""
+"""Population coding: neurons that prefer different values stand for a number."""
 
 import torch
 from torch import Tensor, nn
 
-from bitspike.encoding._bits import as_bits
+from bitspike.encoding._base import as_bits
 from bitspike.neuron import IFNode
 from bitspike.surrogate import DeterministicPass, PoissonPass
 
 
 class PopEncoder(nn.Module):
-    """Population coding: each number drives ``pop_dim`` neurons, the most the one that prefers it.
+    """Population coding: each number drives ``pop_dim`` neurons that prefer different values.
 
     ``A = exp(-((o - mean) / std)**2 / 2)``, held over ``spike_ts`` time steps. The preferred
     values lie evenly spaced in ``mean_range`` at first; ``mean`` and ``std`` are learned.
 
     Args:
         obs_dim: numbers in an observation.
-        pop_dim: neurons a number.
+        pop_dim: neurons for each number.
         spike_ts: time steps ``T``.
         mean_range: the least and the greatest preferred value.
         std: width of the neurons' tuning.
@@ -46,9 +46,13 @@ class PopEncoder(nn.Module):
         preferred = torch.linspace(mean_range[0], mean_range[1], pop_dim)
         self.mean = nn.Parameter(preferred.repeat(1, obs_dim, 1))
         self.std = nn.Parameter(torch.full_like(self.mean, std))
+        self._make_neurons()
+
+    def _make_neurons(self) -> None:
+        """Make the neurons of an encoder that has some."""
 
     def activity(self, obs: Tensor) -> Tensor:
-        """The neurons' activities, ``[B, obs_dim * pop_dim]``."""
+        """Return the neurons' activities, ``[B, obs_dim * pop_dim]``."""
         if obs.ndim == 0 or obs.shape[-1] != self.obs_dim:
             raise ValueError(
                 f"{type(self).__name__}: an observation has {self.obs_dim} numbers, but the input "
@@ -58,7 +62,7 @@ class PopEncoder(nn.Module):
         return torch.exp(-0.5 * distance.square()).flatten(1)
 
     def forward(self, obs: Tensor) -> Tensor:
-        """The activities, held over time, or the spikes that they make."""
+        """Return the activities, held over time, or their spikes."""
         activity = self.activity(obs)
         return self._over_time(activity.expand(self.spike_ts, *activity.shape))
 
@@ -79,15 +83,7 @@ class PopSpikeEncoderDeterministic(PopEncoder):
     Arguments and input as `PopEncoder`'s; output ``[T, B, obs_dim * pop_dim]``, 0 and 1.
     """
 
-    def __init__(
-        self,
-        obs_dim: int,
-        pop_dim: int,
-        spike_ts: int,
-        mean_range: tuple[float, float],
-        std: float,
-    ) -> None:
-        super().__init__(obs_dim, pop_dim, spike_ts, mean_range, std)
+    def _make_neurons(self) -> None:
         self.neurons = IFNode(
             v_threshold=0.999,
             v_reset=None,

@@ -9,95 +9,340 @@ to the one-hot label, and gradients flow through the spikes by a surrogate.
     python -m bitspike.examples.lif_fc_mnist -resume CHECKPOINT   goes on, to the bit
     python -m bitspike.examples.lif_fc_mnist -predict CHECKPOINT -image FILE_OR_INDEX
 
-The network and the encoder are here; `_trainer` holds the training of a batch and an epoch,
-`_program` the loop over epochs with checkpoints, metrics and pictures.
+Read it from top to bottom: options, network, training, evaluation, prediction. From
+`bitspike.training` come the parts that any program needs.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bitspike import encoding, functional, layer, neuron, surrogate
-from bitspike.datasets import Encoder
-from bitspike.examples import _program
-from bitspike.examples._pictures import CLASSES
-from bitspike.examples._program import Program, load_data, respond
-from bitspike.examples._trainer import State
-from bitspike.examples._trainer import Trainer as _Trainer
-from bitspike.training import seed_of
-from bitspike.training._options import Options
-
-__all__ = ["PROGRAM", "Trainer", "load_data", "main", "make_net", "respond"]
+from bitspike import diagnosis, encoding, functional, kernels, layer, neuron, surrogate, training
+from bitspike.datasets import Batches, ImageDataset
+from bitspike.training import (
+    BEST,
+    CLASSES,
+    LATEST,
+    Answer,
+    BaseOptions,
+    EpochMetrics,
+    OptionError,
+    Precision,
+    RateMeter,
+    Resumed,
+    Screen,
+    StopRequest,
+    TrainingState,
+    option,
+    save_checkpoint,
+    seed_of,
+)
 
 PROGRAM = "lif_fc_mnist"
 
 
-def make_net(tau: float) -> nn.Sequential:
-    """The network of the tutorial, multi-step: ``[T, B, 1, 28, 28]`` to ``[T, B, 10]``."""
+@dataclass(frozen=True)
+class Options(BaseOptions):
+    """All options with their defaults. A resumed run may change those that are ``free``."""
+
+    named: ClassVar[Mapping[str, str]] = {"T": "T", "b": "b", "opt": "", "lr": "lr"}
+
+    T: int = option(100, "time steps an image is shown for", least=1, most=100_000)
+    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)", free=True)
+    b: int = option(64, "batch size", least=1)
+    epochs: int = option(100, "train until this epoch", free=True)
+    j: int = option(1, "threads that prepare batches ahead; 0: none", free=True)
+    threads: int = option(
+        1,
+        "threads that the kernels on the CPU may take; -j adds its own",
+        least=1,
+        most=1024,  # with many more threads OpenMP ends the process
+        free=True,
+    )
+    data_dir: str = option(
+        "", "folder of the data set (default: a cache folder of yours)", free=True
+    )
+    out_dir: str = option(
+        "./logs", "folder of the runs; this run makes a folder of its own in it", free=True
+    )
+    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH", free=True)
+    amp: bool = option(False, "mixed precision: float16 on CUDA, bfloat16 on the CPU")
+    opt: str = option("adam", "optimizer", choices=("sgd", "adam"))
+    momentum: float = option(
+        0.9, "momentum of SGD", must=("must lie in [0, 1)", lambda momentum: 0 <= momentum < 1)
+    )
+    lr: float = option(1e-3, "learning rate", must=training.LEARNING_RATE)
+    tau: float = option(
+        2.0, "membrane time constant of the LIF neurons, time steps", must=training.TIME_CONSTANT
+    )
+    seed: int = option(
+        0, "seed: same seed, same machine, same result, bit for bit", must=training.SEED
+    )
+    dataset: str = option("mnist", "what to learn", choices=training.DATASETS)
+    limit: int = option(0, "train on the first N images only; 0: on all")
+    predict: str = option(
+        "", "classify -image with this checkpoint", metavar="CHECKPOINT", free=True
+    )
+    image: str = option(
+        "",
+        "picture file, or number of a test image, for -predict",
+        metavar="FILE_OR_INDEX",
+        free=True,
+    )
+
+    def check(self, given: frozenset[str] = frozenset()) -> None:
+        """Refuse values that the program cannot work with, by raising `OptionError`."""
+        super().check(given)
+        if bool(self.predict) != bool(self.image):
+            raise OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
+        if self.predict and self.resume:
+            raise OptionError("-predict and -resume do not go together")
+
+
+# -- the network, and what it is taught ----------------------------------------------------------
+
+
+def make_net(options: Options) -> nn.Sequential:
+    """Return the network of the tutorial, multi-step: ``[T, B, 1, 28, 28]`` to ``[T, B, 10]``."""
     net = layer.FusedSequential(
         layer.Flatten(),
         layer.Linear(28 * 28, CLASSES, bias=False),
-        neuron.LIFNode(tau=tau, surrogate_function=surrogate.ATan()),
+        neuron.LIFNode(tau=options.tau, surrogate_function=surrogate.ATan()),
     )
     functional.set_step_mode(net, "m")
     return net
 
 
-def _make_net(options: Options) -> nn.Sequential:
-    return make_net(options.tau)
+def make_optimizer(options: Options, net: nn.Module) -> torch.optim.Optimizer:
+    """Return SGD with momentum, or Adam."""
+    if options.opt == "sgd":
+        return torch.optim.SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
+    device = next(net.parameters()).device.type
+    return torch.optim.Adam(net.parameters(), lr=options.lr, fused=device in ("cpu", "cuda"))
 
 
-class Trainer(_Trainer[Options]):
-    """The tutorial's network, and the encoder that shows it images."""
-
-    net: nn.Sequential
-
-    def __init__(self, options: Options, device: torch.device) -> None:
-        super().__init__(options, device)
-        self.encoder = encoding.PoissonEncoder(step_mode="m")
-
-    @staticmethod
-    def make_net(options: Options) -> nn.Sequential:
-        """The network."""
-        return _make_net(options)
-
-    @property
-    def output(self) -> neuron.BaseNode:
-        """The network's last layer."""
-        last = self.net[-1]
-        assert isinstance(last, neuron.BaseNode)  # noqa: S101
-        return last
-
-    def encoder_of(self, part: str) -> Encoder | None:
-        """On the CPU the threads that prepare batches encode them; a GPU does it itself."""
-        options = self.options
-        if self.device.type != "cpu":
-            return None
-        seed = seed_of(options.seed, "epoch", len(self.history), part)
-        return encoding.PoissonSequences(options.T, seed)
-
-    def spikes(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Output spikes ``[T, B, 10]`` and input spikes ``[T, B, 1, 28, 28]``.
-
-        Of images ``[B, 1, 28, 28]``, or of what `encoder_of` has made of them.
-        """
-        encoded = image.ndim == 5
-        spikes = image if encoded else self.encoder(image.expand(self.options.T, *image.shape))
-        return self.net(spikes), spikes
+encoder = encoding.PoissonEncoder(step_mode="m")
 
 
-def load_state(path: Path, options: Options, given: frozenset[str]) -> tuple[Options, State]:
-    """A checkpoint of this program's, wholly checked, and the options that it was made with."""
-    return _program.load_state(path, PROGRAM, options, given, _make_net)
+def encoder_of_batches(
+    options: Options, device: torch.device, epoch: int, part: str
+) -> encoding.PoissonSequences | None:
+    """Return the encoder that runs in the threads that prepare batches; a GPU encodes by itself."""
+    if device.type != "cpu":
+        return None
+    return encoding.PoissonSequences(options.T, seed_of(options.seed, "epoch", epoch, part))
+
+
+def firing_rate(net: nn.Module, image: Tensor, T: int) -> Tensor:
+    """Return the firing rates ``[B, 10]`` of images, or of spikes that were encoded ahead."""
+    spikes = image if image.ndim == 5 else encoder(image.expand(T, *image.shape))
+    rate: Tensor = net(spikes).mean(0)
+    return rate
+
+
+def loss_of(rate: Tensor, label: Tensor) -> Tensor:
+    """Return the mean squared error between firing rates and the one-hot label."""
+    one_hot = torch.eye(CLASSES, dtype=rate.dtype, device=rate.device)
+    return F.mse_loss(rate, one_hot.index_select(0, label))
+
+
+# -- training ------------------------------------------------------------------------------------
+
+
+def train_epoch(
+    state: TrainingState, options: Options, data: ImageDataset, screen: Screen, stop: StopRequest
+) -> None:
+    """Train for one epoch, or for what is left of it; return early if a stop was requested."""
+    device, epoch = state.precision.device, len(state.history)
+    batches = Batches(
+        data,
+        options.b,
+        shuffle=True,
+        seed=options.seed,
+        epoch=epoch,
+        start=state.batch,
+        workers=options.j,
+        device=device,
+        encoder=encoder_of_batches(options, device, epoch, "train"),
+    )
+    state.net.train()
+    for image, label in batches:
+        with state.precision.autocast():
+            rate = firing_rate(state.net, image, options.T)
+        loss = loss_of(rate, label)
+        state.precision.update(loss, state.optimizer)  # backward, and a step of the optimizer
+        functional.reset_net(state.net)
+        state.meter.add(rate, loss, label)
+        state.batch += 1
+        if screen.update(state.meter):
+            state.check_finite()
+        if stop:
+            break
+    state.check_finite()
+
+
+@torch.no_grad()
+def evaluate(
+    state: TrainingState, options: Options, data: ImageDataset, stop: StopRequest
+) -> RateMeter:
+    """Return loss, accuracy and firing on a data set; return early if a stop was requested."""
+    device = state.precision.device
+    encoder = encoder_of_batches(options, device, len(state.history), "test")
+    workers = 0 if encoder is None else options.j
+    meter = RateMeter(device)
+    state.net.eval()
+    for image, label in Batches(data, 250, workers=workers, device=device, encoder=encoder):
+        with state.precision.autocast():
+            rate = firing_rate(state.net, image, options.T)
+        functional.reset_net(state.net)
+        meter.add(rate, loss_of(rate, label), label)
+        if stop:
+            break
+    return meter
+
+
+def train(
+    state: TrainingState,
+    options: Options,
+    data: tuple[ImageDataset, ImageDataset],
+    folder: Path,
+) -> int:
+    """Train from where ``state`` is, into ``folder``; return the exit code."""
+    train_set, test_set = data
+    screen = Screen(options.epochs)
+    latest, best = folder / LATEST, folder / BEST
+    watch = diagnosis.watch(state.net, tell=screen.say)  # warns of layers that never fire
+    try:
+        with (
+            training.event_log(folder, len(state.history) + 1) as writer,
+            screen.announcing_compilation(),
+            StopRequest() as stop,
+        ):
+            if not options.resume:
+                save_checkpoint(latest, PROGRAM, state.state_dict())
+            training.write_csv(folder / "metrics.csv", state.history)
+            while len(state.history) < options.epochs:
+                epoch, began = len(state.history) + 1, time.perf_counter()
+                screen.start_epoch(epoch, len(train_set), state.meter.images)
+                train_epoch(state, options, train_set, screen, stop)
+                speed = screen.images_per_s(state.meter)
+                trained = state.state_dict()  # evaluation draws random numbers: before it
+                tested = evaluate(state, options, test_set, stop)
+                screen.stop_epoch()
+                if stop:
+                    save_checkpoint(latest, PROGRAM, trained)
+                    screen.say(stop.how_to_resume(epoch, latest))
+                    return stop.exit_code
+                seconds = time.perf_counter() - began
+                row = EpochMetrics.of(epoch, state.meter, tested, speed, seconds)
+                state.end_epoch(row)
+                training.log_epoch(writer, row)  # a resume drops it again after a kill from here on
+                if state.best is row:
+                    save_checkpoint(best, PROGRAM, state.state_dict())
+                save_checkpoint(latest, PROGRAM, state.state_dict())
+                training.write_csv(folder / "metrics.csv", state.history)
+                screen.summary(row, best=state.best is row)
+            answer = respond(state.net, test_set[:1][0], options)
+            training.save_pictures(folder, answer, state.history, writer)
+            screen.result(folder, answer, int(test_set.labels[0]), state.history)
+            if stop:
+                screen.say(f"Stopped by {stop.name}, but all epochs were over: nothing is missing.")
+            return stop.exit_code
+    except FloatingPointError as error:
+        screen.stop_epoch()
+        screen.say(
+            f"Stopped: {error}. {latest} is kept as it was after epoch {len(state.history)}. "
+            "Try a smaller -lr, or leave out -amp."
+        )
+        return 1
+    finally:
+        screen.stop_epoch()
+        watch.close()
+
+
+# -- the program ---------------------------------------------------------------------------------
+
+
+def respond(net: nn.Module, image: Tensor, options: Options) -> Answer:
+    """Return what the network does with one image ``[1, 1, 28, 28]``, step by step."""
+
+    def forward(image: Tensor) -> tuple[Tensor, Tensor]:
+        with Precision(image.device, options.amp).autocast():
+            spikes = encoder(image.expand(options.T, *image.shape))
+            return net(spikes), spikes
+
+    return training.record_answer(net, image, forward)
+
+
+def load_state(
+    path: str | Path, options: Options, given: frozenset[str]
+) -> tuple[Options, dict[str, Any]]:
+    """Return a checkpoint of this program, wholly checked, and the options it was made with."""
+    return training.read_checkpoint(
+        path, PROGRAM, options, given, make_net, EpochMetrics, make_optimizer, CLASSES
+    )
+
+
+def load_data(options: Options) -> tuple[ImageDataset, ImageDataset]:
+    """Return training and test images, fetched if they are absent."""
+    return training.load_images(options.dataset, options.data_dir, options.limit)
+
+
+def build(options: Options) -> tuple[nn.Sequential, torch.device]:
+    """Seed all random numbers and return a new network, and the device that it is on."""
+    device = training.choose_device(options.device, options.amp)
+    training.seed_everything(options.seed, device)
+    return make_net(options).to(device), device
+
+
+def run_training(options: Options, given: frozenset[str]) -> int:
+    """Train in a folder of its own, or go on with a checkpoint; return the exit code."""
+    resumed = saved = None
+    if options.resume:
+        resumed = Resumed.of(options.resume)  # before the checkpoint is read
+        options, saved = load_state(resumed.checkpoint, options, given)
+    wanted = training.wanted_folder(options.out_dir, options.run_name, given, resumed)
+    net, device = build(options)
+    optimizer, precision = make_optimizer(options, net), Precision(device, options.amp)
+    state = TrainingState(options.trajectory(), net, optimizer, precision, RateMeter(device))
+    if saved is not None:
+        state.load_state_dict(saved)
+    data = load_data(options)
+    training.check_place(state.batch, len(data[0]), options.b, options.resume)
+    with training.run_folder(wanted, resumed) as folder:
+        training.write_args(folder, replace(options, device=str(device)))
+        return train(state, options, data, folder)
+
+
+def run_prediction(options: Options, given: frozenset[str]) -> int:
+    """Classify one image with the network of a checkpoint; return the exit code."""
+    options, saved = load_state(options.predict, options, given)
+    net, _ = build(options)
+    net.load_state_dict(saved["net"])
+    image, name = training.find_image(options.image, lambda: load_data(options)[1])
+    folder = Path(options.out_dir) if "out_dir" in given else Path(options.predict).parent
+    folder /= f"predict_{Path(options.image).stem}"
+    training.show_answer(folder, respond(net, image, options), name)
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program with the arguments ``argv``; returns the exit code."""
-    summary = (__doc__ or "").split("\n")[0]
-    program = Program(PROGRAM, summary, Options, Trainer, _make_net, load_data, respond)
-    return program.main(argv)
+    """Run the program with the arguments ``argv``; return the exit code."""
+    options, given = training.parse_options(Options, argv, PROGRAM, __doc__)
+
+    def run() -> int:
+        options.check(given)
+        torch.set_num_threads(1)  # torch's own operations are too small here to be shared
+        kernels.set_num_threads(options.threads)
+        return (run_prediction if options.predict else run_training)(options, given)
+
+    return training.guarded(PROGRAM, run)
 
 
 if __name__ == "__main__":

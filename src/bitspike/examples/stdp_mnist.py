@@ -1,7 +1,7 @@
 """STDP without labels: neurons that compete for handwritten digits learn what digits look like.
 
 Each image is shown for T time steps. At each step a pixel fires with a probability proportional
-to its brightness; the spikes, as bits, pass one fully connected layer. Of its neurons at most one
+to its brightness; the spikes, as bits, pass one fully connected layer. At most one of its neurons
 fires in a step, and silences the others: the winner takes it all. STDP strengthens the synapses
 through which spikes came just before the winner's; since each neuron's weights always have the
 same sum, its other synapses weaken. Thresholds rise with every win and fall without, so that all
@@ -11,108 +11,90 @@ class for which it fires most, and for comparison a linear readout is fitted on 
     python -m bitspike.examples.stdp_mnist                      learns
     python -m bitspike.examples.stdp_mnist -resume CHECKPOINT   goes on, to the bit
 
+Read it from top to bottom: options, network, learning, readout. From `bitspike.training` come the
+parts that any program needs.
+
 After P. U. Diehl, M. Cook: Unsupervised learning of digit recognition using spike-timing-dependent
 plasticity, Frontiers in Computational Neuroscience 9 (2015).
 """
 
-import csv
-import sys
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import matplotlib as mpl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bitspike import encoding, functional, layer, learning, spikes, visualizing
-from bitspike._files import atomic
+from bitspike import encoding, functional, layer, learning, spikes, training, visualizing
 from bitspike._terminal import say
 from bitspike.base import MemoryModule
 from bitspike.datasets import Batches, ImageDataset
-from bitspike.examples._pictures import event_log
-from bitspike.examples._program import guarded, load_data, record
 from bitspike.training import (
-    CheckpointError,
-    StopRequest,
-    _contents,
-    _options,
-    load_checkpoint,
-    random_state,
-    restore_random_state,
-    save_checkpoint,
-    seed_everything,
-)
-from bitspike.training._options import (
-    DATASETS,
+    CLASSES,
+    LATEST,
     BaseOptions,
-    OptionError,
+    Resumed,
+    StopRequest,
     option,
-    saved_options,
+    save_checkpoint,
 )
-from bitspike.training._random_state import check_random_state
-from bitspike.training._run_folder import LATEST, Resumed, run_folder
-
-mpl.use("Agg")  # the program only writes files: never open a window
-
-__all__ = ["PROGRAM", "load_data", "main"]
 
 PROGRAM = "stdp_mnist"
-State = dict[str, Any]
-PIXELS, CLASSES = 28 * 28, 10
-EVAL_BATCH = 250
+PIXELS = 28 * 28
 WEIGHT_SUM = 78.4  # of each neuron: 0.1 a pixel
 BRIGHTEST = 0.5  # firing probability of a white pixel, a time step
 
 
 @dataclass(frozen=True)
 class Options(BaseOptions):
-    """All options with their defaults. See ``-h`` for what they mean."""
+    """All options with their defaults. A resumed run may change those that are ``free``."""
 
-    least: ClassVar[dict[str, int]] = {**BaseOptions.least, "neurons": 2, "readout": 1}
-    named: ClassVar[tuple[str, ...]] = ("neurons", "T", "b", "lr")
-    letters: ClassVar[dict[str, str]] = {"neurons": "N"}
+    named: ClassVar[Mapping[str, str]] = {"neurons": "N", "T": "T", "b": "b", "lr": "lr"}
 
-    T: int = option(20, "time steps an image is shown for", type=int)
-    b: int = option(64, "batch size: images between two changes of the weights", type=int)
-    epochs: int = option(1, "learn until this epoch", type=int)
-    neurons: int = option(400, "neurons that compete", type=int)
-    j: int = option(1, "threads that prepare batches ahead; 0: none", type=int)
-    threads: int = option(1, "threads that compute", type=int)
-    data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
-    out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")
-    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH")
-    lr: float = option(0.02, "learning rate, falls to a tenth over the epochs", type=float)
-    tau: float = option(10.0, "time constant of membranes and traces, time steps", type=float)
-    theta: float = option(0.2, "by how much a win raises the threshold", type=float)
-    readout: int = option(
-        20000, "training images whose labels are used afterwards", type=int, metavar="N"
+    T: int = option(20, "time steps an image is shown for", least=1, most=100_000)
+    b: int = option(64, "batch size: images between two changes of the weights", least=1)
+    epochs: int = option(1, "learn until this epoch", grows=True)
+    neurons: int = option(400, "neurons that compete", least=2)
+    j: int = option(1, "threads that prepare batches ahead; 0: none", free=True)
+    threads: int = option(1, "threads that compute", least=1, most=1024, free=True)
+    data_dir: str = option(
+        "", "folder of the data set (default: a cache folder of yours)", free=True
     )
-    seed: int = option(0, "seed: same seed, same machine, same result, bit for bit", type=int)
-    dataset: str = option("mnist", "what to learn", choices=DATASETS)
-    limit: int = option(0, "learn from the first N images only; 0: all", type=int, metavar="N")
+    out_dir: str = option(
+        "./logs", "folder of the runs; this run makes a folder of its own in it", free=True
+    )
+    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH", free=True)
+    lr: float = option(
+        0.02,
+        "learning rate, falls to a tenth over the epochs",
+        must=("must be positive and finite", lambda lr: 0 < lr < math.inf),
+    )
+    tau: float = option(
+        10.0, "time constant of membranes and traces, time steps", must=training.TIME_CONSTANT
+    )
+    theta: float = option(
+        0.2,
+        "by how much a win raises the threshold",
+        must=("must be at least 0 and finite", lambda theta: 0 <= theta < math.inf),
+    )
+    readout: int = option(20000, "training images whose labels are used afterwards", least=1)
+    seed: int = option(
+        0, "seed: same seed, same machine, same result, bit for bit", must=training.SEED
+    )
+    dataset: str = option("mnist", "what to learn", choices=training.DATASETS)
+    limit: int = option(0, "learn from the first N images only; 0: all")
 
     @property
     def run_name(self) -> str:
-        """Name of the run's folder."""
+        """The name of the run's folder."""
         return f"{PROGRAM}_{super().run_name}"
 
-    def check(self, given: frozenset[str] = frozenset()) -> None:
-        """Refuses values that the program cannot work with.
 
-        Raises:
-            OptionError: naming the option, its value and what it may be.
-        """
-        super().check(given)
-        if not 0 < self.lr < float("inf"):
-            raise OptionError(f"-lr must be positive and finite, but is {self.lr}")
-        if not 1 < self.tau < float("inf"):
-            raise OptionError(f"-tau is in time steps and must be > 1, but is {self.tau}")
-        if not 0 <= self.theta < float("inf"):
-            raise OptionError(f"-theta must be at least 0 and finite, but is {self.theta}")
+# -- the network ---------------------------------------------------------------------------------
 
 
 class WinnerTakeAll(MemoryModule):
@@ -131,7 +113,7 @@ class WinnerTakeAll(MemoryModule):
         self.register_memory("v", 0.0)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, N]`` of one time step with input ``[B, N]``."""
+        """Return the spikes ``[B, N]`` of one time step with input ``[B, N]``."""
         v = self.memory_like("v", x)
         h = v - v / self.tau + x
         above, winner = (h - self.theta).max(1)
@@ -140,13 +122,30 @@ class WinnerTakeAll(MemoryModule):
         return torch.zeros_like(h).scatter_(1, winner.unsqueeze(1), fires.to(h))
 
     def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Spikes ``[T, B, N]``, as bits."""
+        """Return the spikes ``[T, B, N]``, as bits."""
         dense: Tensor = super().multi_step_forward(x_seq, *args, **kwargs)
         return spikes.pack(dense)
 
     def adapt(self, wins: Tensor, step: float) -> None:
-        """Raises the thresholds of the neurons that won more than the mean, lowers the others'."""
+        """Raise the thresholds of neurons that won more often than the mean, lower the others'."""
         self.theta += step * (wins - wins.mean())
+
+
+encoder = encoding.PoissonEncoder(step_mode="m")
+
+
+def make_net(options: Options) -> nn.Sequential:
+    """Return the network, multi-step: ``[T, B, 1, 28, 28]`` to ``[T, B, N]``."""
+    net = nn.Sequential(
+        layer.Flatten(),
+        layer.Linear(PIXELS, options.neurons, bias=False),
+        WinnerTakeAll(options.neurons, options.tau),
+    )
+    functional.set_step_mode(net, "m")
+    return net
+
+
+# -- learning ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -162,31 +161,19 @@ class Row:
     seconds: float
 
 
-def make_net(options: Options) -> nn.Sequential:
-    """The network, ``[T, B, 1, 28, 28]`` to ``[T, B, N]``."""
-    net = nn.Sequential(
-        layer.Flatten(),
-        layer.Linear(PIXELS, options.neurons, bias=False),
-        WinnerTakeAll(options.neurons, options.tau),
-    )
-    functional.set_step_mode(net, "m")
-    return net
-
-
 class Learner:
-    """Network, STDP, and everything else that a checkpoint holds."""
+    """The network, its STDP, and how far learning is: what a checkpoint holds."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        seed_everything(options.seed, torch.device("cpu"))
-        self.encoder = encoding.PoissonEncoder(step_mode="m")
+        training.seed_everything(options.seed, torch.device("cpu"))
         self.net = make_net(options)
         _, synapse, neurons = self.net
         assert isinstance(synapse, layer.Linear)  # noqa: S101
         assert isinstance(neurons, WinnerTakeAll)  # noqa: S101
         self.synapse, self.neurons = synapse, neurons
         nn.init.uniform_(self.synapse.weight)
-        self.normalise()
+        normalise(self.synapse.weight)
         self.stdp = learning.STDPLearner(
             "m", self.synapse, self.neurons, options.tau, options.tau,
             f_pre=torch.zeros_like, f_post=torch.ones_like,
@@ -194,77 +181,89 @@ class Learner:
         self.history: list[Row] = []
         self.batch = 0  # batches of the current epoch that are over
 
-    def normalise(self) -> None:
-        """Gives the weights of each neuron the same sum."""
-        with torch.no_grad():
-            weight = self.synapse.weight
-            weight.mul_(WEIGHT_SUM / weight.sum(1, keepdim=True))
-
-    def respond(self, images: Tensor) -> Tensor:
-        """Spikes ``[T, B, N]`` of a batch of images."""
-        out: Tensor = self.net(
-            self.encoder((BRIGHTEST * images).expand(self.options.T, *images.shape))
-        )
-        functional.reset_net(self.net)
-        return out
-
-    @torch.no_grad()
-    def learn_epoch(self, dataset: ImageDataset, stop: StopRequest) -> int:
-        """One epoch, or what is left of it; returns the number of images."""
-        options, seen = self.options, 0
-        batches = Batches(
-            dataset, options.b, shuffle=True, seed=options.seed, epoch=len(self.history),
-            start=self.batch, workers=options.j,
-        )  # fmt: skip
-        total = max(1, len(batches) * options.epochs)
-        for images, _ in batches:
-            wins = self.respond(images).sum((0, 1))
-            delta = self.stdp.step(on_grad=False)
-            self.stdp.reset()
-            if delta is not None:
-                over = (len(batches) * len(self.history) + self.batch) / total
-                self.synapse.weight += options.lr * (1 - 0.9 * over) * delta
-            self.normalise()
-            self.neurons.adapt(wins, options.theta)
-            self.batch += 1
-            seen += len(images)
-            if stop:
-                break
-        return seen
-
-    @torch.no_grad()
-    def counts(self, dataset: ImageDataset, stop: StopRequest) -> tuple[Tensor, Tensor]:
-        """Spikes of each neuron ``[images, N]``, and the labels; without learning."""
-        counts, labels = [], []
-        self.stdp.disable()
-        for images, label in Batches(dataset, EVAL_BATCH, workers=self.options.j):
-            counts.append(self.respond(images).sum(0))
-            labels.append(label)
-            if stop:
-                break
-        self.stdp.enable()
-        return torch.cat(counts), torch.cat(labels)
-
-    def state_dict(self) -> State:
-        """Everything that `load_state_dict` needs to go on bit for bit."""
-        return {
+    def save(self, path: Path) -> None:
+        """Write everything that learning needs to go on to the bit."""
+        content = {
             "options": self.options.trajectory(),
             "net": self.net.state_dict(),
             "history": [asdict(row) for row in self.history],
             "batch": self.batch,
-            "random": random_state(),
+            "random": training.random_state(),
         }
+        save_checkpoint(path, PROGRAM, content)
 
-    def load_state_dict(self, state: State) -> None:
-        """Goes back to where `state_dict` was called."""
-        self.net.load_state_dict(state["net"])
-        self.history = [Row(**row) for row in state["history"]]
-        self.batch = state["batch"]
-        restore_random_state(state["random"])
+    def load(self, content: dict[str, Any]) -> None:
+        """Go back to where `save` was called; `load_state` has checked the content."""
+        self.net.load_state_dict(content["net"])
+        self.history = [Row(**row) for row in content["history"]]
+        self.batch = content["batch"]
+        training.restore_random_state(content["random"])
+
+
+@torch.no_grad()
+def normalise(weight: Tensor) -> None:
+    """Give the weights of each neuron the same sum."""
+    weight.mul_(WEIGHT_SUM / weight.sum(1, keepdim=True))
+
+
+def respond(net: nn.Module, images: Tensor, T: int) -> Tensor:
+    """Return the spikes ``[T, B, N]`` of a batch of images."""
+    out: Tensor = net(encoder((BRIGHTEST * images).expand(T, *images.shape)))
+    functional.reset_net(net)
+    return out
+
+
+@torch.no_grad()
+def learn_epoch(learner: Learner, data: ImageDataset, stop: StopRequest) -> int:
+    """Learn for one epoch, or for what is left of it; return the number of images."""
+    options, epoch, seen = learner.options, len(learner.history), 0
+    batches = Batches(
+        data, options.b, shuffle=True, seed=options.seed, epoch=epoch, start=learner.batch,
+        workers=options.j,
+    )  # fmt: skip
+    total = max(1, len(batches) * options.epochs)
+    for images, _ in batches:
+        wins = respond(learner.net, images, options.T).sum((0, 1))
+        delta = learner.stdp.step(on_grad=False)
+        learner.stdp.reset()
+        if delta is not None:
+            over = (len(batches) * epoch + learner.batch) / total
+            learner.synapse.weight += options.lr * (1 - 0.9 * over) * delta
+        normalise(learner.synapse.weight)
+        learner.neurons.adapt(wins, options.theta)
+        learner.batch += 1
+        seen += len(images)
+        if stop:
+            break
+    return seen
+
+
+@torch.no_grad()
+def spike_counts(learner: Learner, data: ImageDataset, stop: StopRequest) -> tuple[Tensor, Tensor]:
+    """Return the spikes of each neuron ``[images, N]``, and the labels; nothing is learned."""
+    options = learner.options
+    counts, labels = [], []
+    learner.stdp.disable()
+    for images, label in Batches(data, 250, workers=options.j):
+        counts.append(respond(learner.net, images, options.T).sum(0))
+        labels.append(label)
+        if stop:
+            break
+    learner.stdp.enable()
+    return torch.cat(counts), torch.cat(labels)
+
+
+# -- the readout, which alone sees labels --------------------------------------------------------
 
 
 def vote(counts: Tensor, labels: Tensor, test: Tensor) -> Tensor:
-    """Classes of ``test`` spike counts: neurons vote for the class for which they fire most."""
+    """Return the classes of ``test`` counts: neurons vote for the class for which they fire most.
+
+    Args:
+        counts: spikes of each neuron ``[images, N]``.
+        labels: of these images.
+        test: spikes of each neuron for the images to classify.
+    """
     present = F.one_hot(labels, CLASSES).to(counts)
     mean = (present.t() @ counts) / present.sum(0).clamp(min=1).unsqueeze(1)
     members = F.one_hot(mean.argmax(0), CLASSES).to(counts)
@@ -272,7 +271,7 @@ def vote(counts: Tensor, labels: Tensor, test: Tensor) -> Tensor:
 
 
 def read_out(counts: Tensor, labels: Tensor, test: Tensor, ridge: float = 1.0) -> Tensor:
-    """Classes of ``test`` spike counts, by least squares on those whose labels are known."""
+    """Return the classes of ``test`` counts, by least squares on counts with labels."""
     x, y = (F.pad(c, (0, 1), value=1.0).double() for c in (counts, test))
     target = F.one_hot(labels, CLASSES).double()
     gram = x.t() @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype)
@@ -280,9 +279,65 @@ def read_out(counts: Tensor, labels: Tensor, test: Tensor, ridge: float = 1.0) -
     return (y @ weight).argmax(1)
 
 
-def save_fields(learner: Learner, path: Path) -> None:
-    """Draws what each neuron has learned to see, up to 400 of them."""
-    fields = learner.synapse.weight.detach()[:400].reshape(-1, 28, 28)
+def evaluate(
+    learner: Learner, data: tuple[ImageDataset, ImageDataset], stop: StopRequest
+) -> dict[str, Any]:
+    """Return accuracies and activity after an epoch, as the entries of a `Row`."""
+    counts, labels = spike_counts(learner, data[0].head(learner.options.readout), stop)
+    test, truth = spike_counts(learner, data[1], stop)
+    voted, read = vote(counts, labels, test), read_out(counts, labels, test)
+    return {
+        "test_acc": float((voted == truth).float().mean()),
+        "readout_acc": float((read == truth).float().mean()),
+        "spikes_per_image": float(test.sum(1).mean()),
+        "neurons_used": int((counts.sum(0) > 0).sum()),
+    }
+
+
+# -- the program ---------------------------------------------------------------------------------
+
+
+def learn(learner: Learner, data: tuple[ImageDataset, ImageDataset], folder: Path) -> int:
+    """Learn from where the learner is, into ``folder``; return the exit code."""
+    options, latest = learner.options, folder / LATEST
+    with (
+        training.event_log(folder, len(learner.history) + 1) as writer,
+        StopRequest() as stop,
+    ):
+        while len(learner.history) < options.epochs:
+            epoch, began = len(learner.history) + 1, time.perf_counter()
+            images = learn_epoch(learner, data[0], stop)
+            speed = images / (time.perf_counter() - began)
+            learner.save(latest)  # evaluation draws random numbers: before it
+            figures = evaluate(learner, data, stop)
+            if stop:
+                say(stop.how_to_resume(epoch, latest))
+                return stop.exit_code
+            seconds = time.perf_counter() - began
+            row = Row(epoch, **figures, images_per_s=speed, seconds=seconds)
+            learner.history.append(row)
+            learner.batch = 0
+            for name, value in asdict(row).items():
+                writer.add_scalar(name, value, epoch)
+            learner.save(latest)
+            training.write_csv(folder / "metrics.csv", learner.history, Row)
+            say(
+                f"epoch {epoch}/{options.epochs}  test acc {row.test_acc:.2%} by vote, "
+                f"{row.readout_acc:.2%} by linear readout  {row.spikes_per_image:.1f} spikes an "
+                f"image  {row.neurons_used} of {options.neurons} neurons used  "
+                f"{row.images_per_s:,.0f} img/s  {row.seconds:.1f} s"
+            )
+        learner.save(latest)
+        save_fields(learner.synapse.weight, folder / "fields.png")
+    say(f"Weights:     {folder / 'fields.png'}")
+    say(f"Checkpoint:  {latest} (go on with -resume and more -epochs)")
+    say(f"TensorBoard: tensorboard --logdir {folder}")
+    return 0
+
+
+def save_fields(weight: Tensor, path: Path) -> None:
+    """Draw what each neuron has learned to see, up to 400 of them."""
+    fields = weight.detach()[:400].reshape(-1, 28, 28)
     columns = max(1, int(len(fields) ** 0.5))
     rows = len(fields) // columns
     figure, _ = visualizing.plot_2d_feature_map(
@@ -291,119 +346,41 @@ def save_fields(learner: Learner, path: Path) -> None:
     visualizing.save(figure, path)
 
 
-def save_metrics(learner: Learner, path: Path) -> None:
-    """Writes the figures of all epochs."""
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in learner.history)
+def load_state(
+    path: str | Path, options: Options, given: frozenset[str]
+) -> tuple[Options, dict[str, Any]]:
+    """Return a checkpoint of this program, wholly checked, and the options it was made with."""
+    return training.read_checkpoint(path, PROGRAM, options, given, make_net, Row)
 
 
-def run(learner: Learner, data: tuple[ImageDataset, ImageDataset], folder: Path) -> int:
-    """Learns from where the learner is, into ``folder``; returns the exit code."""
-    options, (train, test) = learner.options, data
-    checkpoint = folder / LATEST
-    with event_log(folder, len(learner.history) + 1) as writer, StopRequest() as stop:
-        while len(learner.history) < options.epochs:
-            began = time.perf_counter()
-            images = learner.learn_epoch(train, stop)
-            learned = time.perf_counter() - began
-            save_checkpoint(checkpoint, PROGRAM, learner.state_dict())
-            counts, labels = learner.counts(train.head(options.readout), stop)
-            answers, truth = learner.counts(test, stop)
-            if stop:
-                say(
-                    f"Stopped by {stop.name} in epoch {len(learner.history) + 1}. Go on, to the "
-                    f"bit, with\n  -resume {checkpoint}"
-                )
-                return stop.exit_code
-            voted, read = (f(counts, labels, answers) for f in (vote, read_out))
-            row = Row(
-                epoch=len(learner.history) + 1,
-                test_acc=float((voted == truth).float().mean()),
-                readout_acc=float((read == truth).float().mean()),
-                spikes_per_image=float(answers.sum(1).mean()),
-                neurons_used=int((counts.sum(0) > 0).sum()),
-                images_per_s=images / learned,
-                seconds=time.perf_counter() - began,
-            )
-            learner.history.append(row)
-            learner.batch = 0
-            for name, value in asdict(row).items():
-                writer.add_scalar(name, value, row.epoch)
-            save_checkpoint(checkpoint, PROGRAM, learner.state_dict())
-            save_metrics(learner, folder / "metrics.csv")
-            say(
-                f"epoch {row.epoch}/{options.epochs}  test acc {row.test_acc:.2%} by vote, "
-                f"{row.readout_acc:.2%} by linear readout  {row.spikes_per_image:.1f} spikes an "
-                f"image  {row.neurons_used} of {options.neurons} neurons used  "
-                f"{row.images_per_s:,.0f} img/s  {row.seconds:.1f} s"
-            )
-        save_checkpoint(checkpoint, PROGRAM, learner.state_dict())
-        save_fields(learner, folder / "fields.png")
-    say(f"Weights:     {folder / 'fields.png'}")
-    say(f"Checkpoint:  {checkpoint} (go on with -resume and more -epochs)")
-    say(f"TensorBoard: tensorboard --logdir {folder}")
-    return 0
+def load_data(options: Options) -> tuple[ImageDataset, ImageDataset]:
+    """Return training and test images, fetched if they are absent."""
+    return training.load_images(options.dataset, options.data_dir, options.limit)
 
 
-def load_state(path: Path, options: Options, given: frozenset[str]) -> tuple[Options, State]:
-    """A checkpoint of this program's, wholly checked, and the options that it was made with.
-
-    Raises:
-        CheckpointError: naming what is wrong with it.
-        OptionError: if an option that was given says something else than the checkpoint.
-    """
-    found = load_checkpoint(path, PROGRAM)
-    with _contents.of_checkpoint(path):
-        values = saved_options(Options, found.get("options"), options.trajectory())
-        state: State = _contents.plain(found)
-        names = {"format", "program", "options", "net", "history", "batch", "random"}
-        _contents.entries(state, names, "it")
-        made_with = Options(**values)
-        _contents.check_net(state["net"], _contents.unbuilt(lambda: make_net(made_with)))
-        _contents.history(state["history"], Row)
-        _contents.integer(state["batch"], 0, 2**31 - 1, "the number of batches")
-        check_random_state(state["random"])
-    if options.epochs > values["epochs"] and "epochs" in given:
-        values.pop("epochs")  # more of the same
-    return _options.adopt(options, given, values), state
-
-
-def start(options: Options, given: frozenset[str]) -> int:
-    """Learns from the beginning, or goes on with a checkpoint; returns the exit code."""
+def run(options: Options, given: frozenset[str]) -> int:
+    """Learn in a folder of its own, or go on with a checkpoint; return the exit code."""
     options.check(given)
     torch.set_num_threads(options.threads)
-    state: State | None = None
-    resumed: Resumed | None = None
-    folder = Path(options.out_dir) / options.run_name
+    resumed = saved = None
     if options.resume:
-        resumed = Resumed.of(Path(options.resume))
-        options, state = load_state(resumed.checkpoint, options, given)
-        folder = Path(options.out_dir) / options.run_name
-        if "out_dir" not in given:
-            folder = resumed.checkpoint.parent
-    _options.check_writable(folder)
+        resumed = Resumed.of(options.resume)  # before the checkpoint is read
+        options, saved = load_state(resumed.checkpoint, options, given)
+    wanted = training.wanted_folder(options.out_dir, options.run_name, given, resumed)
     learner = Learner(options)
-    if state is not None:
-        learner.load_state_dict(state)
+    if saved is not None:
+        learner.load(saved)
     data = load_data(options)
-    if learner.batch > -(-len(data[0]) // options.b):
-        raise CheckpointError(
-            f"checkpoint {options.resume} lies {learner.batch} batches into an epoch, which this "
-            "data set has not; give the data set that the run began with"
-        )
-    with run_folder(folder, resumed) as own:
-        record(own, options)
-        return run(learner, data, own)
+    training.check_place(learner.batch, len(data[0]), options.b, options.resume)
+    with training.run_folder(wanted, resumed) as folder:
+        training.write_args(folder, options)
+        return learn(learner, data, folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program with the arguments ``argv``; returns the exit code."""
-    summary = (__doc__ or "").split("\n")[0]
-    arguments = sys.argv[1:] if argv is None else argv
-    options, given = _options.parse_as(Options, arguments, PROGRAM, summary)
-    return guarded(PROGRAM, lambda: start(options, given))
+    """Run the program with the arguments ``argv``; return the exit code."""
+    options, given = training.parse_options(Options, argv, PROGRAM, __doc__)
+    return training.guarded(PROGRAM, lambda: run(options, given))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Each is written where it belongs (`base`, `neuron`, `layer`, `learning`, `loss`,
 `spikes`) and is the same object here.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from bitspike.base import (
     chunk_multi_step_forward,
     collect_reset_modules,
@@ -18,33 +21,7 @@ from bitspike.base import (
     t_last_multi_step_forward,
     t_last_seq_to_ann_forward,
 )
-from bitspike.functional._neuron_implementation import neuron_implementation
-from bitspike.functional._neuron_linear import if_linear, lif_linear
-from bitspike.functional._neuron_steps import (
-    clif_step,
-    cuba_lif_step,
-    eif_multi_step,
-    eif_step,
-    if_multi_step,
-    if_step,
-    ilif_multi_step,
-    ilif_step,
-    izhikevich_multi_step,
-    izhikevich_step,
-    klif_step,
-    liaf_step,
-    lif_charge,
-    lif_multi_step,
-    lif_step,
-    plif_multi_step,
-    plif_step,
-    qif_multi_step,
-    qif_step,
-    raf_step,
-    ternary_if_step,
-    ternary_lif_step,
-    voltage_reset,
-)
+from bitspike.dynamics import lif_charge, voltage_reset
 from bitspike.layer import (
     delay,
     delay_step,
@@ -82,14 +59,43 @@ from bitspike.loss import (
     temporal_efficient_training_cross_entropy,
 )
 from bitspike.memory import Frozen, freeze, save_memory
-from bitspike.neuron._activation_aware import (
+from bitspike.neuron import (
     activation_aware_if_multi_step,
     activation_aware_if_step,
+    adaptive_lif_step,
+    alpha_step,
+    clif_step,
+    cuba_lif_step,
+    eif_multi_step,
+    eif_step,
+    gated_lif_step,
+    if_linear,
+    if_multi_step,
+    if_step,
+    ilif_multi_step,
+    ilif_step,
+    izhikevich_multi_step,
+    izhikevich_step,
+    klif_step,
+    lava_cuba_lif_step,
+    liaf_step,
+    lif_linear,
+    lif_multi_step,
+    lif_step,
+    masked_psn_step,
+    neuron_implementation,
+    plif_multi_step,
+    plif_step,
+    qif_multi_step,
+    qif_step,
+    raf_step,
+    sliding_psn_step,
+    stbif_multi_step,
+    stbif_step,
+    step_functions,
+    ternary_if_step,
+    ternary_lif_step,
 )
-from bitspike.neuron._gated_lif import gated_lif_step
-from bitspike.neuron._lava import lava_cuba_lif_step
-from bitspike.neuron._psn import masked_psn_step, sliding_psn_step
-from bitspike.neuron._stbif import stbif_multi_step, stbif_step
 from bitspike.spikes import (
     bit_pack_spike_dense,
     bit_spike_compress,
@@ -104,6 +110,8 @@ __all__ = [
     "accuracy_temporal",
     "activation_aware_if_multi_step",
     "activation_aware_if_step",
+    "adaptive_lif_step",
+    "alpha_step",
     "bit_pack_spike_dense",
     "bit_spike_compress",
     "bit_spike_decompress",
@@ -184,3 +192,12 @@ __all__ = [
     "ternary_lif_step",
     "voltage_reset",
 ]
+
+if not TYPE_CHECKING:  # a type checker sees the names above
+
+    def __getattr__(name: str) -> Callable[..., Any]:
+        """Return the step function of a neuron that is not in the list above."""
+        step = step_functions().get(name)
+        if step is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return step

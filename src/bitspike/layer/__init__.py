@@ -15,12 +15,14 @@ from bitspike.layer._containers import (
     TLastMultiStepContainer,
     TLastSeqToANNContainer,
 )
-from bitspike.layer._conv_bn_graph import fuse_conv_bn_eval_modules, pack_conv_bn_train_modules
 from bitspike.layer._counts import PrintShapeModule, SpikeCountToBinary, TemporalBinSum, VotingLayer
 from bitspike.layer._dropout import DropConnectLinear, Dropout, Dropout2d
-from bitspike.layer._fuse_conv_bn import fuse_conv_bn
+from bitspike.layer._fuse_conv_bn import (
+    fuse_conv_bn,
+    fuse_conv_bn_eval_modules,
+    pack_conv_bn_train_modules,
+)
 from bitspike.layer._fused_sequential import FusedSequential
-from bitspike.layer._initialise import kaiming_normal_conv_linear_weight
 from bitspike.layer._linear import (
     Conv1d,
     Conv2d,
@@ -31,6 +33,7 @@ from bitspike.layer._linear import (
     Linear,
     WSConv2d,
     WSLinear,
+    kaiming_normal_conv_linear_weight,
 )
 from bitspike.layer._normalisation import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm
 from bitspike.layer._online import GradwithTrace, OTTTSequential, ReplaceforGrad, SpikeTraceOp

@@ -4,7 +4,7 @@ Each takes the arguments of its ``torch.nn`` class; ``step_mode`` stands where S
 """
 
 from collections.abc import Callable
-from math import prod
+from math import prod, sqrt
 from typing import Any
 
 import torch
@@ -222,3 +222,16 @@ class WSLinear(Linear):
         with kernels.use_backend(self.backend):
             y: Tensor = F.linear(input, self.get_weight(), self.bias)
         return y
+
+
+def kaiming_normal_conv_linear_weight(net: nn.Module) -> None:
+    """Draw new weights for all convolutions and linear layers.
+
+    They are normal with mean 0 and variance ``1 / (3 fan_in)``: the variance of torch's default,
+    which is uniform. Biases stay as they are.
+
+    Paper: He et al., Delving deep into rectifiers, 2015.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, a=sqrt(5))

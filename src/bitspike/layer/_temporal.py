@@ -13,7 +13,7 @@ from bitspike.spikes import SpikeTensor
 
 
 def check_delay(delay_steps: int) -> int:
-    """``delay_steps``, if it is a number of time steps.
+    """Return ``delay_steps``.
 
     Raises:
         ValueError: if it is not an integer or below 0.
@@ -27,13 +27,13 @@ def check_delay(delay_steps: int) -> int:
 
 
 def _silence(x: Tensor) -> Tensor:
-    """Zeros like ``x``; bits if ``x`` is."""
+    """Return zeros like ``x``, as bits if ``x`` is."""
     x = x.detach()
     return x * (1 - x) if isinstance(x, SpikeTensor) else torch.zeros_like(x)
 
 
 def delay(x_seq: Tensor, delay_steps: int) -> Tensor:
-    """The sequence ``delay_steps`` later: zeros come first, and as many last steps are lost.
+    """Return the sequence ``delay_steps`` later: zeros come first, the last steps are lost.
 
     ``Y[t] = X[t - delay_steps]``, and 0 for ``t < delay_steps``
 
@@ -58,7 +58,7 @@ def delay(x_seq: Tensor, delay_steps: int) -> Tensor:
 def delay_step(
     x: Tensor, queue: tuple[Tensor, ...], delay_steps: int
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """One time step of `delay`.
+    """Run one time step of `delay`.
 
     Args:
         x: ``X[t]``, ``[B, ...]``.
@@ -249,7 +249,7 @@ class LearnableDelay(_DelayLine):
 
 
 def synapse_filter_step(x: Tensor, out_i: Tensor, reciprocal_tau: float | Tensor) -> Tensor:
-    """One time step of a synaptic current, which a spike raises and which leaks without one.
+    """Return the synaptic current after a time step: a spike raises it, without one it leaks.
 
     ``I[t] = I[t-1] - (1 - S[t]) I[t-1] / tau + S[t]``
 

@@ -257,7 +257,7 @@ class BatchNormThroughTime3d(_ThroughTime):
 def neunorm_step(
     in_spikes: Tensor, state: Tensor | float, weight: Tensor, momentum: float, input_scale: float
 ) -> tuple[Tensor, Tensor]:
-    """One time step of NeuNorm: neurons are inhibited by the activity of all channels in place.
+    """Run one time step of NeuNorm: the activity of all channels at a place inhibits its neurons.
 
     ``U[t] = momentum U[t-1] + input_scale sum_c S[t]``, ``Y[t] = S[t] - weight U[t]``
 

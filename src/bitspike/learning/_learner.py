@@ -1,4 +1,4 @@
-"""What the plasticity rules share: traces, checks, and the base of the learners."""
+"""Shared by the plasticity rules: traces, checks, and the base of the learners."""
 
 import math
 from collections.abc import Callable

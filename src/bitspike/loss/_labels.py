@@ -1,4 +1,4 @@
-"""Labels as an output layer needs them."""
+"""Labels for an output layer with several neurons for each class, or with a margin."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 
 def redundant_one_hot(labels: Tensor, num_classes: int, n: int) -> Tensor:
-    """One-hot labels with ``n`` neighbouring outputs a class.
+    """Return one-hot labels with ``n`` neighbouring outputs for each class.
 
     Args:
         labels: class numbers ``[B]``.
         num_classes: number of classes ``C``.
-        n: outputs a class.
+        n: outputs for each class.
 
     Returns:
         0 and 1 in the default dtype, ``[B, C n]``.
@@ -28,11 +28,11 @@ def set_threshold_margin(
     threshold0: float = 0.9,
     threshold1: float = 1.1,
 ) -> None:
-    """Makes spiking harder for the neurons of the right class and easier for the others.
+    """Set thresholds that the right class reaches less easily than the others.
 
     In training, ``v_threshold`` of the output layer becomes a tensor: ``threshold1`` where the
-    label is 1, ``threshold0`` elsewhere. In evaluation it is ``eval_threshold`` everywhere. What
-    learns under the harder condition is right with a margin under the common one.
+    label is 1, ``threshold0`` elsewhere. In evaluation it is ``eval_threshold`` everywhere. A
+    network trained under the harder condition is right with a margin under the usual one.
 
     Args:
         output_layer: the neurons of the output.

@@ -1,4 +1,4 @@
-"""Losses on the spikes or potentials of an output layer over time, ``[T, B, C]``."""
+"""Losses and accuracy of spike counts, rates and potentials of an output layer."""
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -7,11 +7,7 @@ from bitspike.base import check_sequence
 
 
 def grouped_count(s_seq: Tensor, num_classes: int | None) -> Tensor:
-    """Spikes of each class, ``[B, C]``, where neighbouring outputs may stand for one class.
-
-    Raises:
-        ValueError: if ``s_seq`` is no ``[T, B, N]``, or N no multiple of the number of classes.
-    """
+    """Return the spikes of each class, ``[B, C]``; neighbouring outputs may share a class."""
     check_sequence("a loss or accuracy on spikes", s_seq, ndim=3)
     count = s_seq.sum(0)
     if num_classes is None:
@@ -25,14 +21,15 @@ def grouped_count(s_seq: Tensor, num_classes: int | None) -> Tensor:
 
 
 def wanted(target: Tensor, like: Tensor, on: float, off: float) -> Tensor:
-    """``on`` for the right class and ``off`` for the others, ``[..., C]``."""
+    """Return ``on`` for the right class and ``off`` for the others, ``[..., C]``."""
     return off + (on - off) * F.one_hot(target, like.shape[-1]).to(like.dtype)
 
 
 def temporal_efficient_training_cross_entropy(x_seq: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of the output at every time step, averaged over steps and samples.
+    """Return the cross-entropy of the output at every time step, averaged.
 
-    ``L = mean_t CE(X[t], target)``, unlike the cross-entropy of the mean over time.
+    ``L = mean_t CE(X[t], target)``, averaged over samples as well, unlike the cross-entropy of
+    the mean over time.
 
     Args:
         x_seq: ``[T, B, C, ...]``.
@@ -50,30 +47,20 @@ def temporal_efficient_training_cross_entropy(x_seq: Tensor, target: Tensor) -> 
 
 
 def ce_rate_loss(s_seq: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy at every time step, averaged: the right class should spike at each.
-
-    Another name, snnTorch's, of `temporal_efficient_training_cross_entropy`.
-
-    Args:
-        s_seq: spikes ``[T, B, C]``.
-        target: class numbers ``[B]``.
-
-    Returns:
-        A scalar.
-    """
+    """Return `temporal_efficient_training_cross_entropy`, by snnTorch's name for it."""
     return temporal_efficient_training_cross_entropy(s_seq, target)
 
 
 def ce_count_loss(s_seq: Tensor, target: Tensor, num_classes: int | None = None) -> Tensor:
-    """Cross-entropy of the number of spikes.
+    """Return the cross-entropy of the number of spikes.
 
     ``L = CE(sum_t S[t], target)``
 
     Args:
         s_seq: spikes ``[T, B, N]``.
         target: class numbers ``[B]``.
-        num_classes: number of classes if several neighbouring outputs stand for one (a
-            population code); None is one output a class.
+        num_classes: number of classes if several neighbouring outputs share a class (a
+            population code); None is one output for each class.
 
     Returns:
         A scalar.
@@ -85,7 +72,7 @@ def ce_count_loss(s_seq: Tensor, target: Tensor, num_classes: int | None = None)
 
 
 def ce_max_membrane_loss(v_seq: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of each output's highest potential.
+    """Return the cross-entropy of each output's highest potential.
 
     ``L = CE(max_t V[t], target)``
 
@@ -107,18 +94,18 @@ def mse_count_loss(
     incorrect_rate: float = 0.0,
     num_classes: int | None = None,
 ) -> Tensor:
-    """Squared difference between the number of spikes and the wanted one, over T.
+    """Return the squared difference between the number of spikes and its target, over T.
 
     ``L = mean((sum_t S[t] - N)**2) / T`` with ``N = int(T n correct_rate)`` for the right class
-    and ``int(T n incorrect_rate)`` for the others, where ``n`` outputs stand for one class.
+    and ``int(T n incorrect_rate)`` for the others, where ``n`` outputs share a class.
 
     Args:
         s_seq: spikes ``[T, B, N]``.
         target: class numbers ``[B]``.
-        correct_rate: wanted spikes a time step of the right class.
-        incorrect_rate: wanted spikes a time step of the other classes.
-        num_classes: number of classes if several neighbouring outputs stand for one; None is one
-            output a class.
+        correct_rate: target of the right class, in spikes per time step.
+        incorrect_rate: target of the other classes, in spikes per time step.
+        num_classes: number of classes if several neighbouring outputs share a class; None is
+            one output for each class.
 
     Returns:
         A scalar.
@@ -135,13 +122,13 @@ def mse_count_loss(
 def mse_membrane_loss(
     v_seq: Tensor, target: Tensor, on_target: float = 1.0, off_target: float = 0.0
 ) -> Tensor:
-    """Squared difference between potentials and the wanted ones, averaged over time.
+    """Return the squared difference between potentials and their targets, averaged over time.
 
     Args:
         v_seq: membrane potentials ``[T, B, C]``.
         target: class numbers ``[B]``, or ``[T, B]`` where they change over time.
-        on_target: wanted potential of the right class.
-        off_target: wanted potential of the other classes.
+        on_target: target of the right class.
+        off_target: target of the other classes.
 
     Returns:
         A scalar.
@@ -151,13 +138,13 @@ def mse_membrane_loss(
 
 
 def accuracy_rate(s_seq: Tensor, target: Tensor, num_classes: int | None = None) -> float:
-    """Share of samples whose class spikes most often.
+    """Return the share of samples whose class spikes most often.
 
     Args:
         s_seq: spikes ``[T, B, N]``.
         target: class numbers ``[B]``.
-        num_classes: number of classes if several neighbouring outputs stand for one; None is one
-            output a class.
+        num_classes: number of classes if several neighbouring outputs share a class; None is
+            one output for each class.
 
     Returns:
         A number in [0, 1]. Of classes with the same count the first is the answer.

@@ -1,4 +1,4 @@
-"""Samples of one class should spike alike."""
+"""A loss by which samples of one class spike alike."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def kernel_dot_product(x: Tensor, y: Tensor, kernel: str = "linear", *args: Any) -> Tensor:
-    """Similarity ``k(x_i, y_j)`` of every pair of samples.
+    """Return the similarity ``k(x_i, y_j)`` of every pair of samples.
 
     ====================  ======================================
     kernel                k(x, y)
@@ -65,7 +65,7 @@ def kernel_dot_product(x: Tensor, y: Tensor, kernel: str = "linear", *args: Any)
 def spike_similar_loss(
     spikes: Tensor, labels: Tensor, kernel_type: str = "linear", loss_type: str = "mse", *args: Any
 ) -> Tensor:
-    """Distance between the similarity of the samples' spikes and that of their labels.
+    """Return the distance between the similarity of the samples' spikes and that of their labels.
 
     Spikes are compared by `kernel_dot_product`, with ``'linear'`` by the cosine; labels are
     similar, 1, if they share a class and 0 if not.
@@ -90,5 +90,5 @@ def spike_similar_loss(
     if kernel_type == "linear":
         length = rows.norm(dim=1, keepdim=True)
         similarity = similarity / (length @ length.T + 1e-8)
-    wanted = labels.float()
-    return _LOSSES[loss_type](similarity, (wanted @ wanted.T).clamp_max(1))
+    of_labels = labels.float() @ labels.float().T
+    return _LOSSES[loss_type](similarity, of_labels.clamp_max(1))

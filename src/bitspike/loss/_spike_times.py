@@ -1,4 +1,4 @@
-"""When a neuron spikes first, and losses on it."""
+"""The time of the first spike, and losses and accuracy on it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bitspike.spikes import plain
 
 
 def first_spike_index(spikes: Tensor) -> Tensor:
-    """True where a neuron spikes for the first time; the last axis is time.
+    """Return True where a neuron spikes for the first time; the last axis is time.
 
     Args:
         spikes: 0 and 1, ``[..., T]``.
@@ -42,10 +42,10 @@ class _FirstSpikeTime(torch.autograd.Function):
 
 
 def first_spike_time(s_seq: Tensor) -> Tensor:
-    """The time step of each neuron's first spike, and ``T - 1`` if there is none.
+    """Return the time step of each neuron's first spike, and ``T - 1`` if there is none.
 
-    Its gradient is -1 for the spike at that step and 0 for all others: to spike more is to spike
-    earlier.
+    The gradient is -1 for the spike at that step and 0 for all others: a larger spike counts as an
+    earlier one.
 
     Args:
         s_seq: spikes ``[T, ...]``.
@@ -65,15 +65,15 @@ def mse_temporal_loss(
     off_target: int = -1,
     tolerance: int = 0,
 ) -> Tensor:
-    """Squared difference between the time of the first spike and the wanted one, both over T.
+    """Return the squared difference between the time of the first spike and its target, over T.
 
     Args:
         s_seq: spikes ``[T, B, C]``.
-        target: class numbers ``[B]``, or wanted time steps ``[B, C]``.
-        target_is_time: which of them ``target`` is.
-        on_target: wanted time step of the right class; negative ones count from the end.
-        off_target: wanted time step of the other classes.
-        tolerance: a spike closer to its wanted step than this is right.
+        target: class numbers ``[B]``, or target time steps ``[B, C]``.
+        target_is_time: whether ``target`` holds time steps.
+        on_target: target time step of the right class; negative ones count from the end.
+        off_target: target time step of the other classes.
+        tolerance: a spike closer to its target than this has no loss.
 
     Returns:
         A scalar.
@@ -89,7 +89,7 @@ def mse_temporal_loss(
 
 
 def ce_temporal_loss(s_seq: Tensor, target: Tensor, inverse: str = "negate") -> Tensor:
-    """Cross-entropy of the times of first spikes, turned over: the right class should be first.
+    """Return the cross-entropy of the inverted times of first spikes: the right class comes first.
 
     ``L = CE(-t, target)``, or ``CE(1 / (t + 1), target)`` with ``inverse='reciprocal'``.
 
@@ -112,7 +112,7 @@ def ce_temporal_loss(s_seq: Tensor, target: Tensor, inverse: str = "negate") -> 
 
 
 def accuracy_temporal(s_seq: Tensor, target: Tensor) -> float:
-    """Share of samples whose class spikes first.
+    """Return the share of samples whose class spikes first.
 
     Args:
         s_seq: spikes ``[T, B, C]``.

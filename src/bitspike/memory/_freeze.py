@@ -1,4 +1,4 @@
-"""A network for prediction only."""
+"""A copy of a network for prediction only."""
 
 import copy
 from typing import Any
@@ -20,10 +20,10 @@ class Frozen:
         self._reset()
 
     def __call__(self, x: Tensor) -> Tensor:
-        """What the network returns for ``x``, from the state after a reset.
+        """Return the network's output for ``x``, from the state after a reset.
 
         Raises:
-            RuntimeError: if ``x`` wants a gradient.
+            RuntimeError: if ``x`` requires a gradient.
         """
         if isinstance(x, Tensor) and x.requires_grad and torch.is_grad_enabled():
             raise RuntimeError(
@@ -49,20 +49,19 @@ class Frozen:
 
 
 def freeze(net: nn.Module) -> Frozen:
-    """A copy of ``net`` as it is now, for prediction: call it with an input, get the output.
+    """Return a copy of ``net`` as it is now, for prediction: call it with an input.
 
-    It has weights of its own, in evaluation mode, keeps no graph, starts each call from the state
-    after a reset, and has nothing to train. What the kernels prepare of the weights is prepared
-    once, which saves most on small batches and wide layers. The output is that of ``net.eval()``
-    after ``reset_net``, to the bit. Later changes of ``net`` do not reach the copy, and calls of
-    the copy do not touch ``net``.
+    The copy has its own weights, is in evaluation mode, keeps no graph, and starts each call from
+    the state after a reset. Kernels prepare the weights once, which saves most on small batches
+    and wide layers. The output is that of ``net.eval()`` after ``reset_net``, to the bit. Later
+    changes of ``net`` do not reach the copy, and calls of the copy do not change ``net``.
 
     Args:
         net: any module. Layers and neurons keep their step mode and backend.
 
     Returns:
-        An object that is called with ``x``, ``[T, B, ...]`` for a network in multi-step mode. For
-        several threads make one for each, by ``copy.deepcopy``.
+        An object that is called with ``x``, ``[T, B, ...]`` for a network in multi-step mode. Each
+        thread needs its own, by ``copy.deepcopy``.
 
     Raises:
         TypeError: if ``net`` is no module.

@@ -1,4 +1,4 @@
-"""Train in less memory: keep spikes, make the rest again."""
+"""Train in less memory: keep spikes, and compute the rest again in backward."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -22,16 +22,16 @@ _LOCAL = (
 
 
 def save_memory(net: Net, enabled: bool = True, chunks: int = 1) -> Net:
-    """Trains ``net`` in less memory and more time, with the same gradients.
+    """Train ``net`` in less memory and more time, with the same gradients.
 
     By default backward needs the input of each neuron and of each layer. After this call every
     ``nn.Sequential`` in ``net`` takes its stateless layers together with the neuron that follows
-    them as one segment, and keeps only the input of each segment: the bits that the neuron before
-    it fired. Currents of one segment at a time are computed again in backward. Outputs, states and
+    them as one segment, and keeps only the input of each segment: the spikes of the neuron before
+    it, as bits. Backward computes the currents again, one segment at a time. Outputs, states and
     gradients are the same to the bit (but for the order of the sum, where one segment uses a
     parameter more than once).
 
-    What is not in an ``nn.Sequential``, or is in single-step mode, works as before; so does a
+    Modules outside of an ``nn.Sequential`` or in single-step mode work as before. So does a
     segment with a hook (a monitor's, for example), which must not see everything twice. Without
     gradients nothing changes.
 
@@ -41,7 +41,7 @@ def save_memory(net: Net, enabled: bool = True, chunks: int = 1) -> Net:
         chunks: with more than 1, the sequence is cut into so many parts where every layer treats
             all time steps alike (batch norm in training does not). Several segments then become
             one, of which only the input and the membrane potentials between the parts are kept,
-            and one part at a time is made again. About ``sqrt(T)`` needs the least memory. The
+            and one part at a time is computed again. About ``sqrt(T)`` needs the least memory. The
             gradients of parameters are then sums over the parts, and equal up to rounding.
 
     Returns:
@@ -57,25 +57,31 @@ def save_memory(net: Net, enabled: bool = True, chunks: int = 1) -> Net:
         raise ValueError(
             f"save_memory: chunks must be an integer of at least 1, but got {chunks!r}"
         )
-    found = [m for m in net.modules() if _is_chain(m) and any(map(_is_neuron, m.modules()))]
-    if enabled and not found:
+    chains = [m for m in net.modules() if _is_chain(m) and any(map(_is_neuron, m.modules()))]
+    if enabled and not chains:
         raise ValueError(
             "save_memory: there is no nn.Sequential with a neuron in multi-step mode in this "
             f"{type(net).__name__}, and nothing to save. Put layers and neurons that follow each "
             "other into nn.Sequential"
         )
-    for module in found:
-        if isinstance(module, _Saving):
-            module.__class__ = type(module).__mro__[2]
-            del module._chunks
+    for chain in chains:
+        if isinstance(chain, _Saving):
+            chain.__class__ = _usual(type(chain))
+            del chain._chunks
         if enabled:
-            module.__class__ = _saving(type(module))
-            module._chunks = chunks  # type: ignore[assignment]
+            chain.__class__ = _saving(type(chain))
+            chain._chunks = chunks  # type: ignore[assignment]
     return net
 
 
 class _Saving:
-    """What `save_memory` mixes into the class of an ``nn.Sequential``."""
+    """Mixed into the class of an ``nn.Sequential`` by `save_memory`.
+
+    The module itself gets another class, as with ``torch.nn.utils.parametrize`` and ``fully_shard``
+    of torch. A ``forward`` in the module's ``__dict__`` would be shorter, but slices such as
+    ``net[:2]`` would lose it, the printed network would not show it, and it would refer to its
+    own module: a cycle that keeps a deleted network in memory until the next garbage collection.
+    """
 
     _chunks: int = 1
 
@@ -89,7 +95,7 @@ class _Saving:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         state = super().__getstate__()
-        return _rebuild, (type(self).__mro__[2],), state
+        return _rebuild, (_usual(type(self)),), state
 
 
 _classes: dict[type, type] = {}
@@ -99,6 +105,10 @@ def _saving(kind: type) -> type:
     if kind not in _classes:
         _classes[kind] = type(kind.__name__, (_Saving, kind), {"__module__": kind.__module__})
     return _classes[kind]
+
+
+def _usual(saving: type) -> type:
+    return saving.__bases__[1]
 
 
 def _rebuild(kind: type) -> Any:
@@ -115,12 +125,12 @@ def _is_neuron(module: nn.Module) -> bool:
 
 
 def _has_generator(module: nn.Module) -> bool:
-    """Whether it draws from a generator of its own, which nobody would wind back."""
+    """Return whether the module has a generator of its own, whose state a second run needs."""
     return any(isinstance(value, torch.Generator) for value in vars(module).values())
 
 
 def _flat(chain: Any) -> Iterator[nn.Module]:
-    """The modules of a chain, and of the chains in it, in the order in which they are called."""
+    """Yield the modules of a chain, and of the chains in it, in the order of their calls."""
     for child in chain:
         if _is_chain(child) and not has_hooks(child):
             yield from _flat(child)
@@ -147,7 +157,7 @@ def _can_be_cut(module: nn.Module) -> bool:
 
 
 def _segment(modules: Sequence[nn.Module]) -> Sequence[nn.Module]:
-    """The modules at the beginning up to the first neuron, if they can run again; else none."""
+    """Return the modules up to the first neuron, if they can run again; else nothing."""
     for end, module in enumerate(modules, 1):
         if not _can_run_again(module):
             break
@@ -157,36 +167,36 @@ def _segment(modules: Sequence[nn.Module]) -> Sequence[nn.Module]:
 
 
 def _segments(modules: Sequence[nn.Module]) -> Sequence[nn.Module]:
-    """As many segments at the beginning as can be cut into parts of time, as one."""
-    found: list[nn.Module] = []
-    while (more := _segment(modules[len(found) :])) and all(map(_can_be_cut, more)):
-        found += more
-    return found
+    """Return as many segments from the beginning as can be cut into parts of time, as one."""
+    joined: list[nn.Module] = []
+    while (more := _segment(modules[len(joined) :])) and all(map(_can_be_cut, more)):
+        joined += more
+    return joined
 
 
 def _forward(modules: Sequence[nn.Module], x: Any, chunks: int) -> Any:
     while modules:
-        run, parts = _next(modules, x, chunks)
-        x = recomputed(run, x, parts) if run else modules[0](x)
-        modules = modules[len(run) or 1 :]
+        segment, parts = _next(modules, x, chunks)
+        x = recomputed(segment, x, parts) if segment else modules[0](x)
+        modules = modules[len(segment) or 1 :]
     return x
 
 
 def _next(modules: Sequence[nn.Module], x: Any, chunks: int) -> tuple[Sequence[nn.Module], int]:
-    """What to run next, keeping little, and in how many parts; nothing: the next one as usual."""
+    """Return the next segment to recompute and its number of parts; nothing for a usual call."""
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return (), 1
     if not isinstance(x, Tensor) or x.ndim < 2 or len(x) == 0:
         return (), 1
-    if not _has_gradient(x, modules[0]):  # and so nothing would be kept
+    if not _has_gradient(x, modules[0]):  # a usual call keeps nothing either
         return (), 1
-    if chunks > 1 and (run := _segments(modules)):
-        return run, min(chunks, len(x))
+    if chunks > 1 and (segments := _segments(modules)):
+        return segments, min(chunks, len(x))
     return _segment(modules), 1
 
 
 def _has_gradient(x: Tensor, root: nn.Module) -> bool:
-    """Whether what the module computes of ``x`` has a graph."""
+    """Return whether the output of the module for ``x`` has a graph."""
     if x.requires_grad or any(p.requires_grad for p in root.parameters()):
         return True
     stateful = [m for m in root.modules() if isinstance(m, MemoryModule)]

@@ -1,4 +1,4 @@
-"""Modules and what is around them, as they are now, so that they can run again in the same way."""
+"""Modules and the context of a call as they are now, to run the modules again in the same way."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,84 +13,88 @@ from bitspike.base import MemoryModule, lending
 Values = tuple[Any, ...]
 
 
-class Scene:
-    """Modules as they are now, to be staged again later: attributes, parameters, buffers, state.
+class ModuleSnapshot:
+    """Attributes, parameters, buffers and state of modules as they are now, see `restored`.
 
-    Parameters and state come as tuples, for autograd to keep: the scene itself holds none of
+    Parameters and state come as tuples, for autograd to keep: the snapshot itself holds none of
     them, and so no graph. Buffers are small and may be changed by forward: it holds copies.
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.modules = list({id(m): m for root in modules for m in root.modules()}.values())
         self.memories = [m for m in self.modules if isinstance(m, MemoryModule)]
-        found: dict[int, Tensor] = {}
+        parameters = {
+            id(p): p for m in self.modules for p in m._parameters.values() if p is not None
+        }
+        buffers = {id(b): b for m in self.modules for b in m._buffers.values() if b is not None}
+        self.parameters = tuple(parameters.values())
+        self._buffers = [b.clone() for b in buffers.values()]
+        place = {
+            "_parameters": {key: index for index, key in enumerate(parameters)},
+            "_buffers": {key: index for index, key in enumerate(buffers)},
+        }
+        self._attributes: list[dict[str, Any]] = []  # places in place of tensors
         for module in self.modules:
-            found.update((id(p), p) for p in module._parameters.values() if p is not None)
-        self.parameters = tuple(found.values())
-        place = {key: index for index, key in enumerate(found)}
-        self._parameters: list[dict[str, int | None]] = []
-        self._buffers: list[dict[str, Tensor | None]] = []
-        self._attributes: list[dict[str, Any]] = []
-        for module in self.modules:
-            attributes = dict(module.__dict__)
+            attributes = dict(vars(module))
+            for kind in place:
+                attributes[kind] = {
+                    name: None if tensor is None else place[kind][id(tensor)]
+                    for name, tensor in attributes[kind].items()
+                }
             if isinstance(module, MemoryModule):
                 attributes["_graph_node"] = None
-                attributes["_memories"] = None
+                attributes["_memories"] = dict.fromkeys(module._memories)
             self._attributes.append(attributes)
-            self._parameters.append(
-                {k: None if p is None else place[id(p)] for k, p in module._parameters.items()}
-            )
-            self._buffers.append(
-                {k: None if b is None else b.clone() for k, b in module._buffers.items()}
-            )
 
     def states(self) -> Values:
-        """All memories of the modules as they are now."""
+        """Return all memories of the modules as they are now."""
         return tuple(value for m in self.memories for value in m._memories.values())
 
     def constant(self) -> tuple[bool, ...]:
-        """Which of the `states` have no gradient whatever they were made of."""
+        """Return which of the `states` have no gradient, whatever they are computed from."""
         return tuple(not m._states_carry_gradient for m in self.memories for _ in m._memories)
 
     def set_states(self, states: Values) -> None:
-        """Puts back what `states` returned."""
+        """Put back what `states` returned."""
         values = iter(states)
         for module in self.memories:
             module._memories = {name: next(values) for name in module._memories}
 
     @contextmanager
-    def staged(self, parameters: Values, states: Values) -> Iterator[None]:
-        """While entered, the modules are what they were, with these parameters and states."""
-        live = [module.__dict__ for module in self.modules]
-        shared: dict[int, Tensor] = {}  # of tied buffers there is one copy
+    def restored(self, parameters: Values, states: Values) -> Iterator[None]:
+        """While entered, the modules are as in the snapshot, with these parameters and states.
+
+        The ``__dict__`` of each module is replaced for that time. ``torch.func.functional_call``
+        replaces tensors only, but ``net.eval()``, a step mode or a threshold may have changed
+        since the snapshot as well. Copies of the modules would not do either: closures, bound
+        methods and parametrizations refer to the modules themselves, and the gradients of their
+        parameters would be lost without a word.
+        """
+        current = [vars(module) for module in self.modules]
+        tensors = {"_parameters": parameters, "_buffers": [b.clone() for b in self._buffers]}
         try:
-            for number, module in enumerate(self.modules):
-                stage = dict(self._attributes[number])
-                stage["_parameters"] = {
-                    name: None if index is None else parameters[index]
-                    for name, index in self._parameters[number].items()
-                }
-                stage["_buffers"] = {
-                    name: None if b is None else shared.setdefault(id(b), b.clone())
-                    for name, b in self._buffers[number].items()
-                }
-                if isinstance(module, MemoryModule):
-                    stage["_memories"] = dict.fromkeys(live[number]["_memories"])
-                object.__setattr__(module, "__dict__", stage)
+            for module, attributes in zip(self.modules, self._attributes, strict=True):
+                restored = dict(attributes)
+                for kind, values in tensors.items():
+                    restored[kind] = {
+                        name: None if index is None else values[index]
+                        for name, index in attributes[kind].items()
+                    }
+                object.__setattr__(module, "__dict__", restored)
             self.set_states(states)
             with lending():
                 yield
         finally:
-            for module, attributes in zip(self.modules, live, strict=True):
+            for module, attributes in zip(self.modules, current, strict=True):
                 object.__setattr__(module, "__dict__", attributes)
 
 
-class Surroundings:
-    """Backend, autocast and random numbers, as they are now."""
+class CallContext:
+    """Context variables (such as the backend), autocast and random numbers, as they are now."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self.context = copy_context()
+        self.variables = copy_context()
         kind = device.type
         self._autocast: torch.dtype | None = None
         if torch.is_autocast_enabled(kind):
@@ -104,13 +108,13 @@ class Surroundings:
         return states
 
     def forget_randomness_unless_used(self) -> None:
-        """Called after forward: nothing is to be kept if it drew no random numbers."""
+        """Drop the states of the generators if no random number was drawn since."""
         now = self._random_states()
         if all(torch.equal(a, b) for a, b in zip(self._random, now, strict=True)):
             self._random = []
 
     def autocast(self) -> Any:
-        """The same autocast. Without its cache, which does not distinguish copies with a graph."""
+        """Return the same autocast, without its cache, which would mix up copies with a graph."""
         kind = self._device.type
         if self._autocast is not None:
             return torch.autocast(kind, dtype=self._autocast, cache_enabled=False)
@@ -118,8 +122,8 @@ class Surroundings:
         return torch.autocast(kind, enabled=False) if on else nullcontext()
 
     @contextmanager
-    def again(self) -> Iterator[None]:
-        """While entered, autocast and random numbers are what they were."""
+    def restored(self) -> Iterator[None]:
+        """While entered, autocast and random numbers are as they were."""
         cuda = [self._device] if self._device.type == "cuda" else []
         with self.autocast(), torch.random.fork_rng(cuda) if self._random else nullcontext():
             if self._random:
@@ -127,12 +131,3 @@ class Surroundings:
                 for state in self._random[1:]:
                     torch.cuda.set_rng_state(state, self._device)
             yield
-
-
-def replaced(before: Values, after: Values) -> list[int]:
-    """The states that a run has replaced by other tensors."""
-    return [
-        place
-        for place, (old, new) in enumerate(zip(before, after, strict=True))
-        if isinstance(new, Tensor) and new is not old
-    ]

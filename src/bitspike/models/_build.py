@@ -1,8 +1,8 @@
-"""What the families share: how neurons are made, and what ``pretrained`` answers."""
+"""Parts that the families share: makers of neurons, of initial weights, of named networks."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -14,10 +14,9 @@ MakeNorm = Callable[..., nn.Module]
 
 
 def maker(spiking_neuron: MakeNeuron | None, kwargs: dict[str, Any]) -> Callable[[], nn.Module]:
-    """A function that makes one neuron after the other, each with arguments of its own.
+    """Return a function that makes neurons; None makes `IFNode`.
 
-    None is `IFNode`. Arguments are copied for each neuron, so that a surrogate function with
-    parameters is not shared.
+    Each gets a copy of the arguments, so that a surrogate function with parameters is not shared.
     """
     kind = neuron.IFNode if spiking_neuron is None else spiking_neuron
 
@@ -28,7 +27,7 @@ def maker(spiking_neuron: MakeNeuron | None, kwargs: dict[str, Any]) -> Callable
 
 
 def refuse_pretrained(name: str, pretrained: bool) -> None:
-    """Raises ValueError if ``pretrained`` is true."""
+    """Raise ValueError if ``pretrained`` is true."""
     if pretrained:
         raise ValueError(
             f"{name}: bitspike downloads no weights, and those of the network without spikes would "
@@ -38,13 +37,13 @@ def refuse_pretrained(name: str, pretrained: bool) -> None:
 
 
 def flatten(x: Tensor, beside: nn.Module) -> Tensor:
-    """Merges the axes after ``[B]`` or ``[T, B]``, in the step mode of the module ``beside``."""
+    """Merge the axes after ``[B]`` or ``[T, B]``, in the step mode of the module ``beside``."""
     sequence = isinstance(beside, StepModule) and beside.step_mode == "m"
     return x.flatten(2 if sequence else 1)
 
 
 def initialise(modules: Iterable[nn.Module]) -> None:
-    """Kaiming's weights for convolutions, 1 and 0 for normalisations."""
+    """Draw Kaiming's weights for convolutions; set 1 and 0 for normalisations."""
     for module in modules:
         if isinstance(module, layer.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -55,8 +54,39 @@ def initialise(modules: Iterable[nn.Module]) -> None:
             nn.init.zeros_(module.bias)
 
 
-def name_and_document(function: Callable[..., Any], name: str, text: str) -> None:
-    """Gives a function that a table made the name and the docstring of a written one."""
+Network = TypeVar("Network", bound=nn.Module, covariant=True)
+
+
+class MakeNetwork(Protocol[Network]):
+    """A function that makes a network in a published shape."""
+
+    def __call__(
+        self,
+        pretrained: bool = False,
+        progress: bool = True,
+        spiking_neuron: MakeNeuron | None = None,
+        **kwargs: Any,
+    ) -> Network: ...
+
+
+_DOC = """`{kind}` in the shape of ``{shape}``.
+
+Args:
+    pretrained: must be False: there are no weights to download.
+    progress: has no effect.{more}
+    spiking_neuron: makes the neurons; None is `neuron.IFNode`.
+    **kwargs: the other arguments of `{kind}`, and those of the neurons.
+
+Raises:
+    ValueError: if ``pretrained`` is true, and as `{kind}`.
+"""
+
+
+def described(function: Any, name: str, kind: type[nn.Module], more: str = "") -> Any:
+    """Return ``function`` with the name and docstring of a maker of ``kind``."""
     function.__name__ = function.__qualname__ = name
     function.__module__ = "bitspike.models"
-    function.__doc__ = text
+    shape = name.split("_", 1)[1]
+    more = f"\n    {more}" if more else ""
+    function.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=more)
+    return function

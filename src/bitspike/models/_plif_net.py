@@ -9,19 +9,7 @@ from bitspike.models._build import MakeNeuron, maker
 
 
 class _PLIFNet(nn.Module):
-    """Stages of convolutions and max-pooling, two fully connected layers, and voters.
-
-    Images ``[B, C, H, W]`` to votes ``[B, classes]`` in single-step mode, ``[T, B, ...]`` in
-    multi-step mode (`functional.set_step_mode`).
-
-    Args:
-        channels: of each convolution.
-        spiking_neuron: makes the neurons; None is `neuron.ParametricLIFNode`.
-        **kwargs: for each neuron, a copy for each.
-
-    Paper: Fang et al., "Incorporating learnable membrane time constant to enhance learning of
-    spiking neural networks", ICCV 2021.
-    """
+    """Base of the networks; `MNISTNet` describes them."""
 
     in_channels: ClassVar[int]
     stages: ClassVar[int]  # each ends with pooling by 2
@@ -59,29 +47,42 @@ class _PLIFNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Votes for the classes: shares of ten neurons that fire."""
+        """Return votes for the classes: shares of ten neurons that fire."""
         y: Tensor = self.conv_fc(x)
         return y
 
 
 class MNISTNet(_PLIFNet):
-    __doc__ = f"For MNIST, images ``[1, 28, 28]``. {_PLIFNet.__doc__}"
+    """PLIF network for MNIST, images ``[1, 28, 28]``.
+
+    Stages of convolutions and max-pooling, two fully connected layers, and voters: images
+    ``[B, C, H, W]`` to votes ``[B, classes]`` in single-step mode, ``[T, B, ...]`` in multi-step
+    mode (`functional.set_step_mode`).
+
+    Args:
+        channels: of each convolution.
+        spiking_neuron: makes the neurons; None is `neuron.ParametricLIFNode`.
+        **kwargs: for each neuron, a copy for each.
+
+    Paper: Fang et al., "Incorporating learnable membrane time constant to enhance learning of
+    spiking neural networks", ICCV 2021.
+    """
 
     in_channels, stages, side, hidden = 1, 2, 7, 2048
 
 
 class FashionMNISTNet(MNISTNet):
-    __doc__ = f"For Fashion-MNIST, images ``[1, 28, 28]``. {_PLIFNet.__doc__}"
+    """PLIF network for Fashion-MNIST, images ``[1, 28, 28]``; see `MNISTNet`."""
 
 
 class NMNISTNet(_PLIFNet):
-    __doc__ = f"For N-MNIST, images ``[2, 34, 34]``. {_PLIFNet.__doc__}"
+    """PLIF network for N-MNIST, images ``[2, 34, 34]``; see `MNISTNet`."""
 
     in_channels, stages, side, hidden = 2, 2, 8, 2048
 
 
 class CIFAR10Net(_PLIFNet):
-    __doc__ = f"For CIFAR-10, images ``[3, 32, 32]``. {_PLIFNet.__doc__}"
+    """PLIF network for CIFAR-10, images ``[3, 32, 32]``; see `MNISTNet`."""
 
     in_channels, stages, convolutions, side, hidden = 3, 2, 3, 8, 2048
 
@@ -92,12 +93,12 @@ class CIFAR10Net(_PLIFNet):
 
 
 class CIFAR10DVSNet(_PLIFNet):
-    __doc__ = f"For CIFAR10-DVS, images ``[2, 128, 128]``. {_PLIFNet.__doc__}"
+    """PLIF network for CIFAR10-DVS, images ``[2, 128, 128]``; see `MNISTNet`."""
 
     in_channels, stages, side, hidden = 2, 4, 8, 512
 
 
 class DVSGestureNet(_PLIFNet):
-    __doc__ = f"For DVS128 Gesture, images ``[2, 128, 128]``. {_PLIFNet.__doc__}"
+    """PLIF network for DVS128 Gesture, images ``[2, 128, 128]``; see `MNISTNet`."""
 
     in_channels, stages, side, hidden, classes = 2, 5, 4, 512, 11

@@ -1,6 +1,7 @@
 """Residual blocks of spiking neurons, with shortcuts for currents or for spikes."""
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -10,6 +11,9 @@ from bitspike.models._build import MakeNorm
 
 Make = Callable[[], nn.Module]
 Joint = Callable[[Tensor, Tensor], Tensor]
+
+Sizes = tuple[int, int, int, int, int, int]
+"""Of a convolution: channels in and out, kernel, stride, dilation, groups."""
 
 # How a SEW block joins the spikes of its shortcut, x, with those of its last neurons, y.
 JOINTS: dict[str, Joint] = {
@@ -23,7 +27,8 @@ class Block(nn.Module):
     """A residual block: convolutions ``conv1``, ``bn1``, ``sn1``, ``conv2``, ... and a shortcut.
 
     Without a joint (spiking ResNet) the shortcut is added to the currents before the last
-    neurons. With one (SEW ResNet) it is spikes, which are joined with those of the last neurons.
+    neurons. With a joint (SEW ResNet) the shortcut is spikes, joined with those of the last
+    neurons.
     """
 
     expansion: ClassVar[int]
@@ -31,15 +36,21 @@ class Block(nn.Module):
 
     def __init__(
         self,
-        kernels: Sequence[tuple[int, int, int, int, int, int]],
+        inplanes: int,
+        planes: int,
+        stride: int,
         downsample: nn.Module | None,
+        groups: int,
+        base_width: int,
+        dilation: int,
         cnf: str | None,
         norm: MakeNorm,
         make: Make,
     ) -> None:
         super().__init__()
-        self.depth = len(kernels)
-        for i, (inside, out, kernel, stride, dilation, groups) in enumerate(kernels, 1):
+        sizes = self._sizes(inplanes, planes, stride, dilation, groups, base_width)
+        self.depth = len(sizes)
+        for i, (inside, out, kernel, stride, dilation, groups) in enumerate(sizes, 1):
             padding = dilation if kernel == 3 else 0
             conv = layer.Conv2d(inside, out, kernel, stride, padding, dilation, groups, bias=False)
             self.add_module(f"conv{i}", conv)
@@ -50,8 +61,14 @@ class Block(nn.Module):
         if cnf is not None and downsample is not None:
             self.downsample_sn = make()
 
+    @abstractmethod
+    def _sizes(
+        self, inplanes: int, planes: int, stride: int, dilation: int, groups: int, base_width: int
+    ) -> list[Sizes]:
+        """Return the sizes of the convolutions."""
+
     def forward(self, x: Tensor) -> Tensor:
-        """Currents or spikes ``[B, C, H, W]`` or ``[T, B, C, H, W]``."""
+        """Run currents or spikes ``[B, C, H, W]`` or ``[T, B, C, H, W]``."""
         y, shortcut = x, x
         if self.downsample is not None:
             shortcut = self.downsample(x)
@@ -77,27 +94,16 @@ class BasicBlock(Block):
     expansion = 1
     first_is_x = True
 
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int,
-        downsample: nn.Module | None,
-        groups: int,
-        base_width: int,
-        dilation: int,
-        cnf: str | None,
-        norm: MakeNorm,
-        make: Make,
-    ) -> None:
+    def _sizes(
+        self, inplanes: int, planes: int, stride: int, dilation: int, groups: int, base_width: int
+    ) -> list[Sizes]:
         if groups != 1 or base_width != 64 or dilation != 1:
             raise ValueError(
                 "blocks of two convolutions have groups=1, width_per_group=64 and no dilation, but "
                 f"got {groups}, {base_width} and dilation {dilation}; take a network of 50 layers "
                 "or more"
             )
-        kernels = [(inplanes, planes, 3, stride, 1, 1), (planes, planes, 3, 1, 1, 1)]
-        super().__init__(kernels, downsample, cnf, norm, make)
+        return [(inplanes, planes, 3, stride, 1, 1), (planes, planes, 3, 1, 1, 1)]
 
 
 class Bottleneck(Block):
@@ -106,23 +112,12 @@ class Bottleneck(Block):
     expansion = 4
     first_is_x = False
 
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int,
-        downsample: nn.Module | None,
-        groups: int,
-        base_width: int,
-        dilation: int,
-        cnf: str | None,
-        norm: MakeNorm,
-        make: Make,
-    ) -> None:
+    def _sizes(
+        self, inplanes: int, planes: int, stride: int, dilation: int, groups: int, base_width: int
+    ) -> list[Sizes]:
         width = int(planes * (base_width / 64.0)) * groups
-        kernels = [
+        return [
             (inplanes, width, 1, 1, 1, 1),
             (width, width, 3, stride, dilation, groups),
             (width, planes * self.expansion, 1, 1, 1, 1),
         ]
-        super().__init__(kernels, downsample, cnf, norm, make)

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from bitspike import layer
 from bitspike.models._build import (
+    MakeNetwork,
     MakeNeuron,
     MakeNorm,
+    described,
     flatten,
     initialise,
     maker,
-    name_and_document,
     refuse_pretrained,
 )
 from bitspike.models._residual import JOINTS, BasicBlock, Block, Bottleneck
@@ -85,20 +86,10 @@ class SpikingResNet(nn.Module):
                 if j == 0 and (stride != 1 or inplanes != out):
                     conv = layer.Conv2d(inplanes, out, kernel_size=1, stride=stride, bias=False)
                     shortcut = nn.Sequential(conv, norm(out))
-                blocks.append(
-                    block(
-                        inplanes,
-                        planes,
-                        stride if j == 0 else 1,
-                        shortcut,
-                        groups,
-                        width_per_group,
-                        before if j == 0 else dilation,
-                        self.cnf,
-                        norm,
-                        make,
-                    )
-                )
+                wide = groups, width_per_group, before if j == 0 else dilation
+                step = stride if j == 0 else 1
+                made = block(inplanes, planes, step, shortcut, *wide, self.cnf, norm, make)
+                blocks.append(made)
                 inplanes = out
             self.add_module(f"layer{i + 1}", nn.Sequential(*blocks))
         self.avgpool = layer.AdaptiveAvgPool2d((1, 1))
@@ -110,7 +101,7 @@ class SpikingResNet(nn.Module):
                     nn.init.zeros_(getattr(module, f"bn{module.depth}").weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Currents of the classes."""
+        """Return the currents of the classes."""
         x = self.maxpool(self.sn1(self.bn1(self.conv1(x))))
         for i in range(1, 5):
             x = getattr(self, f"layer{i}")(x)
@@ -126,17 +117,7 @@ class SEWResNet(SpikingResNet):
     convolutions x is the shortcut, in those of three it is the residual branch.
 
     Args:
-        block: `BasicBlock` or `Bottleneck`.
-        layers: number of blocks in each of the four stages.
-        num_classes: outputs.
-        zero_init_residual: whether the last normalisation of each block starts as 0.
-        groups: groups of the 3 x 3 convolutions.
-        width_per_group: channels of a group, in 64ths of the usual.
-        replace_stride_with_dilation: for stages 2 to 4, whether to dilate rather than to stride.
-        norm_layer: makes the normalisation of so many channels; None is `layer.BatchNorm2d`.
-        cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``.
-        spiking_neuron: makes the neurons; None is `neuron.IFNode`.
-        **kwargs: for each neuron, a copy for each.
+        cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``. The others: `SpikingResNet`.
 
     Raises:
         ValueError: for another ``cnf``, and as `SpikingResNet`.
@@ -162,18 +143,9 @@ class SEWResNet(SpikingResNet):
         if cnf not in JOINTS:
             raise ValueError(f"SEWResNet: cnf must be one of {', '.join(JOINTS)}, but got {cnf!r}")
         object.__setattr__(self, "cnf", cnf)  # read while the parent makes the blocks
-        super().__init__(
-            block,
-            layers,
-            num_classes,
-            zero_init_residual,
-            groups,
-            width_per_group,
-            replace_stride_with_dilation,
-            norm_layer,
-            spiking_neuron,
-            **kwargs,
-        )
+        shape = block, layers, num_classes, zero_init_residual, groups, width_per_group
+        makers = replace_stride_with_dilation, norm_layer, spiking_neuron
+        super().__init__(*shape, *makers, **kwargs)
 
 
 # Block, blocks of each stage, and what differs from the plain network.
@@ -191,16 +163,6 @@ PLANS: dict[str, _Plan] = {
 }
 
 
-class _MakeResNet(Protocol):
-    def __call__(
-        self,
-        pretrained: bool = False,
-        progress: bool = True,
-        spiking_neuron: MakeNeuron | None = None,
-        **kwargs: Any,
-    ) -> SpikingResNet: ...
-
-
 class _MakeSEW(Protocol):
     def __call__(
         self,
@@ -212,20 +174,7 @@ class _MakeSEW(Protocol):
     ) -> SEWResNet: ...
 
 
-_DOC = """`{kind}` in the shape of ``{plan}``.
-
-Args:
-    pretrained: must be False: there are no weights to download.
-    progress: has no effect.{cnf}
-    spiking_neuron: makes the neurons; None is `neuron.IFNode`.
-    **kwargs: the other arguments of `{kind}`, and those of the neurons.
-
-Raises:
-    ValueError: if ``pretrained`` is true, and as `{kind}`.
-"""
-
-
-def _spiking(plan: str) -> _MakeResNet:
+def _spiking(plan: str) -> MakeNetwork[SpikingResNet]:
     name = f"spiking_{plan}"
     block, layers, fixed = PLANS[plan]
 
@@ -238,8 +187,8 @@ def _spiking(plan: str) -> _MakeResNet:
         refuse_pretrained(name, pretrained)
         return SpikingResNet(block, layers, spiking_neuron=spiking_neuron, **{**kwargs, **fixed})
 
-    name_and_document(make, name, _DOC.format(kind="SpikingResNet", plan=plan, cnf=""))
-    return make
+    typed: MakeNetwork[SpikingResNet] = described(make, name, SpikingResNet)
+    return typed
 
 
 def _sew(plan: str) -> _MakeSEW:
@@ -258,30 +207,44 @@ def _sew(plan: str) -> _MakeSEW:
             block, layers, cnf=cnf, spiking_neuron=spiking_neuron, **{**kwargs, **fixed}
         )
 
-    cnf = "\n    cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
-    name_and_document(make, name, _DOC.format(kind="SEWResNet", plan=plan, cnf=cnf))
-    return make
+    joints = "cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
+    typed: _MakeSEW = described(make, name, SEWResNet, joints)
+    return typed
 
 
-(
-    spiking_resnet18,
-    spiking_resnet34,
-    spiking_resnet50,
-    spiking_resnet101,
-    spiking_resnet152,
-    spiking_resnext50_32x4d,
-    spiking_resnext101_32x8d,
-    spiking_wide_resnet50_2,
-    spiking_wide_resnet101_2,
-) = map(_spiking, PLANS)
-(
-    sew_resnet18,
-    sew_resnet34,
-    sew_resnet50,
-    sew_resnet101,
-    sew_resnet152,
-    sew_resnext50_32x4d,
-    sew_resnext101_32x8d,
-    sew_wide_resnet50_2,
-    sew_wide_resnet101_2,
-) = map(_sew, PLANS)
+spiking_resnet18 = _spiking("resnet18")
+"""`SpikingResNet` with 18 layers."""
+spiking_resnet34 = _spiking("resnet34")
+"""`SpikingResNet` with 34 layers."""
+spiking_resnet50 = _spiking("resnet50")
+"""`SpikingResNet` with 50 layers."""
+spiking_resnet101 = _spiking("resnet101")
+"""`SpikingResNet` with 101 layers."""
+spiking_resnet152 = _spiking("resnet152")
+"""`SpikingResNet` with 152 layers."""
+spiking_resnext50_32x4d = _spiking("resnext50_32x4d")
+"""`SpikingResNet` with 50 layers, 32 groups of 4 channels."""
+spiking_resnext101_32x8d = _spiking("resnext101_32x8d")
+"""`SpikingResNet` with 101 layers, 32 groups of 8 channels."""
+spiking_wide_resnet50_2 = _spiking("wide_resnet50_2")
+"""`SpikingResNet` with 50 layers of twice the width."""
+spiking_wide_resnet101_2 = _spiking("wide_resnet101_2")
+"""`SpikingResNet` with 101 layers of twice the width."""
+sew_resnet18 = _sew("resnet18")
+"""`SEWResNet` with 18 layers."""
+sew_resnet34 = _sew("resnet34")
+"""`SEWResNet` with 34 layers."""
+sew_resnet50 = _sew("resnet50")
+"""`SEWResNet` with 50 layers."""
+sew_resnet101 = _sew("resnet101")
+"""`SEWResNet` with 101 layers."""
+sew_resnet152 = _sew("resnet152")
+"""`SEWResNet` with 152 layers."""
+sew_resnext50_32x4d = _sew("resnext50_32x4d")
+"""`SEWResNet` with 50 layers, 32 groups of 4 channels."""
+sew_resnext101_32x8d = _sew("resnext101_32x8d")
+"""`SEWResNet` with 101 layers, 32 groups of 8 channels."""
+sew_wide_resnet50_2 = _sew("wide_resnet50_2")
+"""`SEWResNet` with 50 layers of twice the width."""
+sew_wide_resnet101_2 = _sew("wide_resnet101_2")
+"""`SEWResNet` with 101 layers of twice the width."""

@@ -11,7 +11,7 @@ from bitspike.models._build import MakeNeuron
 
 
 def _neuron(make: MakeNeuron | None, kwargs: dict[str, Any]) -> nn.Module:
-    """A multi-step neuron of the user's kind, or the paper's."""
+    """Make a multi-step neuron of the requested kind, or the paper's."""
     if make is None:
         arguments = {"tau": 2.0, "detach_reset": True, **deepcopy(kwargs)}
         return neuron.LIFNode(**{**arguments, "step_mode": "m"})
@@ -28,7 +28,7 @@ class _ConvBN(nn.Module):
         self.block = SeqToANNContainer(*parts, *pooling)
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """``[T, B, C, H, W]``."""
+        """Run ``[T, B, C, H, W]``."""
         y_seq: Tensor = self.block(x_seq)
         return y_seq
 
@@ -44,7 +44,7 @@ class _ConvNeuron(nn.Module):
         self.neuron = _neuron(make, kwargs)
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """``[T, B, C, H, W]``."""
+        """Run ``[T, B, C, H, W]``."""
         y_seq: Tensor = self.neuron(self.conv_bn(x_seq))
         return y_seq
 
@@ -74,7 +74,7 @@ class _PatchStem(nn.Module):
         self.positional_encoding = _ConvNeuron(dims, dims, False, make, kwargs)
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """``[T, B, C, H, W]``."""
+        """Run ``[T, B, C, H, W]``."""
         x_seq = self.stages(x_seq)
         y_seq: Tensor = self.positional_encoding(x_seq) + x_seq
         return y_seq
@@ -93,7 +93,7 @@ class _MLP(nn.Module):
             self.add_module(f"neuron{i}", _neuron(make, kwargs))
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """``[T, B, C, L]``."""
+        """Run ``[T, B, C, L]``."""
         for i in (1, 2):
             x_seq = getattr(self, f"neuron{i}")(getattr(self, f"fc{i}")(x_seq))
         return x_seq
@@ -110,7 +110,7 @@ class _Block(nn.Module):
         self.mlp = _MLP(dim, int(dim * ratio), make, kwargs)
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """``[T, B, C, L]``."""
+        """Run ``[T, B, C, L]``."""
         x_seq = x_seq + self.attn(x_seq)
         y_seq: Tensor = x_seq + self.mlp(x_seq)
         return y_seq
@@ -175,7 +175,7 @@ class Spikformer(nn.Module):
         functional.set_step_mode(self, "m")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Currents ``[T, B, num_classes]`` of images or sequences."""
+        """Return currents ``[T, B, num_classes]`` of images or sequences."""
         if x.ndim not in (4, 5) or tuple(x.shape[-3:]) != self.image:
             C, H, W = self.image
             raise ValueError(
@@ -199,16 +199,9 @@ def spikformer_ti(
     spiking_neuron: MakeNeuron | None = None,
     **kwargs: Any,
 ) -> Spikformer:
-    """Tiny `Spikformer`: 4 blocks of 256 channels and 8 heads, patches of 16 x 16 pixels.
+    """Make a tiny `Spikformer`: 4 blocks of 256 channels and 8 heads, patches of 16 x 16 pixels.
 
-    Args:
-        T: time steps that an image is shown for.
-        in_channels: channels of the images.
-        img_size_h: their height.
-        img_size_w: their width.
-        num_classes: outputs.
-        spiking_neuron: makes the neurons; None is the paper's LIF.
-        **kwargs: for each neuron.
+    The arguments are those of `Spikformer`.
     """
     return Spikformer(
         T, in_channels, img_size_h, img_size_w, 16, num_classes, 256, 8, 4.0, 4,
@@ -225,16 +218,9 @@ def spikformer_s(
     spiking_neuron: MakeNeuron | None = None,
     **kwargs: Any,
 ) -> Spikformer:
-    """Small `Spikformer`: 6 blocks of 384 channels and 12 heads, patches of 16 x 16 pixels.
+    """Make a small `Spikformer`: 6 blocks of 384 channels and 12 heads, patches of 16 x 16 pixels.
 
-    Args:
-        T: time steps that an image is shown for.
-        in_channels: channels of the images.
-        img_size_h: their height.
-        img_size_w: their width.
-        num_classes: outputs.
-        spiking_neuron: makes the neurons; None is the paper's LIF.
-        **kwargs: for each neuron.
+    The arguments are those of `Spikformer`.
     """
     return Spikformer(
         T, in_channels, img_size_h, img_size_w, 16, num_classes, 384, 12, 4.0, 6,
@@ -248,12 +234,8 @@ def spikformer_cifar10(
     spiking_neuron: MakeNeuron | None = None,
     **kwargs: Any,
 ) -> Spikformer:
-    """`Spikformer` for CIFAR-10: 4 blocks of 384 channels and 12 heads, patches of 4 x 4 pixels.
+    """Make a `Spikformer` for CIFAR-10: 4 blocks, 384 channels, 12 heads, patches of 4 x 4 pixels.
 
-    Args:
-        T: time steps that an image is shown for.
-        num_classes: outputs.
-        spiking_neuron: makes the neurons; None is the paper's LIF.
-        **kwargs: for each neuron.
+    The arguments are those of `Spikformer`.
     """
     return Spikformer(T, 3, 32, 32, 4, num_classes, 384, 12, 4.0, 4, spiking_neuron, **kwargs)

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from bitspike import layer
 from bitspike.models._build import (
+    MakeNetwork,
     MakeNeuron,
     MakeNorm,
+    described,
     flatten,
     initialise,
     maker,
-    name_and_document,
     refuse_pretrained,
 )
 
@@ -93,20 +94,10 @@ class SpikingVGG(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Currents of the classes."""
+        """Return the currents of the classes."""
         x = self.avgpool(self.features(x))
         y: Tensor = self.classifier(flatten(x, self.avgpool))
         return y
-
-
-class _MakeVGG(Protocol):
-    def __call__(
-        self,
-        pretrained: bool = False,
-        progress: bool = True,
-        spiking_neuron: MakeNeuron | None = None,
-        **kwargs: Any,
-    ) -> SpikingVGG: ...
 
 
 class _MakeVGGNorm(Protocol):
@@ -120,20 +111,7 @@ class _MakeVGGNorm(Protocol):
     ) -> SpikingVGG: ...
 
 
-_DOC = """VGG-{size}{bn} with spiking neurons, see `SpikingVGG`.
-
-Args:
-    pretrained: must be False: there are no weights to download.
-    progress: has no effect.{norm}
-    spiking_neuron: makes the neurons; None is `neuron.IFNode`.
-    **kwargs: ``num_classes`` and ``init_weights`` of `SpikingVGG`, and arguments of the neurons.
-
-Raises:
-    ValueError: if ``pretrained`` is true.
-"""
-
-
-def _plain(size: str) -> _MakeVGG:
+def _plain(size: str) -> MakeNetwork[SpikingVGG]:
     name = f"spiking_vgg{size}"
 
     def make(
@@ -145,8 +123,8 @@ def _plain(size: str) -> _MakeVGG:
         refuse_pretrained(name, pretrained)
         return SpikingVGG(PLANS[size], spiking_neuron=spiking_neuron, **kwargs)
 
-    name_and_document(make, name, _DOC.format(size=size, bn="", norm=""))
-    return make
+    typed: MakeNetwork[SpikingVGG] = described(make, name, SpikingVGG)
+    return typed
 
 
 def _normalised(size: str) -> _MakeVGGNorm:
@@ -168,10 +146,24 @@ def _normalised(size: str) -> _MakeVGGNorm:
             **kwargs,
         )
 
-    norm = "\n    norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
-    name_and_document(make, name, _DOC.format(size=size, bn=" with BatchNorm", norm=norm))
-    return make
+    norm = "norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
+    typed: _MakeVGGNorm = described(make, name, SpikingVGG, norm)
+    return typed
 
 
-spiking_vgg11, spiking_vgg13, spiking_vgg16, spiking_vgg19 = map(_plain, PLANS)
-spiking_vgg11_bn, spiking_vgg13_bn, spiking_vgg16_bn, spiking_vgg19_bn = map(_normalised, PLANS)
+spiking_vgg11 = _plain("11")
+"""`SpikingVGG` with 11 layers of weights."""
+spiking_vgg13 = _plain("13")
+"""`SpikingVGG` with 13 layers of weights."""
+spiking_vgg16 = _plain("16")
+"""`SpikingVGG` with 16 layers of weights."""
+spiking_vgg19 = _plain("19")
+"""`SpikingVGG` with 19 layers of weights."""
+spiking_vgg11_bn = _normalised("11")
+"""`SpikingVGG` with 11 layers of weights and batch normalisation."""
+spiking_vgg13_bn = _normalised("13")
+"""`SpikingVGG` with 13 layers of weights and batch normalisation."""
+spiking_vgg16_bn = _normalised("16")
+"""`SpikingVGG` with 16 layers of weights and batch normalisation."""
+spiking_vgg19_bn = _normalised("19")
+"""`SpikingVGG` with 19 layers of weights and batch normalisation."""

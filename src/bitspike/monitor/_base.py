@@ -24,7 +24,7 @@ class _Hook:
         self._name = name
 
     def __call__(self, module: nn.Module, *args: Any) -> None:
-        monitor = self._monitor and self._monitor()
+        monitor = None if self._monitor is None else self._monitor()
         if monitor is not None and monitor.is_enable():
             monitor.record(self._name, monitor.observe(module, *args))
 

@@ -1,18 +1,17 @@
 """Integrate and fire with a threshold for each channel, as conversion from an ANN needs it."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
 from bitspike.base import check_finite, check_sequence
-from bitspike.neuron import _steps
+from bitspike.neuron._arguments import Older, Potential, Surrogate
 from bitspike.neuron._base import BaseNode
+from bitspike.neuron._catalogue import Demo, pulse
+from bitspike.neuron._run import full_precision, run
 from bitspike.surrogate import heaviside
-
-Surrogate = Callable[[Tensor], Tensor]
 
 
 def activation_aware_if_step(
@@ -24,13 +23,13 @@ def activation_aware_if_step(
     surrogate_function: Surrogate,
     detach_reset: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """One time step of `ActivationAwareIFNode`, where the equation stands.
+    """Run one step of `ActivationAwareIFNode`, where the equation stands.
 
     Args:
         x: input ``[B, ...]``.
         v: potential after the last step, ``[B, ...]``.
         v_threshold: threshold, of a shape that broadcasts to the input's.
-        v_offset: what is added to the potential where it is compared; broadcasts as well.
+        v_offset: added to the potential where it is compared; broadcasts as well.
         v_reset: potential after a spike; None subtracts the threshold instead.
         surrogate_function: spike function.
         detach_reset: True keeps the gradient from flowing through the spike of the reset.
@@ -53,7 +52,7 @@ def activation_aware_if_multi_step(
     v_reset: float | None = 0.0,
     store_v_seq: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`activation_aware_if_step` over a sequence, without gradients.
+    """Run `activation_aware_if_step` over a sequence, without gradients.
 
     Args:
         x_seq: input ``[T, B, ...]``.
@@ -80,7 +79,7 @@ def activation_aware_if_multi_step(
             f"[B, ...], but they have the shapes {tuple(x_seq.shape)} and {tuple(v.shape)}"
         )
     if torch.is_grad_enabled() and any(
-        one.requires_grad for one in (x_seq, v, v_threshold, v_offset)
+        tensor.requires_grad for tensor in (x_seq, v, v_threshold, v_offset)
     ):
         raise RuntimeError(
             "activation_aware_if_multi_step takes no surrogate and has no gradient; use "
@@ -105,7 +104,7 @@ def activation_aware_if_multi_step(
         return activation_aware_if_step(x, v, threshold, offset, v_reset, heaviside)
 
     with torch.no_grad():
-        spikes, (v,), v_seq = kernels.scan(step, x_seq.to(v), [v], store_v_seq)
+        spikes, (v,), v_seq = run(step, x_seq.to(v), [v], record=store_v_seq)
     return spikes.to(x_seq.dtype), v, v_seq
 
 
@@ -118,19 +117,13 @@ class ActivationAwareIFNode(BaseNode):
         S[t] = Theta(H[t] + v_offset - v_threshold)
         V[t] = H - v_threshold S, or H (1 - S) + v_reset S
 
-    Threshold and offset are buffers; input and output are ``[B, ...]`` or ``[T, B, ...]``.
+    Threshold and offset are buffers; input and output are ``[B, ...]`` or ``[T, B, ...]``. The
+    reset is soft by default; arguments that are not listed: see `BaseNode`.
 
     Args:
         v_threshold: threshold: a number, or one for each channel.
-        v_offset: what is added to the potential where it is compared, as ``v_threshold``.
+        v_offset: added to the potential where it is compared, as ``v_threshold``.
         channel_dim: which dimension of a single step, ``[B, ...]``, holds the channels.
-        v_reset: potential after a spike and at the start; None subtracts the threshold instead
-            (soft reset) and starts at 0.
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Sigmoid()``.
-        detach_reset: True keeps the gradient from flowing through the spike of the reset.
-        step_mode: ``'s'`` or ``'m'``.
-        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
 
     Raises:
         TypeError: if ``v_reset`` is not a number, or ``channel_dim`` not an integer.
@@ -138,21 +131,28 @@ class ActivationAwareIFNode(BaseNode):
             threshold is not positive, or an input has another number of channels.
     """
 
+    group = "conversion"
+    demo = Demo(pulse(0.08, 0.3), tested={"v_threshold": torch.linspace(0.5, 1.5, 6)})
+    step_function = staticmethod(activation_aware_if_step)
+
     v_offset: Tensor
     _shaped: tuple[Tensor, Tensor]
 
     def __init__(
         self,
-        v_threshold: float | Tensor = 1.0,
-        v_offset: float | Tensor = 0.0,
+        v_threshold: Potential | Tensor = 1.0,
+        v_offset: Potential | Tensor = 0.0,
         channel_dim: int = -1,
-        v_reset: float | None = None,
+        v_reset: Potential | None = None,
         surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(1.0, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq)
+        super().__init__(
+            1.0, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq, **older
+        )
         del self.v_threshold
         kind = type(self).__name__
         for name, value in (("v_threshold", v_threshold), ("v_offset", v_offset)):
@@ -174,8 +174,8 @@ class ActivationAwareIFNode(BaseNode):
         self._shaped = self.get_buffer("v_threshold"), self.v_offset
 
     def _fit(self, x: Tensor) -> None:
-        """Brings threshold and offset into a shape that broadcasts to ``x``, one time step."""
-        x = _steps.full_precision(x)
+        """Bring threshold and offset into a shape that broadcasts to ``x``, one time step."""
+        x = full_precision(x)
         self._shaped = self._per_channel("v_threshold", x), self._per_channel("v_offset", x)
 
     def _per_channel(self, name: str, x: Tensor) -> Tensor:
@@ -197,24 +197,19 @@ class ActivationAwareIFNode(BaseNode):
         return value.view(shape)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step: ``(x, v)`` to ``(s, v)``, with the shapes of the last input."""
+        """Run one time step: ``(x, v)`` to ``(s, v)``, with the shapes of the last input."""
         (v,), (threshold, offset) = states, self._shaped
         return activation_aware_if_step(
             x, v, threshold, offset, self.v_reset, self.surrogate_function, self.detach_reset
         )
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        """Return the spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
         self._fit(x.detach())
         return super().single_step_forward(x)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
         self._fit(kernels.one_step(x_seq))
         return super().multi_step_forward(x_seq)
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        channels = f"channels={self.v_offset.numel()}, channel_dim={self.channel_dim}"
-        return f"{channels}, v_reset={self.v_reset}, step_mode={self.step_mode!r}"

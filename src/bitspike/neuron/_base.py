@@ -1,25 +1,18 @@
-"""What all neurons with one membrane potential share: state, fire, reset."""
+"""State, fire and reset of the neurons with one membrane potential."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
 from bitspike import dynamics, kernels
-from bitspike.base import MemoryModule, StepModule, check_finite, check_sequence
-from bitspike.neuron import _steps
-from bitspike.neuron._describe import Describable
-from bitspike.surrogate import Sigmoid, SurrogateFunctionBase
-
-FUSED_FROM = 6_400
-"""Neurons from which a single step is worth a call of the engine's."""
-
-
-def backend_of_one_step(module: StepModule, x: Tensor) -> str:
-    """What runs a single step on ``x``: a small one is not worth a kernel that nobody asks for."""
-    return "eager" if module.backend == "auto" and x.numel() < FUSED_FROM else module.backend
+from bitspike.base import MemoryModule, check_finite, check_sequence
+from bitspike.neuron._arguments import Older, Potential, Surrogate
+from bitspike.neuron._catalogue import Describable
+from bitspike.neuron._run import full_precision, run, run_current, run_single
+from bitspike.surrogate import Sigmoid
 
 
 class BaseNode(Describable, MemoryModule):
@@ -46,6 +39,7 @@ class BaseNode(Describable, MemoryModule):
         step_mode: ``'s'`` or ``'m'``.
         store_v_seq: True keeps the potential after each step's reset in ``v_seq``,
             ``[T, B, ...]``, until the reset.
+        **older: arguments of older releases.
 
     Raises:
         TypeError, ValueError: for arguments of the wrong type or value.
@@ -60,12 +54,13 @@ class BaseNode(Describable, MemoryModule):
 
     def __init__(
         self,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__()
         self.v_threshold = check_finite(self, "v_threshold", v_threshold)
@@ -76,12 +71,13 @@ class BaseNode(Describable, MemoryModule):
         self.register_memory("v", 0.0 if self.v_reset is None else self.v_reset)
         self.register_record("v_seq")
         self._store_v_seq = bool(store_v_seq)
+        self._accept(older)
 
     @property
     def store_v_seq(self) -> bool:
         """Whether the potential after each step is kept in ``v_seq``.
 
-        An assignment forgets what has been kept.
+        An assignment forgets the potentials that were kept.
         """
         return self._store_v_seq
 
@@ -91,90 +87,53 @@ class BaseNode(Describable, MemoryModule):
         self.v_seq = None
 
     def charge(self, x: Any, v: Any) -> Any:
-        """The membrane potential ``h`` before the spike; what a subclass writes."""
+        """Return the membrane potential ``h`` before the spike. Subclasses write this method."""
         raise NotImplementedError(f"{type(self).__name__} defines neither charge nor step")
 
     def fire(self, h: Any) -> Any:
-        """Spikes of the membrane potential ``h``."""
+        """Return the spikes of the membrane potential ``h``."""
         return self.surrogate_function(h - self.v_threshold)
 
     def reset_potential(self, h: Any, s: Any) -> Any:
-        """The membrane potential after the spikes ``s``."""
+        """Return the membrane potential after the spikes ``s``."""
         return dynamics.voltage_reset(h, s, self.v_threshold, self.v_reset, self.detach_reset)
 
     @staticmethod
     def apply_hard_reset(v: Any, spike: Any, v_reset: float) -> Any:
-        """``v (1 - spike) + v_reset spike``."""
+        """Return ``v (1 - spike) + v_reset spike``."""
         return dynamics.hard_reset(v, spike, v_reset)
 
     @staticmethod
     def apply_soft_reset(v: Any, spike: Any, v_threshold: float) -> Any:
-        """``v - v_threshold spike``."""
+        """Return ``v - v_threshold spike``."""
         return dynamics.soft_reset(v, spike, v_threshold)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step: ``(x, *states)`` to ``(output, *states)``, without side effects.
+        """Run one time step, ``(x, *states)`` to ``(output, *states)``, without side effects.
 
-        Plain arithmetic on tensors, which the engine may run as it stands or record and compile.
+        The step is plain arithmetic on tensors. The engine runs it as it stands, or records and
+        compiles it.
         """
         (v,) = states
         h = self.charge(x, v)
         s = self.fire(h)
         return s, self.reset_potential(h, s)
 
-    def _step_key(self) -> tuple[Any, ...] | None:
-        """All that `step` depends on, if that is known and numbers only."""
-        return None
-
-    def _tail_key(self) -> tuple[Any, ...] | None:
-        """What fire and reset depend on, for a `_step_key`, and all functions of the step.
-
-        Methods can be replaced at any time, those of one object too.
-        """
-        spike, own = self.surrogate_function, self.__dict__
-        if "step" in own or "charge" in own or "fire" in own or "reset_potential" in own:
-            return None
-        if not isinstance(spike, SurrogateFunctionBase) or not spike.is_plain():
-            return None
-        shape = spike.parameters_of_shape()
-        for value in shape:
-            if isinstance(value, Tensor):
-                return None
-        node, kind = type(self), type(spike)
-        return (
-            self.v_threshold, self.v_reset, self.detach_reset, spike.spiking, shape, kind,
-            node.step, node.charge, node.fire, node.reset_potential, dynamics.voltage_reset,
-            kind.forward, kind.spiking_function, kind.fire, kind.primitive, kind.derivative,
-        )  # fmt: skip
-
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        """Return the output ``[B, ...]`` of one time step with input ``[B, ...]``."""
         if self._writes("single_step_functional_forward"):
             y: Tensor = super().single_step_forward(x)
-            self._record(self.v)
-            return y
-        x = _steps.full_precision(x)
-        states = [self.memory_like(name, x) for name in self.state_names]
-        if x.numel() < FUSED_FROM and self.backend not in ("numba", "triton"):
-            y, *rest = self.step(self.watch(x), *states)
-            after = tuple(rest)
         else:
-            y_seq, after, _ = kernels.scan(
-                self.step, x.unsqueeze(0), states, backend=self.backend, bits=False,
-                watcher=self, key=self._step_key(),
-            )  # fmt: skip
-            y = y_seq[0]
-        self._keep(after)
-        self._record(after[0])
+            x = full_precision(x)
+            states = [self.memory_like(name, x) for name in self.state_names]
+            y, last = run_single(self, self.step, x, states)
+            self._keep(last)
+        if self._store_v_seq and isinstance(self.v, Tensor):
+            self.append_record("v_seq", self.v)
         return y
 
-    def _record(self, v: float | Tensor) -> None:
-        """Appends the potential after a single step to ``v_seq``, if that is to be kept."""
-        if self.store_v_seq and isinstance(v, Tensor):
-            self.append_record("v_seq", v)
-
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
         if self._writes("single_step_functional_forward"):
             if not self.store_v_seq:
@@ -182,37 +141,34 @@ class BaseNode(Describable, MemoryModule):
                 return outputs
             self.v_seq = None
             return torch.stack([self.single_step_forward(x) for x in x_seq])
-        x_seq = _steps.full_precision(x_seq)
+        x_seq = full_precision(x_seq)
         now = kernels.one_step(x_seq)
         states = [self.memory_like(name, now, compact=True) for name in self.state_names]
-        y_seq, after, v_seq = kernels.scan(
-            self.step, x_seq, states, self.store_v_seq, self.backend,
-            watcher=self, key=self._step_key(),
-        )  # fmt: skip
-        self._keep(after)
+        y_seq, last, v_seq = run(
+            self.step, x_seq, states, record=self.store_v_seq, backend=self.backend, watcher=self
+        )
+        self._keep(last)
         if v_seq is not None:
             self.v_seq = v_seq
         return y_seq
 
     def forward_of_current(self, current: kernels.Current) -> Tensor:
-        """`multi_step_forward` of what a linear layer would make of spikes, ``[T, B, O]``.
+        """Return the `multi_step_forward` of a linear layer's output, ``[T, B, O]``.
 
-        Where a kernel can compute both together, the current itself is never written down.
+        Where a kernel computes layer and neurons together, that output is never written to memory.
         """
         self._refuse_to_run_again()
         if not self.store_v_seq and _runs_by_step(type(self)):  # type: ignore[arg-type]
             states = [self._start(name, current) for name in self.state_names]
-            found = kernels.scan_of_current(
-                self.step, current, states, self.backend, self, self._step_key()
-            )
-            if found is not None:
-                y_seq, after = found
-                self._keep(after)
+            fused = run_current(self.step, current, states, backend=self.backend, watcher=self)
+            if fused is not None:
+                y_seq, last = fused
+                self._keep(last)
                 return y_seq
         return self.multi_step_forward(current.dense())
 
     def _start(self, name: str, current: kernels.Current) -> Tensor | float:
-        """A state as it is now: a number after a reset, else a tensor that fits."""
+        """Return a state as it is now: a number after a reset, else a tensor that fits."""
         value = self._memories[name]
         if not isinstance(value, Tensor):
             return float(value)
@@ -221,7 +177,7 @@ class BaseNode(Describable, MemoryModule):
     def materialize_states(
         self, inputs: tuple[Any, ...], states: tuple[Any, ...], step_mode: str
     ) -> tuple[Any, ...]:
-        """``states`` as tensors that fit the input, where a reset has left numbers."""
+        """Return ``states`` as tensors that fit the input, where a reset has left numbers."""
         x = inputs[0].detach()
         x = x if step_mode == "s" else x[0]
         names = (name for name, _ in self.named_memories())
@@ -231,7 +187,7 @@ class BaseNode(Describable, MemoryModule):
         )
 
     def _fitted(self, name: str, state: float | Tensor, x: Tensor) -> Tensor:
-        """``state`` as a tensor like ``x`` if it is what a reset leaves, else as it is."""
+        """Return a reset value as a tensor like ``x``, and any other state as it is."""
         if not isinstance(state, Tensor):
             return torch.full_like(x, float(state))
         spread = state.shape != x.shape and self._is_reset_value(name, state)
@@ -240,17 +196,10 @@ class BaseNode(Describable, MemoryModule):
     def _keep(self, states: Sequence[Tensor]) -> None:
         self._memories.update(zip(self.state_names, states, strict=True))
 
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return (
-            f"v_threshold={self.v_threshold}, v_reset={self.v_reset}, "
-            f"detach_reset={self.detach_reset}, step_mode={self.step_mode!r}"
-        )
-
 
 @cache
 def _runs_by_step(kind: type[BaseNode]) -> bool:
-    """Whether the class has the time loop of `BaseNode` around its `step`."""
+    """Return whether the class has the time loop of `BaseNode` around its `step`."""
     functional = kind.single_step_functional_forward
     return (
         kind.multi_step_forward is BaseNode.multi_step_forward

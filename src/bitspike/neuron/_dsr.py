@@ -1,14 +1,13 @@
 """Neurons of the training by differentiation on spike representation (DSR)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from bitspike import kernels
 from bitspike.base import (
     MemoryModule,
     MultiStepModule,
@@ -17,8 +16,9 @@ from bitspike.base import (
     check_finite,
     check_sequence,
 )
-from bitspike.neuron import _steps
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._arguments import Older, Potential, StepCount, Steps
+from bitspike.neuron._catalogue import Demo, Describable, pulse
+from bitspike.neuron._run import full_precision, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +26,37 @@ class _Code:
     """How a sequence is charged, and which rate stands for it in backward.
 
     Attributes:
-        keep: what the membrane keeps in a step.
-        gain: what enters of the input.
-        weight: weight of a step in the rate, by its distance from the end in steps.
-        v_scale: a spike is ``v_threshold / v_scale`` in the output, and the rate's upper bound
-            ``x_scale v_threshold / v_scale``.
-        x_scale: divides the gradient of the input.
-        inside: whether a rate has the gradient of the identity, given the upper bound.
+        tau: membrane time constant; None for an integrator without leak.
+        delta_t: length of a time step.
     """
 
-    keep: float
-    gain: float
-    weight: Callable[[int], float]
-    v_scale: float
-    x_scale: float
-    inside: Callable[[Tensor, Tensor], Tensor]
+    tau: float | None = None
+    delta_t: float = 1.0
+
+    @property
+    def keep(self) -> float:
+        """Part of the potential that a step leaves."""
+        return 1.0 if self.tau is None else math.exp(-self.delta_t / self.tau)
+
+    def charge(self, x: Any, v: Any) -> Any:
+        """Return the potential before the spike."""
+        gain = 1.0 if self.tau is None else 1 - self.keep
+        return self.keep * v + gain * x
+
+    def _weight(self, age: int) -> float:
+        """Return the weight in the rate of the step that is ``age`` steps before the last."""
+        return 1.0 if self.tau is None else math.exp(-self.delta_t / self.tau * age)
+
+    def inside(self, rate: Tensor, bound: Tensor) -> Tensor:
+        """Return whether the rate has the gradient of the identity."""
+        if self.tau is None:
+            return (rate >= 0) & (rate <= bound)
+        return (rate > 0) & (rate < bound)
 
     def rate(self, x_seq: Tensor) -> Tensor:
-        """The weighted mean over time, ``[T, B, ...]`` to ``[B, ...]``."""
+        """Return the weighted mean over time, ``[T, B, ...]`` to ``[B, ...]``."""
         T = len(x_seq)
-        weight = x_seq.new_tensor([self.weight(T - 1 - t) for t in range(T)])
+        weight = x_seq.new_tensor([self._weight(T - 1 - t) for t in range(T)])
         mean: Tensor = torch.tensordot(weight, x_seq, dims=1) / weight.sum()
         return mean
 
@@ -66,34 +77,38 @@ class _SpikeRepresentation(torch.autograd.Function):
         height = v_threshold.detach().to(x_seq)
 
         def step(x: Any, v: Any) -> tuple[Any, Any]:
-            v = code.keep * v + code.gain * x
+            v = code.charge(x, v)
             s = (v >= alpha * height) * height
-            return s / code.v_scale, v - s
+            return s / code.delta_t, v - s
 
         x_seq = x_seq.detach()
-        return kernels.scan(step, x_seq, [torch.zeros_like(x_seq[0])], backend=backend)[0]
+        return run(step, x_seq, [torch.zeros_like(x_seq[0])], backend=backend)[0]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x_seq, v_threshold = ctx.saved_tensors
         code, T = ctx.code, len(x_seq)
         rate, grad_rate = code.rate(x_seq), code.rate(grad) * T
-        bound = v_threshold / code.v_scale * code.x_scale
-        grad_x = torch.where(code.inside(rate, bound), grad_rate / code.x_scale, 0.0) / T
-        grad_v = torch.where(rate > bound, grad_rate, 0.0).sum() * code.v_scale * ctx.grad_scale
+        scale = 1.0 if code.tau is None else code.tau
+        bound = v_threshold / code.delta_t * scale
+        grad_x = torch.where(code.inside(rate, bound), grad_rate / scale, 0.0) / T
+        grad_v = torch.where(rate > bound, grad_rate, 0.0).sum() * code.delta_t * ctx.grad_scale
         return grad_x.expand_as(x_seq), grad_v.to(v_threshold), None, None, None, None
 
 
 class _DSRNode(Describable, MemoryModule, MultiStepModule):
+    v_threshold: Tensor
+
     def __init__(
         self,
-        T: int,
-        v_threshold: float,
+        T: StepCount,
+        v_threshold: Potential,
         alpha: float,
         v_threshold_training: bool,
         v_threshold_grad_scaling: float,
-        v_threshold_lower_bound: float,
+        v_threshold_lower_bound: Potential,
         step_mode: str,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__()
         self.T = check_count(self, "T", T)
@@ -121,15 +136,16 @@ class _DSRNode(Describable, MemoryModule, MultiStepModule):
             self, "v_threshold_grad_scaling", v_threshold_grad_scaling
         )
         self.step_mode = step_mode
+        self._accept(older)
 
     def _code(self) -> _Code:
-        raise NotImplementedError
+        return _Code()
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes times their height, ``[T, B, ...]``, for input ``[T, B, ...]``."""
+        """Return the spikes times their height, ``[T, B, ...]``, for input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
         spikes: Tensor = _SpikeRepresentation.apply(  # type: ignore[no-untyped-call]
-            _steps.full_precision(x_seq),
+            full_precision(x_seq),
             self.v_threshold.clamp(min=self.v_threshold_lower_bound),
             self.alpha,
             self.v_threshold_grad_scaling,
@@ -138,9 +154,18 @@ class _DSRNode(Describable, MemoryModule, MultiStepModule):
         )
         return spikes
 
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"T={self.T}, v_threshold={self.v_threshold.item():g}, alpha={self.alpha}"
+
+def _membrane(
+    node: _DSRNode, x_seq: Sequence[float], y_seq: Sequence[float]
+) -> tuple[list[float], list[float], float]:
+    """Return potentials after and before the spikes, and the level at which the node fires."""
+    threshold, v = float(node.v_threshold), 0.0
+    after, before = [], []
+    for x, y in zip(x_seq, y_seq, strict=True):
+        before.append(node._code().charge(x, v))
+        v = before[-1] - (threshold if y else 0.0)
+        after.append(v)
+    return after, before, node.alpha * threshold
 
 
 class DSRIFNode(_DSRNode):
@@ -174,35 +199,24 @@ class DSRIFNode(_DSRNode):
     differentiation on spike representation", CVPR 2022.
     """
 
+    group = "training"
+    demo = Demo(pulse(0.8, 3.0), tested={"v_threshold": 1.0}, without=("parts",), replay=_membrane)
+
     def __init__(
         self,
-        T: int = 20,
-        v_threshold: float = 6.0,
+        T: StepCount = 20,
+        v_threshold: Potential = 6.0,
         alpha: float = 0.5,
         v_threshold_training: bool = True,
         v_threshold_grad_scaling: float = 1.0,
-        v_threshold_lower_bound: float = 0.01,
+        v_threshold_lower_bound: Potential = 0.01,
         step_mode: str = "m",
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            T,
-            v_threshold,
-            alpha,
-            v_threshold_training,
-            v_threshold_grad_scaling,
-            v_threshold_lower_bound,
-            step_mode,
-        )
-
-    def _code(self) -> _Code:
-        return _Code(
-            keep=1.0,
-            gain=1.0,
-            weight=lambda _: 1.0,
-            v_scale=1.0,
-            x_scale=1.0,
-            inside=lambda rate, bound: (rate >= 0) & (rate <= bound),
-        )
+            T, v_threshold, alpha, v_threshold_training,
+            v_threshold_grad_scaling, v_threshold_lower_bound, step_mode, **older,
+        )  # fmt: skip
 
 
 class DSRLIFNode(_DSRNode):
@@ -237,50 +251,35 @@ class DSRLIFNode(_DSRNode):
     differentiation on spike representation", CVPR 2022.
     """
 
+    group = "training"
+    demo = Demo(
+        pulse(12.0, 30.0), tested={"v_threshold": 0.1}, without=("parts",), replay=_membrane
+    )
+
     def __init__(
         self,
-        T: int = 20,
-        v_threshold: float = 1.0,
-        tau: float = 2.0,
+        T: StepCount = 20,
+        v_threshold: Potential = 1.0,
+        tau: Steps = 2.0,
         delta_t: float = 0.05,
         alpha: float = 0.3,
         v_threshold_training: bool = True,
         v_threshold_grad_scaling: float = 1.0,
-        v_threshold_lower_bound: float = 0.1,
+        v_threshold_lower_bound: Potential = 0.1,
         step_mode: str = "m",
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            T,
-            v_threshold,
-            alpha,
-            v_threshold_training,
-            v_threshold_grad_scaling,
-            v_threshold_lower_bound,
-            step_mode,
-        )
+            T, v_threshold, alpha, v_threshold_training,
+            v_threshold_grad_scaling, v_threshold_lower_bound, step_mode, **older,
+        )  # fmt: skip
         self.tau = check_between(self, "tau", tau, 0.0, math.inf)
         self.delta_t = check_between(self, "delta_t", delta_t, 0.0, math.inf)
 
     def _code(self) -> _Code:
-        return self._code_of(self.tau, self.delta_t)
-
-    @staticmethod
-    def _code_of(tau: float, delta_t: float) -> _Code:
-        beta = math.exp(-delta_t / tau)
-        return _Code(
-            keep=beta,
-            gain=1 - beta,
-            weight=lambda age: math.exp(-delta_t / tau * age),
-            v_scale=delta_t,
-            x_scale=tau,
-            inside=lambda rate, bound: (rate > 0) & (rate < bound),
-        )
+        return _Code(self.tau, self.delta_t)
 
     @classmethod
     def weight_rate_spikes(cls, data: Tensor, tau: float, delta_t: float) -> Tensor:
-        """The mean over time of ``data``, ``[T, B, ...]``, weighted by ``beta^(T-t)``."""
-        return cls._code_of(tau, delta_t).rate(data)
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"{super().extra_repr()}, tau={self.tau}, delta_t={self.delta_t}"
+        """Return the mean over time of ``data``, ``[T, B, ...]``, weighted by ``beta^(T-t)``."""
+        return _Code(tau, delta_t).rate(data)

@@ -1,20 +1,19 @@
 """Few-spike neurons: tables of thresholds that approximate any activation with K spikes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from bitspike import kernels
 from bitspike.base import StepModule, check_finite, check_sequence
-from bitspike.neuron import _base
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._arguments import Older, Potential, Surrogate, Unit
+from bitspike.neuron._catalogue import Demo, Describable
+from bitspike.neuron._run import run, single_backend
 from bitspike.surrogate import Sigmoid
 
 Numbers = Tensor | Sequence[float]
-Surrogate = Callable[[Tensor], Tensor]
 
 
 def _numbers(name: str, values: Numbers) -> Tensor:
@@ -35,8 +34,8 @@ class FewSpikeTable:
 
     Args:
         theta: thresholds, K numbers.
-        h: what a spike takes from the potential, K numbers.
-        d: what a spike adds to the output, K numbers.
+        h: amounts by which a spike lowers the potential, K numbers.
+        d: amounts that a spike adds to the output, K numbers.
 
     Raises:
         TypeError: if they are complex.
@@ -53,7 +52,7 @@ class FewSpikeTable:
 
     @property
     def K(self) -> int:  # noqa: N802
-        """The number of steps."""
+        """Number of steps."""
         return len(self.theta)
 
 
@@ -64,6 +63,17 @@ def _checked(module: nn.Module, name: str, table: FewSpikeTable, K: int | None) 
     if K is not None and table.K != K:
         raise ValueError(f"{kind}: {name} must have K = {K} steps, but has {table.K}")
     return table
+
+
+def _halving(largest: float, K: int, height: float = 1.0) -> FewSpikeTable:
+    """Return a table for the demos: thresholds ``largest``, ``largest / 2``, ..."""
+    theta = [largest / 2**k for k in range(K)]
+    return FewSpikeTable(theta, theta, [height * value for value in theta])
+
+
+_FINE, _COARSE, _GATED = _halving(2.0, 4), _halving(8.0, 4), _halving(0.8, 4, 0.5)
+_SMALL, _LARGE = _halving(1.0, 3), _halving(2.0, 3)
+_CODE = ("modes", "parts")  # a single step is the whole code of K spikes
 
 
 class FewSpikeNode(Describable, nn.Module, StepModule):
@@ -93,6 +103,9 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
     through temporal coding with two spikes", Nature Machine Intelligence 2021.
     """
 
+    group = "conversion"
+    demo = Demo((), {"table": _FINE}, {"table": _SMALL}, _CODE, curve=(-1.0, 5.0))
+
     theta: Tensor
     h: Tensor
     d: Tensor
@@ -102,50 +115,52 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
         table: FewSpikeTable,
         surrogate_function: Surrogate | None = None,
         step_mode: str = "s",
+        **older: Unpack[Older],
     ) -> None:
-        self._begin(surrogate_function, step_mode)
+        self._begin(surrogate_function, step_mode, older)
         _checked(self, "table", table, None)
         for name in ("theta", "h", "d"):
             self.register_buffer(name, getattr(table, name).clone())
 
-    def _begin(self, surrogate_function: Surrogate | None, step_mode: str) -> None:
+    def _begin(self, surrogate_function: Surrogate | None, step_mode: str, older: Older) -> None:
         nn.Module.__init__(self)
         self.surrogate_function = Sigmoid() if surrogate_function is None else surrogate_function
         self.step_mode = step_mode
+        self._accept(older)
 
     @property
     def K(self) -> int:  # noqa: N802
-        """The number of steps."""
+        """Number of steps."""
         return len(self.theta)
 
     def _row(self, k: int, x: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
-        """``theta``, ``h`` and ``d`` of step k for the whole input ``x``."""
+        """Return ``theta``, ``h`` and ``d`` of step k for the whole input ``x``."""
         return self.theta[k], self.h[k], self.d[k]
 
     def _step(self, k: int, x: Any, v: Any) -> tuple[Any, Any]:
-        """``d[k] Z[k]`` and ``V[k+1]``."""
+        """Return ``d[k] Z[k]`` and ``V[k+1]``."""
         theta, h, d = self._row(k, x)
         z = self.surrogate_function(v - theta)
         return d * z, v - h * z
 
     def _weighted_spikes(self, x: Tensor) -> Iterable[Tensor]:
-        """``d[k] Z[k]`` of each step for the whole input ``x``, ``[B, ...]``."""
+        """Return ``d[k] Z[k]`` of each step for the whole input ``x``, ``[B, ...]``."""
         return self._run(x, x)
 
     def _run(self, x: Tensor, v: Tensor) -> Iterable[Tensor]:
-        backend = _base.backend_of_one_step(self, x)
+        backend = single_backend(self.backend, x)
         for k in range(self.K):  # another table each time, so that each is a scan of one step
             step = partial(self._step, k)
-            y, (v,), _ = kernels.scan(step, x.unsqueeze(0), [v], backend=backend, bits=False)
+            y, (v,), _ = run(step, x.unsqueeze(0), [v], backend=backend, bits=False)
             yield y[0]
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """The approximated activation ``[B, ...]`` of ``x``, ``[B, ...]``."""
+        """Return the approximated activation ``[B, ...]`` of ``x``, ``[B, ...]``."""
         self._check_dtype(x)
         return sum(self._weighted_spikes(x), start=torch.zeros_like(x))
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Weighted spikes ``[K, B, ...]`` of the sum of ``x_seq``, ``[K, B, ...]``."""
+        """Return the weighted spikes ``[K, B, ...]`` of the sum of ``x_seq``, ``[K, B, ...]``."""
         self._check_dtype(x_seq)
         check_sequence(self, x_seq, self.K)
         return torch.stack(list(self._weighted_spikes(x_seq.sum(0))))
@@ -157,13 +172,13 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
                 f"{x.dtype}"
             )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The output for one value or for a sequence, as `step_mode` says."""
-        return self.single_step_forward(x) if self.step_mode == "s" else self.multi_step_forward(x)
-
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"K={self.K}, step_mode={self.step_mode!r}"
+        """Return the number of steps and the other settings for ``repr(net)``."""
+        return f"K={self.K}, {super().extra_repr()}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output for a value or for a sequence, as `step_mode` says."""
+        return self.single_step_forward(x) if self.step_mode == "s" else self.multi_step_forward(x)
 
 
 class OutlierAwareThresholdNode(FewSpikeNode):
@@ -178,8 +193,6 @@ class OutlierAwareThresholdNode(FewSpikeNode):
         outlier_table: the table of large inputs, with as many steps.
         split_threshold: the largest ordinary ``|X|``.
         clamp_value: inputs are clamped to plus and minus this first; None leaves them.
-        surrogate_function: see `FewSpikeNode`.
-        step_mode: see `FewSpikeNode`.
 
     Raises:
         ValueError: if the tables differ in length, ``split_threshold`` is negative or not
@@ -187,6 +200,15 @@ class OutlierAwareThresholdNode(FewSpikeNode):
 
     Paper: LAS, arXiv:2505.09659, 2025 (conversion of large language models).
     """
+
+    group = "conversion"
+    demo = Demo(
+        (),
+        {"table": _FINE, "outlier_table": _COARSE, "split_threshold": 3.75},
+        {"table": _SMALL, "outlier_table": _LARGE, "split_threshold": 1.0},
+        _CODE,
+        curve=(-18.0, 18.0),
+    )
 
     outlier_theta: Tensor
     outlier_h: Tensor
@@ -196,12 +218,13 @@ class OutlierAwareThresholdNode(FewSpikeNode):
         self,
         table: FewSpikeTable,
         outlier_table: FewSpikeTable,
-        split_threshold: float,
-        clamp_value: float | None = None,
+        split_threshold: Potential,
+        clamp_value: Potential | None = None,
         surrogate_function: Surrogate | None = None,
         step_mode: str = "s",
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(table, surrogate_function, step_mode)
+        super().__init__(table, surrogate_function, step_mode, **older)
         _checked(self, "outlier_table", outlier_table, table.K)
         for name in ("theta", "h", "d"):
             self.register_buffer(f"outlier_{name}", getattr(outlier_table, name).to(self.theta))
@@ -235,11 +258,6 @@ class OutlierAwareThresholdNode(FewSpikeNode):
         y, v = super()._step(k, x, v)
         return y * torch.sign(x.detach()), v
 
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        split = f"split_threshold={self.split_threshold}, clamp_value={self.clamp_value}"
-        return f"{super().extra_repr()}, {split}"
-
 
 class HGNode(FewSpikeNode):
     """Few-spike neuron with a table for each region of the input (hierarchically gated).
@@ -251,8 +269,6 @@ class HGNode(FewSpikeNode):
         tables: one table for each region, all with K steps; buffers ``region_theta``,
             ``region_h`` and ``region_d`` of shape ``[regions, K]``.
         gate_thresholds: the borders between the regions, one fewer than tables, increasing.
-        surrogate_function: see `FewSpikeNode`.
-        step_mode: see `FewSpikeNode`.
 
     Raises:
         TypeError: if an entry of ``tables`` is no `FewSpikeTable`.
@@ -260,6 +276,15 @@ class HGNode(FewSpikeNode):
 
     Paper: LAS, arXiv:2505.09659, 2025 (conversion of large language models).
     """
+
+    group = "conversion"
+    demo = Demo(
+        (),
+        {"tables": [_GATED, _FINE], "gate_thresholds": [1.0]},
+        {"tables": [_SMALL, _LARGE], "gate_thresholds": [1.0]},
+        _CODE,
+        curve=(-1.0, 5.0),
+    )
 
     region_theta: Tensor
     region_h: Tensor
@@ -269,11 +294,12 @@ class HGNode(FewSpikeNode):
     def __init__(
         self,
         tables: Sequence[FewSpikeTable],
-        gate_thresholds: Numbers,
+        gate_thresholds: Annotated[Numbers, Unit("of v")],
         surrogate_function: Surrogate | None = None,
         step_mode: str = "s",
+        **older: Unpack[Older],
     ) -> None:
-        self._begin(surrogate_function, step_mode)
+        self._begin(surrogate_function, step_mode, older)
         if len(tables) == 0:
             raise ValueError("HGNode: tables must hold at least one FewSpikeTable")
         for i, table in enumerate(tables):
@@ -291,7 +317,7 @@ class HGNode(FewSpikeNode):
 
     @property
     def K(self) -> int:  # noqa: N802
-        """The number of steps."""
+        """Number of steps."""
         return self.region_theta.shape[1]
 
     def _row(self, k: int, x: Any) -> tuple[Any, Any, Any]:
@@ -302,7 +328,3 @@ class HGNode(FewSpikeNode):
             return value
 
         return chosen(self.region_theta), chosen(self.region_h), chosen(self.region_d)
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"{super().extra_repr()}, gate_thresholds={self.gate_thresholds.tolist()}"

@@ -3,16 +3,33 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from bitspike import kernels
 from bitspike.base import MemoryModule, check_sequence
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._arguments import Older
+from bitspike.neuron._catalogue import Demo, Describable
+from bitspike.neuron._run import run
+from bitspike.surrogate import Sigmoid
 
 Tensors = tuple[Tensor, ...]
+
+
+_spike = Sigmoid()
+
+
+def _leaky_pair(x: Any, v: Any, w: Any) -> tuple[Any, ...]:
+    """Run the step of the picture: a leaky neuron whose potential pulls on a second one."""
+    h = 0.7 * v - 0.4 * w + x
+    s = _spike(h - 1.0)
+    return s, h * (1 - s), 0.9 * w + 0.1 * h
+
+
+def _leaky(x: Any, v: Any) -> tuple[Any, ...]:
+    v = 0.5 * v + x
+    return torch.tanh(v), v
 
 
 class FlexSN(Describable, MemoryModule):
@@ -44,6 +61,12 @@ class FlexSN(Describable, MemoryModule):
         StateError: at an input that does not fit the states of an earlier one.
     """
 
+    group = "currents"
+    demo = Demo(
+        shown={"core": _leaky_pair, "num_states": 2, "step_mode": "s"},
+        tested={"core": _leaky, "num_states": 1},
+    )
+
     def __init__(
         self,
         core: Callable[..., Any],
@@ -51,6 +74,7 @@ class FlexSN(Describable, MemoryModule):
         static_inputs: Tensors = (),
         step_mode: str = "m",
         store_state_seqs: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__()
         if not callable(core):
@@ -80,6 +104,7 @@ class FlexSN(Describable, MemoryModule):
         self._outputs = self._count_outputs()
         self._store_state_seqs = bool(store_state_seqs)
         self.step_mode = step_mode
+        self._accept(older)
 
     @property
     def static_inputs(self) -> Tensors:
@@ -119,7 +144,7 @@ class FlexSN(Describable, MemoryModule):
 
     @staticmethod
     def init_states(num_states: int, step_mode: str, *inputs: Tensor) -> Tensors:
-        """States at the start: zeros like one step of the first input."""
+        """Return the states at the start: zeros like one step of the first input."""
         if not inputs:
             raise ValueError("FlexSN: needs at least one input")
         one = inputs[0].detach()
@@ -129,7 +154,7 @@ class FlexSN(Describable, MemoryModule):
     def materialize_states(
         self, inputs: tuple[Any, ...], states: tuple[Any, ...], step_mode: str
     ) -> tuple[Any, ...]:
-        """``states``, or those of the start if one of them is None."""
+        """Return ``states``, or those of the start if a state is None."""
         if any(state is None for state in states):
             return self.init_states(self.num_states, step_mode, *inputs)
         return states
@@ -142,7 +167,7 @@ class FlexSN(Describable, MemoryModule):
         static_inputs: Tensors | None = None,
         **_: Any,
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """`functional_forward` of one time step; None takes the neuron's own static inputs."""
+        """Run `functional_forward` for one time step; None takes the neuron's own static inputs."""
         static = self.static_inputs if static_inputs is None else static_inputs
         found = _as_tuple(self.core(*inputs, *states, *static))
         return found[: self._outputs], found[self._outputs :]
@@ -155,13 +180,13 @@ class FlexSN(Describable, MemoryModule):
         static_inputs: Tensors | None = None,
         **_: Any,
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """`functional_forward` of a sequence; None takes the neuron's own static inputs."""
+        """Run `functional_forward` for a sequence; None takes the neuron's own static inputs."""
         static = self.static_inputs if static_inputs is None else static_inputs
         outputs, states, _seqs = self._run(inputs, states, static, record=False)
         return outputs, states
 
     def forward(self, *inputs: Tensor) -> Any:
-        """One output ``[B, ...]`` or ``[T, B, ...]``, or a tuple of as many as ``core`` has."""
+        """Return the output, ``[B, ...]`` or ``[T, B, ...]``; a tuple if ``core`` has several."""
         self._check(inputs)
         step = tuple(x if self.step_mode == "s" else x[0] for x in inputs)
         if any(state is None for state in self.states):
@@ -182,14 +207,14 @@ class FlexSN(Describable, MemoryModule):
     def _run(
         self, inputs: Tensors, states: Tensors, static: Tensors, record: bool
     ) -> tuple[Tensors, Tensors, Tensors | None]:
-        """Outputs of a sequence, the last states and, to be recorded, the states of all steps."""
+        """Return outputs, last states, and with ``record`` the states of all steps."""
         if self._inputs == self._outputs == 1 and self.num_states >= 1:
 
             def step(x: Any, *states: Any) -> tuple[Any, ...]:
                 return _as_tuple(self.core(x, *states, *static))
 
             if not record or self.num_states == 1:
-                y, states, v_seq = kernels.scan(step, inputs[0], states, record, self.backend)
+                y, states, v_seq = run(step, inputs[0], states, record=record, backend=self.backend)
                 return (y,), states, None if v_seq is None else (v_seq,)
         steps, kept = [], []
         for now in zip(*inputs, strict=True):
@@ -238,19 +263,13 @@ class FlexSN(Describable, MemoryModule):
             )
         return len(found) - self.num_states
 
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        core = self.core.func if isinstance(self.core, functools.partial) else self.core
-        name = getattr(core, "__name__", type(core).__name__)
-        return f"core={name}, num_states={self.num_states}, step_mode={self.step_mode!r}"
-
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
 def _held_by(core: Any) -> Iterator[Any]:
-    """What a function brings with it: itself, bound arguments, variables from around it."""
+    """Yield a function, its bound arguments, and the variables of its closure."""
     yield core
     if isinstance(core, functools.partial):
         for value in (core.func, *core.args, *core.keywords.values()):

@@ -1,16 +1,16 @@
 """The gated leaky integrate-and-fire neuron."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
 from bitspike.base import MemoryModule, MultiStepModule, check_between, check_count, check_sequence
-from bitspike.neuron import _steps
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._arguments import Older, Potential, StepCount, Steps, Surrogate
+from bitspike.neuron._catalogue import T_DEMO, Demo, Describable, pulse
+from bitspike.neuron._run import full_precision, run
 from bitspike.surrogate import Sigmoid
 
 
@@ -26,9 +26,9 @@ def gated_lif_step(
     linear_decay: Tensor,
     v_subreset: Tensor,
     conduct: Tensor,
-    surrogate_function: Callable[[Tensor], Tensor],
+    surrogate_function: Surrogate,
 ) -> tuple[Tensor, Tensor]:
-    """One time step of `GatedLIFNode`, where the equation stands.
+    """Run one step of `GatedLIFNode`, where the equation stands.
 
     Args:
         x: input ``[B, C, ...]``.
@@ -37,10 +37,10 @@ def gated_lif_step(
         alpha: gate between exponential (1) and linear (0) leak.
         beta: gate of the synapse's conductance.
         gamma: gate between proportional (1) and fixed (0) reset.
-        tau: what the exponential leak leaves of the potential.
+        tau: part of the potential that the exponential leak leaves.
         v_threshold: threshold.
-        linear_decay: what the linear leak takes.
-        v_subreset: what the fixed reset takes.
+        linear_decay: amount that the linear leak takes.
+        v_subreset: amount that the fixed reset takes.
         conduct: conductance at this step.
         surrogate_function: spike function.
 
@@ -53,7 +53,7 @@ def gated_lif_step(
 
 
 def _received_step(
-    surrogate_function: Callable[[Any], Any],
+    surrogate_function: Surrogate,
     received: Any,
     v: Any,
     spike: Any,
@@ -64,7 +64,7 @@ def _received_step(
     linear_decay: Any,
     v_subreset: Any,
 ) -> tuple[Any, Any]:
-    """A step on what the synapse lets through of the input: the same at every time."""
+    """Run a step on the part of the input that the synapse lets through."""
     kept = (1 - alpha * (1 - tau)) * v
     charged = kept - (1 - alpha) * linear_decay + received
     v = charged - kept * gamma * spike - (1 - gamma) * v_subreset * spike
@@ -74,8 +74,8 @@ def _received_step(
 class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
     """Gated leaky integrate and fire: leak, input and reset are learned mixtures.
 
-    Every parameter is learned; what stands below is its sigmoid, in (0, 1). Last step's spike
-    resets::
+    Every parameter is learned; the equations hold its sigmoid, in (0, 1). The spike of the last
+    step resets::
 
         U[t] = (1 - alpha (1 - tau)) V[t-1]
         V[t] = U[t] - (1 - alpha) linear_decay + (1 - beta (1 - conduct[t])) X[t]
@@ -107,17 +107,28 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
     networks", NeurIPS 2022.
     """
 
+    group = "currents"
+    demo = Demo(
+        pulse(0.5, 1.2),
+        {"T": T_DEMO},
+        {"T": 6, "inplane": 6},
+        ("parts",),  # the last spike is not kept, as in SpikingJelly
+        threshold=lambda node: float(node.v_threshold.sigmoid()),
+    )
+    step_function = staticmethod(gated_lif_step)
+
     def __init__(
         self,
-        T: int,
+        T: StepCount,
         inplane: int | None = None,
-        init_linear_decay: float | None = None,
-        init_v_subreset: float | None = None,
-        init_tau: float = 0.25,
-        init_v_threshold: float = 0.5,
+        init_linear_decay: Potential | None = None,
+        init_v_subreset: Potential | None = None,
+        init_tau: Steps = 0.25,
+        init_v_threshold: Potential = 0.5,
         init_conduct: float = 0.5,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        surrogate_function: Surrogate | None = None,
         step_mode: str = "m",
+        **older: Unpack[Older],
     ) -> None:
         super().__init__()
         self.T = check_count(self, "T", T)
@@ -141,9 +152,10 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
         subreset = init_v_threshold if init_v_subreset is None else init_v_subreset
         self.v_subreset = learned("init_v_subreset", subreset, *shape)
         self.conduct = learned("init_conduct", init_conduct, self.T, *shape)
+        self._accept(older)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq, self.T)
         channels = self.alpha.numel() if self.alpha.ndim else None
         if channels is not None and (x_seq.ndim < 3 or x_seq.shape[2] != channels):
@@ -151,7 +163,7 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
                 f"{self._whoami()}: the input must be [T, B, C, ...] with inplane={channels} "
                 f"channels, but got shape {tuple(x_seq.shape)}"
             )
-        x_seq = _steps.full_precision(x_seq)
+        x_seq = full_precision(x_seq)
         v = self.memory_like("v", kernels.one_step(x_seq))
         shape = () if channels is None else (channels, *[1] * (x_seq.ndim - 3))
 
@@ -169,12 +181,10 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
 
         received = x_seq * (1 - gate("beta") * (1 - conduct))
         start = [v, torch.zeros_like(v)]
-        spikes, (self.v, _), _ = kernels.scan(
-            step, received, start, backend=self.backend, watcher=self
-        )
+        spikes, (self.v, _), _ = run(step, received, start, backend=self.backend, watcher=self)
         self.u = self.v
         return spikes
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the settings for ``repr(net)``: the parameters are kept as logits."""
         return f"T={self.T}, inplane={self.alpha.numel() if self.alpha.ndim else None}"

@@ -1,20 +1,20 @@
 """Neurons with connections inside their layer, by which a population decodes an action."""
 
-from collections.abc import Callable
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics, surrogate
 from bitspike.base import MultiStepModule, check_count, check_finite, check_sequence, name_of
-from bitspike.neuron import _steps
-from bitspike.neuron._membrane import CurrentMembrane, RestartingMembrane
-
-Surrogate = Callable[[Tensor], Tensor]
+from bitspike.neuron._arguments import Older, Potential, Surrogate
+from bitspike.neuron._catalogue import Demo, pulse
+from bitspike.neuron._mutating import CurrentMembrane, RestartingMembrane
+from bitspike.neuron._run import full_precision
 
 
 class Connections(nn.Conv1d):
-    """What the spikes of a step add to the input of the next, all-to-all in each population.
+    """Map the spikes of a step to the input of the next one, all-to-all in each population.
 
     Args:
         act_dim: number of populations, one for each dimension of the action.
@@ -25,7 +25,7 @@ class Connections(nn.Conv1d):
         super().__init__(act_dim, act_dim * dec_pop_dim, dec_pop_dim, groups=act_dim)
 
     def forward(self, spike: Tensor) -> Tensor:
-        """Currents ``[B, N]`` of the spikes ``[B, N]``, with ``N = act_dim dec_pop_dim``."""
+        """Return the currents ``[B, N]`` of the spikes ``[B, N]``."""
         return super().forward(spike.view(len(spike), self.in_channels, -1)).flatten(1)
 
 
@@ -41,16 +41,12 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
 
     Multi-step only: input and output are ``[T, B, act_dim * dec_pop_dim]``, and each call starts
     anew. The connections mix neurons, so that the steps run in a loop, not in a kernel. A subclass
-    writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``.
+    writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``. The surrogate function is
+    ``surrogate.Rect()`` by default; arguments that are not listed: see `BaseNode`.
 
     Args:
         act_dim: number of populations.
         dec_pop_dim: number of neurons in a population.
-        v_threshold: threshold of the membrane potential.
-        v_reset: potential after a spike and at the start; None subtracts the threshold instead
-            (soft reset) and starts at 0.
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Rect()``.
 
     Raises:
         TypeError: if an argument is not a number, or a dimension not an integer.
@@ -66,28 +62,48 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
         self,
         act_dim: int,
         dec_pop_dim: int,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect())
+        super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect(), **older)
         self.act_dim = check_count(self, "act_dim", act_dim)
         self.dec_pop_dim = check_count(self, "dec_pop_dim", dec_pop_dim)
         self.out_pop_dim = self.act_dim * self.dec_pop_dim
         self.conn = Connections(self.act_dim, self.dec_pop_dim)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
+        """Return the spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
         check_population(self, x_seq, None, self.out_pop_dim)
         self.init_tensor(x_seq[0].detach())
         spikes: list[Tensor] = []
-        for x in _steps.full_precision(x_seq):
+        for x in full_precision(x_seq):
             spikes.append(self.advance(x + self.conn(spikes[-1]) if spikes else x))
         return torch.stack(spikes)
 
 
+def inhibit(node: "ILCBaseNode") -> None:
+    """Let a spike of the neuron in the picture inhibit the next one."""
+    nn.init.constant_(node.conn.weight, -0.4)
+    nn.init.zeros_(node.conn.bias)  # type: ignore[arg-type]
+
+
+def population_demo(low: float, high: float, shown: dict[str, Any], tested: dict[str, Any]) -> Demo:
+    """Return the demo of a neuron with connections: one neuron with feedback, two populations."""
+    return Demo(
+        pulse(low, high),
+        {"act_dim": 1, "dec_pop_dim": 1, **shown},
+        {"act_dim": 2, "dec_pop_dim": 3, **tested},
+        ("parts",),
+        "neurons hear each other",
+        prepare=inhibit,
+        note="conn",
+    )
+
+
 def check_population(module: nn.Module, x_seq: Tensor, T: int | None, N: int) -> None:
-    """Raises ValueError unless ``x_seq`` is ``[T, B, N]``."""
+    """Raise ValueError unless ``x_seq`` is ``[T, B, N]``."""
     check_sequence(module, x_seq, T)
     if x_seq.ndim != 3 or x_seq.shape[2] != N:
         raise ValueError(
@@ -101,8 +117,11 @@ class ILCIFNode(ILCBaseNode):
     Connections, arguments and shapes: see `ILCBaseNode`.
     """
 
+    group = "reinforcement"
+    demo = population_demo(0.08, 0.3, {}, {})
+
     def neuronal_charge(self, x: Tensor) -> None:
-        """The potential before the spike."""
+        """Put the potential before the spike into ``v``."""
         self.v = dynamics.if_charge(x, self.v)
 
 
@@ -112,28 +131,27 @@ class ILCLIFNode(ILCBaseNode):
     Connections, shapes and the other arguments: see `ILCBaseNode`.
 
     Args:
-        act_dim: see there.
-        dec_pop_dim: see there.
-        v_decay: what a step leaves of the potential.
-        v_threshold: see there.
-        v_reset: see there.
-        surrogate_function: see there.
+        v_decay: part of the potential that a step leaves.
     """
+
+    group = "reinforcement"
+    demo = population_demo(0.3, 0.6, {}, {})
 
     def __init__(
         self,
         act_dim: int,
         dec_pop_dim: int,
         v_decay: float = 0.75,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function)
+        super().__init__(act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function, **older)
         self.v_decay = check_finite(self, "v_decay", v_decay)
 
     def neuronal_charge(self, x: Tensor) -> None:
-        """The potential before the spike."""
+        """Put the potential before the spike into ``v``."""
         self.v = self.v * self.v_decay + x
 
 
@@ -148,14 +166,12 @@ class ILCCUBALIFNode(CurrentMembrane, ILCBaseNode):
     Connections, shapes and the other arguments: see `ILCBaseNode`.
 
     Args:
-        act_dim: see there.
-        dec_pop_dim: see there.
-        c_decay: what a step leaves of the current.
-        v_decay: what a step leaves of the potential.
-        v_threshold: see there.
-        v_reset: see there.
-        surrogate_function: see there.
+        c_decay: part of the current that a step leaves.
+        v_decay: part of the potential that a step leaves.
     """
+
+    group = "reinforcement"
+    demo = population_demo(0.1, 0.3, {}, {})
 
     def __init__(
         self,
@@ -163,9 +179,12 @@ class ILCCUBALIFNode(CurrentMembrane, ILCBaseNode):
         dec_pop_dim: int,
         c_decay: float = 0.5,
         v_decay: float = 0.75,
-        v_threshold: float = 0.5,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 0.5,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
-        ILCBaseNode.__init__(self, act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function)
+        ILCBaseNode.__init__(
+            self, act_dim, dec_pop_dim, v_threshold, v_reset, surrogate_function, **older
+        )
         self._set_decays(c_decay, v_decay)

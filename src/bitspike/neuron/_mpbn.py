@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from bitspike import dynamics, kernels
+from bitspike import dynamics
 from bitspike.base import check_count, check_finite, check_sequence, check_tau
-from bitspike.neuron import _steps
-from bitspike.neuron._base import BaseNode, backend_of_one_step
-
-Surrogate = Callable[[Tensor], Tensor]
+from bitspike.neuron._arguments import Older, Potential, Steps, Surrogate
+from bitspike.neuron._base import BaseNode
+from bitspike.neuron._catalogue import Demo
 
 
 class MPBNBaseNode(BaseNode):
@@ -27,21 +26,13 @@ class MPBNBaseNode(BaseNode):
     BN is torch's, with statistics of each time step: it mixes the batch, so that the steps run in a
     loop, but without BN, and in evaluation after it was moved, in a kernel. A subclass writes
     ``charge(x, v)``. Input and output are ``[B, ...]`` or ``[T, B, ...]``, with ``[B, N]`` or
-    ``[B, C, H, W]`` for a step.
+    ``[B, C, H, W]`` for a step. Arguments that are not listed: see `BaseNode`.
 
     After training `re_parameterize_v_threshold` moves BN into the threshold, one for each channel::
 
         S[t] = Theta(charge(V[t-1], X[t]) - (v_threshold - beta) sqrt(var + eps) / gamma - mean)
 
     Args:
-        v_threshold: threshold of the membrane potential.
-        v_reset: potential after a spike and at the start; None subtracts the threshold instead
-            (soft reset) and starts at 0.
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Sigmoid()``.
-        detach_reset: True keeps the gradient from flowing through the spike of the reset.
-        step_mode: ``'s'`` or ``'m'``.
-        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
         mpbn: False leaves the normalisation out.
         out_features: number of features N of a fully connected layer, or
         out_channels: number of channels C of a convolution; exactly one of the two.
@@ -65,8 +56,8 @@ class MPBNBaseNode(BaseNode):
 
     def __init__(
         self,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
@@ -78,9 +69,10 @@ class MPBNBaseNode(BaseNode):
         bn_momentum: float = 0.1,
         bn_decay_momentum: float = 0.94,
         bn_min_momentum: float = 0.005,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq, **older
         )
         kind = type(self).__name__
         if (out_features is None) == (out_channels is None):
@@ -110,7 +102,7 @@ class MPBNBaseNode(BaseNode):
     def re_parameterize_v_threshold(
         self, normalize_residual: bool = False, running_stats: bool = False
     ) -> None:
-        """Moves the normalisation into the threshold, after training. Without BN: does nothing.
+        """Move the normalisation into the threshold, after training. Without BN: does nothing.
 
         Args:
             normalize_residual: whether potentials that do not fire are still normalised.
@@ -144,7 +136,7 @@ class MPBNBaseNode(BaseNode):
         self.mu, self.sigma2 = mu, sigma2
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step: ``(x, v)`` to ``(s, v)``; in training it updates the statistics."""
+        """Run one time step: ``(x, v)`` to ``(s, v)``; in training it updates the statistics."""
         (v,) = states
         shape = (1, -1, *[1] * (self._step_ndim - 2))
 
@@ -168,71 +160,47 @@ class MPBNBaseNode(BaseNode):
             s = self.surrogate_function(h - fire_at)
         return s, dynamics.voltage_reset(h, s, v_threshold, self.v_reset, self.detach_reset)
 
-    def _steps_over(self, x_seq: Tensor, single: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Spikes of the sequence, and its potentials if they are to be kept; updates ``v``."""
-        if x_seq.ndim - 1 != self._step_ndim or x_seq.shape[2] != self._channels:
+    def _check_step(self, shape: torch.Size) -> None:
+        if len(shape) != self._step_ndim or shape[1] != self._channels:
             wanted = f"[B, {self._channels}{', H, W' if self._step_ndim == 4 else ''}]"
             raise ValueError(
-                f"{self._whoami()}: a time step must be {wanted}, but got shape "
-                f"{tuple(x_seq.shape[1:])}"
+                f"{self._whoami()}: a time step must be {wanted}, but got shape {tuple(shape)}"
             )
-        x_seq = _steps.full_precision(x_seq)
-        v = self.memory_like("v", kernels.one_step(x_seq))
-        backend = backend_of_one_step(self, x_seq) if single else self.backend
-        spikes, (self.v,), v_seq = kernels.scan(
-            self.step, x_seq, [v], self.store_v_seq and not single, backend, bits=not single,
-            watcher=self,
-        )  # fmt: skip
-        return spikes, v_seq
 
     @contextmanager
     def _keeping_statistics(self) -> Iterator[None]:
-        """While entered, the statistics are copies; then those from before again."""
+        """Keep copies of the statistics, and put the original ones back at the end."""
         buffers = dict(self.vbn._buffers)
         own = self.mu, self.sigma2, self.bn_momentum
-        self.vbn._buffers.update(
-            {name: None if one is None else one.clone() for name, one in buffers.items()}
-        )
+        copies = {name: None if b is None else b.clone() for name, b in buffers.items()}
+        self.vbn._buffers.update(copies)
         try:
             yield
         finally:
             self.vbn._buffers.update(buffers)
             self.mu, self.sigma2, self.bn_momentum = own
 
-    def functional_forward(
-        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
+    def _on_states(
+        self,
+        call: Callable[..., Any],
+        inputs: tuple[Any, ...],
+        states: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Outputs and new states of one call; own states and running statistics stay."""
+        """Run ``call`` on other states; the running statistics stay, as the own states do."""
         with self._keeping_statistics():
-            return super().functional_forward(inputs, states, **kwargs)
-
-    def single_step_functional_forward(
-        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
-    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """`functional_forward` of one time step."""
-        with self._keeping_statistics():
-            return self._on_states(self.single_step_forward, inputs, states, kwargs)
-
-    def multi_step_functional_forward(
-        self, inputs: tuple[Any, ...], states: tuple[Any, ...], **kwargs: Any
-    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """`functional_forward` of a whole sequence."""
-        with self._keeping_statistics():
-            return self._on_states(self.multi_step_forward, inputs, states, kwargs)
+            return super()._on_states(call, inputs, states, kwargs)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
-        spikes, _ = self._steps_over(x.unsqueeze(0), single=True)
-        self._record(self.v)
-        return spikes[0]
+        """Return the spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        self._check_step(x.shape)
+        return super().single_step_forward(x)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
-        spikes, v_seq = self._steps_over(x_seq)
-        if v_seq is not None:
-            self.v_seq = v_seq
-        return spikes
+        self._check_step(x_seq.shape[1:])
+        return super().multi_step_forward(x_seq)
 
 
 class MPBNLIFNode(MPBNBaseNode):
@@ -244,27 +212,22 @@ class MPBNLIFNode(MPBNBaseNode):
     Args:
         tau: membrane time constant in time steps, greater than 1.
         decay_input: whether the input is divided by tau as well.
-        v_threshold: see there.
-        v_reset: see there.
-        surrogate_function: see there.
-        detach_reset: see there.
-        step_mode: see there.
-        store_v_seq: see there.
-        mpbn: see there.
-        out_features: see there.
-        out_channels: see there.
-        learnable_vth: see there.
-        bn_momentum: see there.
-        bn_decay_momentum: see there.
-        bn_min_momentum: see there.
     """
+
+    group = "training"
+    demo = Demo(
+        shown={"out_features": 1, "decay_input": True},
+        tested={"out_features": 6},
+        loop="in training, statistics of the batch at each step",
+        prepare=nn.Module.eval,
+    )
 
     def __init__(
         self,
-        tau: float = 2.0,
+        tau: Steps = 2.0,
         decay_input: bool = False,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
@@ -276,29 +239,16 @@ class MPBNLIFNode(MPBNBaseNode):
         bn_momentum: float = 0.1,
         bn_decay_momentum: float = 0.94,
         bn_min_momentum: float = 0.005,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            v_threshold,
-            v_reset,
-            surrogate_function,
-            detach_reset,
-            step_mode,
-            store_v_seq,
-            mpbn,
-            out_features,
-            out_channels,
-            learnable_vth,
-            bn_momentum,
-            bn_decay_momentum,
-            bn_min_momentum,
-        )
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq,
+            mpbn, out_features, out_channels, learnable_vth,
+            bn_momentum, bn_decay_momentum, bn_min_momentum, **older,
+        )  # fmt: skip
         self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
 
     def charge(self, x: Any, v: Any) -> Any:
-        """The leaky integration of `LIFNode`."""
+        """Return the potential after the leaky integration of ``x``."""
         return dynamics.lif_charge(x, v, self.tau, self.decay_input, self.v_reset)
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"

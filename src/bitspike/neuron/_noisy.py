@@ -1,20 +1,19 @@
 """Neurons with coloured noise, by which a spiking policy explores."""
 
-from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import dynamics, surrogate
 from bitspike.base import MultiStepModule, check_count
-from bitspike.neuron import _steps
-from bitspike.neuron._ilc import Connections, check_population
-from bitspike.neuron._membrane import CurrentMembrane, RestartingMembrane
-from bitspike.neuron._noise import ColouredNoise
+from bitspike.neuron._arguments import Older, Potential, StepCount, Surrogate
+from bitspike.neuron._catalogue import T_DEMO, Demo, pulse
+from bitspike.neuron._coloured_noise import ColouredNoise
+from bitspike.neuron._ilc import Connections, check_population, population_demo
+from bitspike.neuron._mutating import CurrentMembrane, RestartingMembrane
 from bitspike.neuron._non_spiking import NonSpikingBaseNode
-
-Surrogate = Callable[[Tensor], Tensor]
+from bitspike.neuron._run import full_precision
 
 
 class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
@@ -31,7 +30,8 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
     False. Multi-step only: input and output are ``[T, B, num_node]``, and each call starts anew.
     ``reset_noise(n)`` makes the noise of the next n calls, ``get_colored_noise()`` returns that
     of the last call, ``load_colored_noise(cn)`` replays it and ``cancel_load()`` ends that. A
-    subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``.
+    subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``. The surrogate
+    function is ``surrogate.Rect()`` by default; arguments that are not listed: see `BaseNode`.
 
     Args:
         num_node: number of neurons.
@@ -39,11 +39,6 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
         T: number of time steps.
         sigma_init: size of the noise.
         beta: colour of the noise: 0 white, 1 pink, 2 Brownian.
-        v_threshold: threshold of the membrane potential.
-        v_reset: potential after a spike and at the start; None subtracts the threshold instead
-            (soft reset) and starts at 0.
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Rect()``.
 
     Raises:
         TypeError: if an argument is not a number, or a count not an integer.
@@ -57,21 +52,22 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
         self,
         num_node: int,
         is_training: bool = True,
-        T: int = 5,
+        T: StepCount = 5,
         sigma_init: float = 0.5,
         beta: float = 0.0,
-        v_threshold: float = 0.5,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 0.5,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect())
+        super().__init__(v_threshold, v_reset, surrogate_function or surrogate.Rect(), **older)
         self._begin_noise(num_node, is_training, T, beta)
         self.sigma_v = self.sigma_s = self._initial_sigma(sigma_init)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Noisy spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
+        """Return the noisy spikes ``[T, B, N]`` of a sequence with input ``[T, B, N]``."""
         check_population(self, x_seq, self.T, self.num_node)
-        x_seq = _steps.full_precision(x_seq)
+        x_seq = full_precision(x_seq)
         if not self.is_training:
             return self._respond(x_seq, None, None)
         noise_v, noise_s = self._next_noises(x_seq)
@@ -81,7 +77,7 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
         return self._respond(x_seq, noise_v, noise_s)
 
     def _respond(self, x_seq: Tensor, noise_v: Tensor | None, noise_s: Tensor | None) -> Tensor:
-        """The outputs with these noises of input and output, which are broadcast."""
+        """Return the outputs with these noises of input and output, which are broadcast."""
         spikes = self._run_anew(x_seq if noise_v is None else x_seq + noise_v)
         return spikes if noise_s is None else spikes + noise_s
 
@@ -97,17 +93,17 @@ class NoisyCUBALIFNode(CurrentMembrane, NoisyBaseNode):
     Noise, shapes and the other arguments: see `NoisyBaseNode`.
 
     Args:
-        num_node: see there.
-        c_decay: what a step leaves of the current.
-        v_decay: what a step leaves of the potential.
-        is_training: see there.
-        T: see there.
-        sigma_init: see there.
-        beta: see there.
-        v_threshold: see there.
-        v_reset: see there.
-        surrogate_function: see there.
+        c_decay: part of the current that a step leaves.
+        v_decay: part of the potential that a step leaves.
     """
+
+    group = "reinforcement"
+    demo = Demo(
+        pulse(0.1, 0.3),
+        {"num_node": 1, "T": T_DEMO, "sigma_init": 0.1},
+        {"num_node": 6, "T": 6, "is_training": False},
+        ("parts",),
+    )
 
     def __init__(
         self,
@@ -115,24 +111,18 @@ class NoisyCUBALIFNode(CurrentMembrane, NoisyBaseNode):
         c_decay: float = 0.5,
         v_decay: float = 0.75,
         is_training: bool = True,
-        T: int = 5,
+        T: StepCount = 5,
         sigma_init: float = 0.5,
         beta: float = 0.0,
-        v_threshold: float = 0.5,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 0.5,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
         NoisyBaseNode.__init__(
-            self,
-            num_node,
-            is_training,
-            T,
-            sigma_init,
-            beta,
-            v_threshold,
-            v_reset,
-            surrogate_function,
-        )
+            self, num_node, is_training, T, sigma_init, beta,
+            v_threshold, v_reset, surrogate_function, **older,
+        )  # fmt: skip
         self._set_decays(c_decay, v_decay)
 
 
@@ -145,13 +135,6 @@ class NoisyILCBaseNode(NoisyBaseNode):
     Args:
         act_dim: number of populations.
         dec_pop_dim: number of neurons in a population.
-        is_training: see `NoisyBaseNode`, as the other arguments.
-        T: see there.
-        sigma_init: see there.
-        beta: see there.
-        v_threshold: see there.
-        v_reset: see there.
-        surrogate_function: see there.
     """
 
     _has_kernel = False
@@ -161,28 +144,22 @@ class NoisyILCBaseNode(NoisyBaseNode):
         act_dim: int,
         dec_pop_dim: int,
         is_training: bool = True,
-        T: int = 5,
+        T: StepCount = 5,
         sigma_init: float = 0.5,
         beta: float = 0.0,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
         counts = (
             check_count(self, "act_dim", act_dim),
             check_count(self, "dec_pop_dim", dec_pop_dim),
         )
         NoisyBaseNode.__init__(
-            self,
-            counts[0] * counts[1],
-            is_training,
-            T,
-            sigma_init,
-            beta,
-            v_threshold,
-            v_reset,
-            surrogate_function,
-        )
+            self, counts[0] * counts[1], is_training, T, sigma_init, beta,
+            v_threshold, v_reset, surrogate_function, **older,
+        )  # fmt: skip
         self.act_dim, self.dec_pop_dim = counts
         self.conn = Connections(*counts)
 
@@ -204,16 +181,14 @@ class NoisyILCCUBALIFNode(CurrentMembrane, NoisyILCBaseNode):
     Args:
         act_dim: number of populations.
         dec_pop_dim: number of neurons in a population.
-        c_decay: what a step leaves of the current.
-        v_decay: what a step leaves of the potential.
-        is_training: see `NoisyBaseNode`, as the other arguments.
-        T: see there.
-        sigma_init: see there.
-        beta: see there.
-        v_threshold: see there.
-        v_reset: see there.
-        surrogate_function: see there.
+        c_decay: part of the current that a step leaves.
+        v_decay: part of the potential that a step leaves.
     """
+
+    group = "reinforcement"
+    demo = population_demo(
+        0.2, 0.5, {"T": T_DEMO, "sigma_init": 0.1}, {"T": 6, "is_training": False}
+    )
 
     def __init__(
         self,
@@ -222,25 +197,18 @@ class NoisyILCCUBALIFNode(CurrentMembrane, NoisyILCBaseNode):
         c_decay: float = 0.5,
         v_decay: float = 0.75,
         is_training: bool = True,
-        T: int = 5,
+        T: StepCount = 5,
         sigma_init: float = 0.5,
         beta: float = 0.0,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
         surrogate_function: Surrogate | None = None,
+        **older: Unpack[Older],
     ) -> None:
         NoisyILCBaseNode.__init__(
-            self,
-            act_dim,
-            dec_pop_dim,
-            is_training,
-            T,
-            sigma_init,
-            beta,
-            v_threshold,
-            v_reset,
-            surrogate_function,
-        )
+            self, act_dim, dec_pop_dim, is_training, T, sigma_init, beta,
+            v_threshold, v_reset, surrogate_function, **older,
+        )  # fmt: skip
         self._set_decays(c_decay, v_decay)
 
 
@@ -261,7 +229,7 @@ class NoisyNonSpikingBaseNode(ColouredNoise, NonSpikingBaseNode):
         T: number of time steps.
         sigma_init: size of the noise at the start.
         beta: colour of the noise: 0 white, 1 pink, 2 Brownian.
-        decode: what becomes of the potentials.
+        decode: see `NonSpikingBaseNode`.
     """
 
     _noises: ClassVar[tuple[tuple[str, str], ...]] = (("eps_seq", "cn"),)
@@ -270,17 +238,18 @@ class NoisyNonSpikingBaseNode(ColouredNoise, NonSpikingBaseNode):
         self,
         num_node: int,
         is_training: bool = True,
-        T: int = 5,
+        T: StepCount = 5,
         sigma_init: float = 0.5,
         beta: float = 0.0,
         decode: str | None = None,
+        **older: Unpack[Older],
     ) -> None:
-        NonSpikingBaseNode.__init__(self, decode)
+        NonSpikingBaseNode.__init__(self, decode, **older)
         self._begin_noise(num_node, is_training, T, beta)
         self.sigma = nn.Parameter(torch.full((num_node,), self._initial_sigma(sigma_init)))
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor | list[Tensor]:
-        """The decoded potential ``[B, N]``, or the list of T of them."""
+        """Return the decoded potential ``[B, N]``, or the list of all T potentials."""
         check_population(self, x_seq, self.T, self.num_node)
         if self.is_training:
             (noise,) = self._next_noises(x_seq)
@@ -295,6 +264,14 @@ class NoisyNonSpikingIFNode(NoisyNonSpikingBaseNode):
     Arguments and shapes: see `NoisyNonSpikingBaseNode`.
     """
 
+    group = "reinforcement"
+    demo = Demo(
+        pulse(0.05, 0.2),
+        {"num_node": 1, "T": T_DEMO, "sigma_init": 0.2},
+        {"num_node": 6, "T": 6, "is_training": False},
+        ("parts",),
+    )
+
     def neuronal_charge(self, x: Tensor) -> None:
-        """The new potential."""
+        """Put the new potential into ``v``."""
         self.v = dynamics.if_charge(x, self.v)

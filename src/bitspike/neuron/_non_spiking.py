@@ -1,16 +1,18 @@
-"""Neurons that never spike: read the membrane potential out at the end of a network."""
+"""Neurons that never spike: they read the membrane potential out at the end of a network."""
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from bitspike import dynamics
 from bitspike.base import MultiStepModule, check_between, check_sequence
-from bitspike.neuron import _steps
-from bitspike.neuron._membrane import MethodNeuron
+from bitspike.neuron._arguments import Older, Steps
+from bitspike.neuron._catalogue import Demo, pulse
+from bitspike.neuron._mutating import MutatingNode
+from bitspike.neuron._run import full_precision
 
 
 def _max_abs(v_seq: Tensor) -> Tensor:
@@ -28,16 +30,17 @@ _DECODE: dict[str, Callable[[Tensor], Tensor]] = {
 _DECODE["last-mem"] = _DECODE["last-me"] = _DECODE["last_mem"]
 
 
-class NonSpikingBaseNode(MethodNeuron, MultiStepModule):
+class NonSpikingBaseNode(MutatingNode, MultiStepModule):
     """Base of the neurons that output membrane potentials; they neither fire nor reset.
 
     Multi-step only: input ``[T, B, ...]``. Each call starts anew at ``V[0] = 0``. A subclass
     writes ``neuronal_charge(x)``, which puts ``V[t]`` into ``self.v``.
 
     Args:
-        decode: what becomes of ``V[1] ... V[T]``: ``'max-mem'``, ``'max-abs-mem'`` (the one
-            farthest from 0, with its sign), ``'mean-mem'`` or ``'last_mem'`` give ``[B, ...]``;
-            None gives the list of all T.
+        decode: how ``V[1] ... V[T]`` become the output: ``'max-mem'``, ``'max-abs-mem'`` (the
+            potential farthest from 0, with its sign), ``'mean-mem'`` or ``'last_mem'`` give
+            ``[B, ...]``; None gives the list of all T.
+        **older: arguments of older releases.
 
     Raises:
         ValueError: for an unknown ``decode``, or an input without time steps.
@@ -45,7 +48,7 @@ class NonSpikingBaseNode(MethodNeuron, MultiStepModule):
 
     v: Tensor
 
-    def __init__(self, decode: str | None = None) -> None:
+    def __init__(self, decode: str | None = None, **older: Unpack[Older]) -> None:
         super().__init__()
         if decode is not None and decode not in _DECODE:
             raise ValueError(
@@ -54,57 +57,59 @@ class NonSpikingBaseNode(MethodNeuron, MultiStepModule):
             )
         self.decode = decode
         self.register_record("v")
+        self._accept(older)
 
     def init_tensor(self, data: Tensor) -> None:
-        """Makes the potential 0, shaped like ``data``, one time step."""
+        """Put the potential to 0, shaped like ``data``, one time step."""
         self.v = torch.zeros_like(data)
 
     def neuronal_charge(self, x: Tensor) -> None:
-        """Puts the new potential into ``self.v``. Subclasses write it."""
+        """Put the new potential into ``self.v``. Subclasses write this method."""
         raise NotImplementedError(f"{type(self).__name__} does not define neuronal_charge(x)")
 
     def advance(self, x: Any) -> Any:
-        """The new potential."""
+        """Charge; return the new potential."""
         self.neuronal_charge(x)
         return self.v
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor | list[Tensor]:
-        """The decoded potential ``[B, ...]``, or the list of T of them."""
+        """Return the decoded potential ``[B, ...]``, or the list of all T potentials."""
         check_sequence(self, x_seq)
-        x_seq = _steps.full_precision(x_seq)
-        self.init_tensor(x_seq[0].detach())
-        v_seq = self._run(x_seq, [self._memories[name] for name in self.state_names])
+        v_seq = self._run_anew(full_precision(x_seq))
         return [*v_seq] if self.decode is None else _DECODE[self.decode](v_seq)
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"decode={self.decode!r}, {super().extra_repr()}"
 
 
 class NonSpikingIFNode(NonSpikingBaseNode):
     """Integrator without spikes: ``V[t] = V[t-1] + X[t]``. See `NonSpikingBaseNode`."""
 
+    group = "outputs"
+    demo = Demo(pulse(0.05, 0.2), without=("parts",))
+
     def neuronal_charge(self, x: Tensor) -> None:
-        """The new potential."""
+        """Put the new potential into ``v``."""
         self.v = dynamics.if_charge(x, self.v)
 
 
 class NonSpikingLIFNode(NonSpikingBaseNode):
     """Leaky integrator without spikes: ``V[t] = V[t-1] + (X[t] - V[t-1]) / tau``.
 
+    Arguments that are not listed: see `NonSpikingBaseNode`.
+
     Args:
         tau: membrane time constant in time steps.
-        decode: see `NonSpikingBaseNode`.
 
     Raises:
         TypeError: if tau is not a number.
         ValueError: if tau is not positive, or see `NonSpikingBaseNode`.
     """
 
-    def __init__(self, tau: float = 2.0, decode: str | None = None) -> None:
-        super().__init__(decode)
+    group = "outputs"
+    demo = Demo(pulse(0.5, 1.0), without=("parts",))
+
+    def __init__(self, tau: Steps = 2.0, decode: str | None = None, **older: Unpack[Older]) -> None:
+        super().__init__(decode, **older)
         self.tau = check_between(self, "tau", tau, 0.0, math.inf)
 
     def neuronal_charge(self, x: Tensor) -> None:
-        """The new potential."""
+        """Put the new potential into ``v``."""
         self.v = dynamics.lif_charge(x, self.v, self.tau, True, 0.0)

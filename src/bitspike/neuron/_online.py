@@ -1,12 +1,13 @@
 """Leaky integrate-and-fire neurons for online training: no gradient goes back in time."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from bitspike.base import SingleStepModule
+from bitspike.neuron._arguments import Older, Potential, Steps, Surrogate
+from bitspike.neuron._catalogue import Demo
 from bitspike.neuron._lif import LIFNode
 from bitspike.surrogate import heaviside
 
@@ -15,7 +16,7 @@ class _OnlineLIFNode(SingleStepModule, LIFNode):
     """A `LIFNode` that cuts its potential from the graph before each step of training."""
 
     def fire(self, h: Any) -> Any:
-        """Spikes of the membrane potential ``h``; in evaluation a mere step."""
+        """Return the spikes of the potential ``h``, in evaluation without surrogate gradient."""
         return super().fire(h) if self.training else heaviside(h - self.v_threshold)
 
     def _spikes(self, x: Tensor) -> Tensor:
@@ -34,19 +35,8 @@ class OTTTLIFNode(_OnlineLIFNode):
         A[t] = (1 - 1 / tau) A[t-1] + S[t]       A[0] = 0
 
     In evaluation a step returns ``S[t]`` alone, without surrogate gradient, and leaves the
-    memory ``trace`` as it is. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`, with
-    other defaults.
-
-    Args:
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
-        v_threshold: threshold of the membrane potential.
-        v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Sigmoid()``.
-        detach_reset: True keeps the gradient from flowing through the spike of the reset.
-        step_mode: ``'s'``.
-        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
+    memory ``trace`` as it is. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`; the
+    defaults are others.
 
     Raises:
         ValueError: if ``step_mode`` is not ``'s'``; else as `LIFNode`.
@@ -54,39 +44,37 @@ class OTTTLIFNode(_OnlineLIFNode):
     Paper: Xiao et al., "Online training through time for spiking neural networks", NeurIPS 2022.
     """
 
+    group = "training"
+    demo = Demo(shown={"decay_input": True}, without=("differences",))
+
     def __init__(
         self,
-        tau: float = 2.0,
+        tau: Steps = 2.0,
         decay_input: bool = False,
-        v_threshold: float = 1.0,
-        v_reset: float | None = None,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = None,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = True,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            tau,
-            decay_input,
-            v_threshold,
-            v_reset,
-            surrogate_function,
-            detach_reset,
-            step_mode,
-            store_v_seq,
-        )
+            tau, decay_input, v_threshold, v_reset,
+            surrogate_function, detach_reset, step_mode, store_v_seq, **older,
+        )  # fmt: skip
         self.register_memory("trace", None)
 
     trace: Tensor | None
 
     @staticmethod
     def track_trace(spike: Tensor, trace: Tensor, tau: float) -> Tensor:
-        """The trace after ``spike``, without gradient; all ``[B, ...]``."""
+        """Return the trace after ``spike``, without gradient; all ``[B, ...]``."""
         with torch.no_grad():
             return trace * (1.0 - 1.0 / tau) + spike
 
     def single_step_forward(self, x: Tensor) -> Tensor | list[Tensor]:  # type: ignore[override]
-        """Spikes ``[B, ...]``, in training in a list with the trace, for input ``[B, ...]``."""
+        """Return the spikes of one time step, ``[B, ...]``; in training a list with the trace."""
         spike = self._spikes(x)
         if not self.training:
             return spike
@@ -99,19 +87,8 @@ class SLTTLIFNode(_OnlineLIFNode):
     """Leaky integrate and fire for spatial learning through time (SLTT).
 
     A step of training detaches ``V[t-1]``, then does what `LIFNode` does. In evaluation the
-    spikes have no surrogate gradient. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`,
-    with ``detach_reset=True``.
-
-    Args:
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
-        v_threshold: threshold of the membrane potential.
-        v_reset: potential after a spike; None subtracts the threshold instead (soft reset).
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Sigmoid()``.
-        detach_reset: True keeps the gradient from flowing through the spike of the reset.
-        step_mode: ``'s'``.
-        store_v_seq: whether the memory ``v_seq`` records the potential after each step.
+    spikes have no surrogate gradient. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`;
+    ``detach_reset`` is True by default.
 
     Raises:
         ValueError: if ``step_mode`` is not ``'s'``; else as `LIFNode`.
@@ -120,28 +97,26 @@ class SLTTLIFNode(_OnlineLIFNode):
     neural networks", ICCV 2023.
     """
 
+    group = "training"
+    demo = Demo(without=("differences",))
+
     def __init__(
         self,
-        tau: float = 2.0,
+        tau: Steps = 2.0,
         decay_input: bool = True,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = True,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            tau,
-            decay_input,
-            v_threshold,
-            v_reset,
-            surrogate_function,
-            detach_reset,
-            step_mode,
-            store_v_seq,
-        )
+            tau, decay_input, v_threshold, v_reset,
+            surrogate_function, detach_reset, step_mode, store_v_seq, **older,
+        )  # fmt: skip
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        """Return the spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
         return self._spikes(x)

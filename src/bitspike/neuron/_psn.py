@@ -1,17 +1,17 @@
 """Parallel spiking neurons: no reset, so that all time steps are one matrix product."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from bitspike.base import MemoryModule, MultiStepModule, check_count, check_finite, check_sequence
-from bitspike.neuron import _steps
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._arguments import Older, StepCount, Surrogate
+from bitspike.neuron._catalogue import T_DEMO, Demo, Describable, pulse
+from bitspike.neuron._run import full_precision
 from bitspike.surrogate import ATan
-
-Surrogate = Callable[[Tensor], Tensor]
 
 
 def _weights_over_time(T: int) -> tuple[nn.Parameter, nn.Parameter]:
@@ -22,13 +22,13 @@ def _weights_over_time(T: int) -> tuple[nn.Parameter, nn.Parameter]:
 
 def _potentials(weight: Tensor, bias: Tensor, x_seq: Tensor) -> Tensor:
     """``weight @ x_seq + bias`` over time, in full precision: spikes hang on it."""
-    x_seq = _steps.full_precision(x_seq)
+    x_seq = full_precision(x_seq)
     with torch.autocast(x_seq.device.type, enabled=False):
         return torch.addmm(bias, weight, x_seq.flatten(1)).view(x_seq.shape)
 
 
 def _pushed(queue: Tensor | None, x: Tensor, k: int) -> Tensor:
-    """The last ``k`` inputs, oldest first: ``[n, ...]`` with ``n <= k``."""
+    """Return the last ``k`` inputs, oldest first: ``[n, ...]`` with ``n <= k``."""
     if queue is None:
         return x.unsqueeze(0)
     return torch.cat([queue[max(0, len(queue) + 1 - k) :], x.unsqueeze(0)])
@@ -40,13 +40,13 @@ def _weighted(weight: Tensor, bias: Tensor, queue: Tensor, surrogate_function: S
 
 
 def _flattened(queue: Sequence[Tensor] | Tensor, x: Tensor, function: str) -> Tensor | None:
-    """Inputs like ``x``, flattened or not, as ``[n, x.numel()]``; None for no input."""
-    if any(one.numel() != x.numel() for one in queue):
+    """Return inputs like ``x``, flattened or not, as ``[n, x.numel()]``; None for no input."""
+    if any(entry.numel() != x.numel() for entry in queue):
         raise ValueError(
             f"{function}: the queue must hold inputs like the one of shape {tuple(x.shape)}, but "
-            f"got shapes {', '.join(str(tuple(one.shape)) for one in queue)}"
+            f"got shapes {', '.join(str(tuple(entry.shape)) for entry in queue)}"
         )
-    return torch.stack([one.flatten() for one in queue]) if len(queue) else None
+    return torch.stack([entry.flatten() for entry in queue]) if len(queue) else None
 
 
 def masked_psn_step(
@@ -58,7 +58,7 @@ def masked_psn_step(
     k: int,
     surrogate_function: Surrogate,
 ) -> tuple[Tensor, int, tuple[Tensor, ...]]:
-    """One time step of `MaskedPSN`.
+    """Run one step of `MaskedPSN`.
 
     Args:
         x: input ``[B, ...]``.
@@ -88,7 +88,7 @@ def sliding_psn_step(
     bias: Tensor,
     surrogate_function: Surrogate,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """One time step of `SlidingPSN`.
+    """Run one step of `SlidingPSN`.
 
     Args:
         x: input ``[B, ...]``.
@@ -107,6 +107,12 @@ def sliding_psn_step(
     flat = _pushed(_flattened(queue, x, "sliding_psn_step"), x.flatten(), k)
     spike = _weighted(weight.flatten()[k - len(flat) :], bias, flat, surrogate_function)
     return spike.view(x.shape), flat.unbind(0)
+
+
+def _leak(node: Any) -> None:
+    """Give the neuron in the picture weights as a training might leave them: a leak."""
+    age = torch.arange(node.T).view(-1, 1) - torch.arange(node.T)
+    node.weight.data = torch.where(age >= 0, 0.5 * 0.6 ** age.clamp(min=0), 0.0)
 
 
 class PSN(Describable, nn.Module, MultiStepModule):
@@ -133,35 +139,43 @@ class PSN(Describable, nn.Module, MultiStepModule):
     long-term dependencies", NeurIPS 2023.
     """
 
-    def __init__(self, T: int, surrogate_function: Surrogate | None = None) -> None:
+    group = "training"
+    demo = Demo(
+        pulse(1.1, 1.6), {"T": T_DEMO}, {"T": 6}, ("parts",),
+        prepare=_leak, note="unused",
+    )  # fmt: skip
+
+    def __init__(
+        self, T: StepCount, surrogate_function: Surrogate | None = None, **older: Unpack[Older]
+    ) -> None:
         super().__init__()
         self.T = check_count(self, "T", T)
         self.surrogate_function = ATan() if surrogate_function is None else surrogate_function
         self.weight, self.bias = _weights_over_time(self.T)
+        self._accept(older)
 
     def forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq, self.T)
         return self.surrogate_function(_potentials(self.weight, self.bias, x_seq))
 
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"T={self.T}, step_mode={self.step_mode!r}"
-
 
 class _WindowedPSN(Describable, MemoryModule):
-    """What the neurons share that remember the last ``k`` inputs in the memory ``queue``."""
+    """Base of the neurons that remember the last ``k`` inputs in the memory ``queue``."""
 
-    def __init__(self, k: int, surrogate_function: Surrogate | None, step_mode: str) -> None:
+    def __init__(
+        self, k: int, surrogate_function: Surrogate | None, step_mode: str, **older: Unpack[Older]
+    ) -> None:
         super().__init__()
         self.k = check_count(self, "k", k)
         self.surrogate_function = ATan() if surrogate_function is None else surrogate_function
         self.step_mode = step_mode
+        self._accept(older)
 
     queue: Tensor | None
 
     def _push(self, x: Tensor) -> Tensor:
-        """The memory ``queue``, ``[n, B, ...]`` with ``n <= k``, with ``x`` at its end."""
+        """Append ``x`` to the memory ``queue``, and return it, ``[n, B, ...]`` with ``n <= k``."""
         if self.queue is not None:
             self.memory_like("queue", x.detach().expand(len(self.queue), *x.shape))
         queue = _pushed(self.queue, self.watch(x) if x.requires_grad else x, self.k)
@@ -200,15 +214,26 @@ class MaskedPSN(_WindowedPSN):
     long-term dependencies", NeurIPS 2023.
     """
 
+    group = "training"
+    demo = Demo(
+        pulse(1.1, 1.6),
+        {"k": 8, "T": T_DEMO, "lambda_init": 1.0, "step_mode": "m"},
+        {"k": 2, "T": 6, "lambda_init": 1.0},
+        ("modes", "parts"),  # a call on a sequence neither takes nor leaves a queue
+        prepare=_leak,
+        note="unused",
+    )
+
     def __init__(
         self,
-        k: int,
-        T: int,
+        k: StepCount,
+        T: StepCount,
         lambda_init: float = 0.0,
         surrogate_function: Surrogate | None = None,
         step_mode: str = "s",
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(k, surrogate_function, step_mode)
+        super().__init__(k, surrogate_function, step_mode, **older)
         self.register_memory("time_step", 0)
         self.register_memory("queue", None)
         self.T = check_count(self, "T", T)
@@ -242,13 +267,13 @@ class MaskedPSN(_WindowedPSN):
         return masked
 
     def masked_weight(self) -> Tensor:
-        """The weight ``[T, T]`` that is used now."""
+        """Return the weight ``[T, T]`` that is used now."""
         if self.lambda_ >= 1.0:
             return self.weight * self.mask0
         return self.gen_masked_weight(self.lambda_, self.mask0, self.mask1, self.weight)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        """Return the spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
         if self.lambda_ < 1.0:
             raise ValueError(
                 f"{self._whoami()}: single-step mode needs lambda_ >= 1, since a smaller one lets "
@@ -259,20 +284,15 @@ class MaskedPSN(_WindowedPSN):
                 f"{self._whoami()} has run all its T={self.T} time steps. Call "
                 "functional.reset_net(net) after each batch."
             )
-        t, queue = self.time_step, self._push(_steps.full_precision(x))
+        t, queue = self.time_step, self._push(full_precision(x))
         weight = self.masked_weight()[t, t + 1 - len(queue) : t + 1]
         self.time_step = t + 1
         return _weighted(weight, self.bias[t], queue, self.surrogate_function)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq, self.T)
         return self.surrogate_function(_potentials(self.masked_weight(), self.bias, x_seq))
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        shape = f"k={self.k}, T={self.T}, lambda_={self.lambda_.item():g}"
-        return f"{shape}, {super().extra_repr()}"
 
 
 class SlidingPSN(_WindowedPSN):
@@ -302,14 +322,22 @@ class SlidingPSN(_WindowedPSN):
     long-term dependencies", NeurIPS 2023.
     """
 
+    group = "training"
+    demo = Demo(
+        shown={"k": 4, "step_mode": "m"},
+        tested={"k": 2},
+        without=("modes", "parts"),
+    )
+
     def __init__(
         self,
-        k: int,
+        k: StepCount,
         exp_init: bool = True,
         surrogate_function: Surrogate | None = None,
         step_mode: str = "s",
+        **older: Unpack[Older],
     ) -> None:
-        super().__init__(k, surrogate_function, step_mode)
+        super().__init__(k, surrogate_function, step_mode, **older)
         self.register_memory("queue", None)
         if exp_init:
             weight = 0.5 ** torch.arange(self.k - 1, -1, -1, dtype=torch.get_default_dtype())
@@ -319,25 +347,21 @@ class SlidingPSN(_WindowedPSN):
         self.bias = nn.Parameter(torch.tensor(-1.0))
 
     def gen_gemm_weight(self, T: int) -> Tensor:
-        """The weights as a band matrix ``[T, T]``: row t holds what step t multiplies with."""
+        """Return the weights as a band matrix ``[T, T]``, whose row t holds those of step t."""
         steps = torch.arange(T, device=self.weight.device)
         age = steps.unsqueeze(1) - steps
         seen = (age >= 0) & (age < self.k)
         return torch.where(seen, self.weight[(self.k - 1 - age).clamp(0, self.k - 1)], 0.0)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
-        queue = self._push(_steps.full_precision(x))
+        """Return the spikes ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        queue = self._push(full_precision(x))
         return _weighted(
             self.weight[self.k - len(queue) :], self.bias, queue, self.surrogate_function
         )
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the spikes ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
         weight = self.gen_gemm_weight(x_seq.shape[0])
         return self.surrogate_function(_potentials(weight, self.bias, x_seq))
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"k={self.k}, {super().extra_repr()}"

@@ -1,14 +1,34 @@
 """The resonate-and-fire neuron."""
 
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar
-
-from torch import Tensor
+from typing import Any, ClassVar, Unpack
 
 from bitspike import dynamics
 from bitspike.base import check_between, check_positive
+from bitspike.neuron._arguments import Older, Potential, Surrogate
 from bitspike.neuron._base import BaseNode
+from bitspike.neuron._catalogue import Demo, beats
+
+
+def raf_step(
+    x: Any,
+    u: Any,
+    v: Any,
+    b: float,
+    omega: float,
+    dt: float,
+    v_threshold: float,
+    v_reset: float | None,
+    surrogate_function: Surrogate,
+    detach_reset: bool = False,
+) -> tuple[Any, Any, Any]:
+    """Run one step of `RAFNode`; return ``(s, u, v)``; only ``v`` is reset."""
+    decay, angle = math.exp(b * dt), omega * dt
+    cosine, sine = math.cos(angle), math.sin(angle)
+    charged = decay * (u * cosine - v * sine) + x
+    h = decay * (u * sine + v * cosine)
+    s, v = dynamics.spike_and_reset(h, v_threshold, v_reset, surrogate_function, detach_reset)
+    return s, charged, v
 
 
 class RAFNode(BaseNode):
@@ -29,6 +49,10 @@ class RAFNode(BaseNode):
     Paper: Izhikevich, "Resonate-and-fire neurons", Neural Networks 2001.
     """
 
+    group = "currents"
+    demo = Demo(beats(1.2), {"b": -0.1, "omega": 1.05})
+    step_function = staticmethod(raf_step)
+
     state_names: ClassVar[tuple[str, ...]] = ("v", "u")
 
     def __init__(
@@ -36,15 +60,16 @@ class RAFNode(BaseNode):
         b: float = -0.2,
         omega: float = 1.0,
         dt: float = 1.0,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq, **older
         )
         self.b = check_between(self, "b", b, -math.inf, 0.0)
         self.omega = check_positive(self, "omega", omega)
@@ -52,14 +77,10 @@ class RAFNode(BaseNode):
         self.register_memory("u", 0.0)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step, ``(x, v, u)`` to ``(s, v, u)``."""
+        """Run one time step, ``(x, v, u)`` to ``(s, v, u)``."""
         v, u = states
-        s, u, v = dynamics.raf_step(
+        s, u, v = raf_step(
             x, u, v, self.b, self.omega, self.dt,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
         return s, v, u
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"b={self.b}, omega={self.omega}, dt={self.dt}, {super().extra_repr()}"

@@ -1,19 +1,20 @@
-"""Neurons that hear their own last spikes."""
+"""Neurons whose last spikes enter their next input."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bitspike.base import check_count
+from bitspike.neuron._arguments import Older, Potential, Steps, Surrogate
 from bitspike.neuron._base import BaseNode
+from bitspike.neuron._catalogue import Demo, beats
 from bitspike.neuron._lif import LIFNode
 from bitspike.neuron._synaptic import SynapticNode
 
 
 class _Recurrent(BaseNode):
-    """Adds the last spikes, weighted, to the input of the neuron that stands behind it."""
+    """Adds the weighted spikes of the last step to the input of the next class in the MRO."""
 
     def _connect(self, features: int | None) -> None:
         self.register_memory("s", 0.0)
@@ -25,15 +26,16 @@ class _Recurrent(BaseNode):
             self.recurrent = nn.Linear(self.features, self.features, bias=False)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step, ``(x, *states, s)`` to ``(s, *states, s)``."""
+        """Run one time step, ``(x, *states, s)`` to ``(s, *states, s)``."""
         *states_of_neuron, s = states
-        heard = self.weight * s if self.recurrent is None else self.recurrent(s)
-        s, *after = super().step(x + heard, *states_of_neuron)
+        feedback = self.weight * s if self.recurrent is None else self.recurrent(s)
+        s, *after = super().step(x + feedback, *states_of_neuron)
         return (s, *after, s)
 
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"features={self.features}, {super().extra_repr()}"
+
+def _inhibit(node: _Recurrent) -> None:
+    """Let a spike of the neuron in the picture inhibit the next one."""
+    nn.init.constant_(node.weight, -0.4)
 
 
 class RecurrentLIFNode(_Recurrent, LIFNode):
@@ -50,23 +52,29 @@ class RecurrentLIFNode(_Recurrent, LIFNode):
         decay_input: whether the input is divided by tau as well.
     """
 
+    group = "currents"
+    demo = Demo(
+        tested={"features": 6}, loop="neurons hear each other", prepare=_inhibit, note="conn"
+    )
+
     state_names: ClassVar[tuple[str, ...]] = ("v", "s")
 
     def __init__(
         self,
         features: int | None = None,
-        tau: float = 2.0,
+        tau: Steps = 2.0,
         decay_input: bool = True,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
             tau, decay_input, v_threshold, v_reset,
-            surrogate_function, detach_reset, step_mode, store_v_seq,
+            surrogate_function, detach_reset, step_mode, store_v_seq, **older,
         )  # fmt: skip
         self._connect(features)
 
@@ -82,6 +90,12 @@ class RecurrentSynapticNode(_Recurrent, SynapticNode):
         beta: what is left of the potential after a step, between 0 and 1.
     """
 
+    group = "currents"
+    demo = Demo(
+        beats(0.5), {"alpha": 0.7, "v_reset": 0.0}, {"features": 6},
+        loop="neurons hear each other", prepare=_inhibit, note="conn",
+    )  # fmt: skip
+
     state_names: ClassVar[tuple[str, ...]] = ("v", "i", "s")
 
     def __init__(
@@ -89,15 +103,16 @@ class RecurrentSynapticNode(_Recurrent, SynapticNode):
         features: int | None = None,
         alpha: float = 0.9,
         beta: float = 0.8,
-        v_threshold: float = 1.0,
-        v_reset: float | None = None,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = None,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
             alpha, beta, v_threshold, v_reset,
-            surrogate_function, detach_reset, step_mode, store_v_seq,
+            surrogate_function, detach_reset, step_mode, store_v_seq, **older,
         )  # fmt: skip
         self._connect(features)

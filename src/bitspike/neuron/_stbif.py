@@ -1,15 +1,16 @@
 """The spike-tracer neuron that carries a quantised activation over time."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
 from bitspike.base import MemoryModule, check_count, check_sequence
-from bitspike.neuron import _steps
-from bitspike.neuron._describe import Describable
+from bitspike.neuron._arguments import Older, Potential
+from bitspike.neuron._catalogue import Demo, Describable, waves
+from bitspike.neuron._run import full_precision, run
 
 
 def _refuse_gradients(*tensors: Tensor) -> None:
@@ -21,12 +22,12 @@ def _refuse_gradients(*tensors: Tensor) -> None:
 
 
 def _wide(x: Tensor) -> Tensor:
-    """Half precision as float32: rounding a sum over time would move spikes."""
+    """Return half precision as float32: rounding a sum over time would move spikes."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _narrowed(x: Tensor, results: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The results in the dtype of the input ``x``, but for the potential ``q``."""
+    """Return the results in the dtype of the input ``x``, but for the potential ``q``."""
     output, q, acc_q, spike = results
     return output.to(x.dtype), q, acc_q.to(x.dtype), spike.to(x.dtype)
 
@@ -34,7 +35,7 @@ def _narrowed(x: Tensor, results: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, T
 def stbif_step(
     x: Tensor, q: Tensor, acc_q: Tensor, q_threshold: Tensor, pos_max: Tensor, neg_min: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One time step of `STBIFNode`, where the equation stands.
+    """Run one step of `STBIFNode`, where the equation stands.
 
     Args:
         x: input ``[B, ...]``.
@@ -70,7 +71,7 @@ def _step(
 def stbif_multi_step(
     x_seq: Tensor, q: Tensor, acc_q: Tensor, q_threshold: Tensor, pos_max: Tensor, neg_min: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`stbif_step` over a sequence ``[T, B, ...]``.
+    """Run `stbif_step` over a sequence ``[T, B, ...]``.
 
     Returns:
         Outputs ``[T, B, ...]``, then the last ``q``, ``acc_q`` and spikes, ``[B, ...]``.
@@ -105,7 +106,7 @@ def _scan(
     wide = _wide(x_seq)
     with torch.no_grad():
         start = [q.to(wide), acc_q.to(wide), torch.zeros_like(acc_q, dtype=wide.dtype)]
-        outputs, states, _ = kernels.scan(step, wide, start, backend=backend)
+        outputs, states, _ = run(step, wide, start, backend=backend)
     return _narrowed(x_seq, (outputs, *states))
 
 
@@ -139,6 +140,15 @@ class STBIFNode(Describable, MemoryModule):
     ICML 2024.
     """
 
+    group = "conversion"
+    demo = Demo(
+        waves(0.3),
+        {"q_threshold": 1.0, "level": 9, "sym": True},
+        {"q_threshold": 0.5, "level": 8},
+        ("gradients",),
+    )
+    step_function = staticmethod(stbif_step)
+
     state_names: ClassVar[tuple[str, ...]] = ("q", "acc_q", "cur_output")
 
     q_threshold: Tensor
@@ -147,12 +157,13 @@ class STBIFNode(Describable, MemoryModule):
 
     def __init__(
         self,
-        q_threshold: float | Tensor,
+        q_threshold: Potential | Tensor,
         level: int,
         sym: bool = False,
         pos_max: float | Tensor | None = None,
         neg_min: float | Tensor | None = None,
         step_mode: str = "s",
+        **older: Unpack[Older],
     ) -> None:
         super().__init__()
         self.level = check_count(self, "level", level)
@@ -176,12 +187,13 @@ class STBIFNode(Describable, MemoryModule):
                 )
             self.register_buffer(name, tensor)
         self.step_mode = step_mode
+        self._accept(older)
         for name in self.state_names:
             self.register_memory(name, None)
 
     @classmethod
     def from_quantizer(cls, quantizer: nn.Module) -> Self:
-        """The neuron of a quantiser with attributes ``s``, ``sym``, ``pos_max``, ``neg_min``."""
+        """Return the neuron of a quantiser with ``s``, ``sym``, ``pos_max`` and ``neg_min``."""
         q: Any = quantizer
         level = int(getattr(q, "level", int(q.pos_max) - int(q.neg_min) + 1))
         return cls(q.s, level, sym=bool(q.sym), pos_max=q.pos_max, neg_min=q.neg_min)
@@ -207,28 +219,24 @@ class STBIFNode(Describable, MemoryModule):
         return self.q_threshold, self.pos_max, self.neg_min
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step, ``(x, q, acc_q, cur_output)`` to the output and the new three."""
+        """Run one time step, ``(x, q, acc_q, cur_output)`` to the output and the new three."""
         q, acc_q, _ = states
         return _step(x, q, acc_q, *(value.to(x) for value in self._parameters_of_step()))
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        """Output ``[B, ...]`` of one time step with input ``[B, ...]``."""
-        x = _steps.full_precision(x)
+        """Return the output ``[B, ...]`` of one time step with input ``[B, ...]``."""
+        x = full_precision(x)
         output, self.q, self.acc_q, self.cur_output = stbif_step(
             x, *self._states(x.detach()), *self._parameters_of_step()
         )
         return output
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Outputs ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
+        """Return the outputs ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
-        x_seq = _steps.full_precision(x_seq)
+        x_seq = full_precision(x_seq)
         states = self._states(kernels.one_step(x_seq))
         outputs, self.q, self.acc_q, self.cur_output = _scan(
             self.step, x_seq, *states, *self._parameters_of_step(), backend=self.backend
         )
         return outputs
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"level={self.level}, sym={self.sym}, {super().extra_repr()}"

@@ -1,13 +1,38 @@
 """Neurons with spikes of both signs."""
 
-from collections.abc import Callable
-from typing import Any
-
-from torch import Tensor
+from typing import Any, Unpack
 
 from bitspike import dynamics
 from bitspike.base import check_between, check_positive, check_tau
+from bitspike.neuron._arguments import Older, Potential, Steps, Surrogate
 from bitspike.neuron._base import BaseNode
+from bitspike.neuron._catalogue import Demo, waves
+
+
+def _ternary(
+    h: Any,
+    v_threshold: float,
+    v_reset: float | None,
+    surrogate_function: Surrogate,
+    detach_reset: bool,
+) -> tuple[Any, Any]:
+    above, below = surrogate_function(h - v_threshold), surrogate_function(-h - v_threshold)
+    s = above - below
+    event = s if v_reset is None else above + below
+    return s, dynamics.voltage_reset(h, event, v_threshold, v_reset, detach_reset)
+
+
+def ternary_if_step(
+    x: Any,
+    v: Any,
+    v_threshold: float,
+    v_reset: float | None,
+    surrogate_function: Surrogate,
+    detach_reset: bool = False,
+) -> tuple[Any, Any]:
+    """Run one step of `TernaryIFNode`; return ``(s, v)`` with s of -1, 0 or 1."""
+    h = dynamics.if_charge(x, v)
+    return _ternary(h, v_threshold, v_reset, surrogate_function, detach_reset)
 
 
 class TernaryIFNode(BaseNode):
@@ -29,28 +54,48 @@ class TernaryIFNode(BaseNode):
     AAAI 2024.
     """
 
+    group = "outputs"
+    demo = Demo(waves(0.2))
+    step_function = staticmethod(ternary_if_step)
+
     def __init__(
         self,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq, **older
         )
         check_positive(self, "v_threshold", v_threshold)
         if v_reset is not None:
             check_between(self, "v_reset", v_reset, -self.v_threshold, self.v_threshold)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step, ``(x, v)`` to ``(s, v)``."""
+        """Run one time step, ``(x, v)`` to ``(s, v)``."""
         (v,) = states
-        return dynamics.ternary_if_step(
+        return ternary_if_step(
             x, v, self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset
         )
+
+
+def ternary_lif_step(
+    x: Any,
+    v: Any,
+    tau: float,
+    decay_input: bool,
+    v_threshold: float,
+    v_reset: float | None,
+    surrogate_function: Surrogate,
+    detach_reset: bool = False,
+) -> tuple[Any, Any]:
+    """Run one step of `TernaryLIFNode`; return ``(s, v)`` with s of -1, 0 or 1."""
+    h = dynamics.lif_charge(x, v, tau, decay_input, v_reset)
+    return _ternary(h, v_threshold, v_reset, surrogate_function, detach_reset)
 
 
 class TernaryLIFNode(TernaryIFNode):
@@ -66,31 +111,32 @@ class TernaryLIFNode(TernaryIFNode):
         decay_input: whether the input is divided by tau as well.
     """
 
+    group = "outputs"
+    demo = Demo(waves(1.4))
+    step_function = staticmethod(ternary_lif_step)
+
     def __init__(
         self,
-        tau: float = 2.0,
+        tau: Steps = 2.0,
         decay_input: bool = True,
-        v_threshold: float = 1.0,
-        v_reset: float | None = 0.0,
-        surrogate_function: Callable[[Tensor], Tensor] | None = None,
+        v_threshold: Potential = 1.0,
+        v_reset: Potential | None = 0.0,
+        surrogate_function: Surrogate | None = None,
         detach_reset: bool = False,
         step_mode: str = "s",
         store_v_seq: bool = False,
+        **older: Unpack[Older],
     ) -> None:
         super().__init__(
-            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq
+            v_threshold, v_reset, surrogate_function, detach_reset, step_mode, store_v_seq, **older
         )
         self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
 
     def step(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        """One time step, ``(x, v)`` to ``(s, v)``."""
+        """Run one time step, ``(x, v)`` to ``(s, v)``."""
         (v,) = states
-        return dynamics.ternary_lif_step(
+        return ternary_lif_step(
             x, v, self.tau, self.decay_input,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
-        return f"tau={self.tau}, decay_input={self.decay_input}, {super().extra_repr()}"

@@ -3,7 +3,7 @@
     python -m bitspike.playground
 
 Raises:
-    ImportError: if the extra ``bitspike[playground]`` is not installed.
+    ImportError: the extra ``bitspike[playground]`` is not installed.
 """
 
 from bitspike._extras import require
@@ -18,8 +18,21 @@ require(
     purpose="the playground",
 )
 
+from bitspike.playground._access import Hosts  # noqa: E402
 from bitspike.playground._app import make_app  # noqa: E402
-from bitspike.playground._server import main, run  # noqa: E402
-from bitspike.playground._stage import Stage  # noqa: E402
+from bitspike.playground._networks import Model, load_models  # noqa: E402
+from bitspike.playground._protocol import ProtocolError  # noqa: E402
+from bitspike.playground._server import RequestTimeoutProtocol, main, run  # noqa: E402
+from bitspike.playground._service import Stage  # noqa: E402
 
-__all__ = ["Stage", "main", "make_app", "run"]
+__all__ = [
+    "Hosts",
+    "Model",
+    "ProtocolError",
+    "RequestTimeoutProtocol",
+    "Stage",
+    "load_models",
+    "main",
+    "make_app",
+    "run",
+]

@@ -1,44 +1,35 @@
 """The program: options, a socket, and a server on it."""
 
 import argparse
+import asyncio
 import contextlib
 import socket
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
+import h11
 import platformdirs
 import torch
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bitspike._terminal import Parser, complain, say
+from bitspike.playground._access import WILDCARDS, Hosts
 from bitspike.playground._app import make_app
-from bitspike.playground._guard import Hosts
-from bitspike.playground._model import Model, find, read
-from bitspike.playground._patience import PatientProtocol
+from bitspike.playground._networks import load_models
 from bitspike.playground._protocol import MAX_MESSAGE
-from bitspike.playground._stage import Stage
+from bitspike.playground._service import Stage
 from bitspike.training import CheckpointError
 
 PROGRAM = "bitspike playground"
-_HERE = "127.0.0.1"
+_LOCAL = "127.0.0.1"
 _PORT = 8028
 
 
-@dataclass(frozen=True)
-class _Options:
-    checkpoints: list[Path] = field(default_factory=list)
-    host: str = _HERE
-    port: int = _PORT
-    allow_host: list[str] = field(default_factory=list)
-    open: bool = False
-    data_dir: Path | None = None
-    cache_dir: Path | None = None
-
-
 def make_parser() -> Parser:
-    """The program's command line."""
+    """Return the parser of the command line, whose results are arguments of `run`."""
     parser = Parser(
         prog=PROGRAM,
         description="A local page to draw digits on, and to watch a spiking network read them. "
@@ -54,15 +45,16 @@ def make_parser() -> Parser:
         help="networks to choose from: checkpoints of the tutorial program, or folders of runs "
         "(default: ./logs if it has any, else a network that is trained first, in seconds)",
     )
-    add("--host", help=f"address to bind to; 0.0.0.0 lets your phone in (default: {_HERE})")
-    add("--port", type=int, metavar="N", help=f"0 takes any that is free (default: {_PORT})")
+    add("--host", help=f"address to bind to; 0.0.0.0 lets your phone in (default: {_LOCAL})")
+    add("--port", type=_port, metavar="N", help=f"0 takes any free one (default: {_PORT})")
     add(
         "--allow-host",
         action="append",
+        dest="allow_hosts",
         metavar="NAME",
         help="a further name by which the server may be called; can be repeated",
     )
-    add("--open", action="store_true", help="open the page in your browser")
+    add("--open", action="store_true", dest="open_browser", help="open the page in your browser")
     add("--data-dir", type=Path, metavar="DIR", help="folder of MNIST (default: a cache folder)")
     add(
         "--cache-dir",
@@ -73,45 +65,15 @@ def make_parser() -> Parser:
     return parser
 
 
-def default_cache() -> Path:
-    """The folder for the network that the playground trains."""
-    return Path(platformdirs.user_cache_dir("bitspike", appauthor=False)) / "playground"
-
-
-def load(checkpoints: Sequence[Path]) -> list[Model]:
-    """The networks of checkpoints and of folders of runs; without any, those in ``./logs``.
-
-    In folders, checkpoints of other networks are left out.
-
-    Raises:
-        CheckpointError: if a checkpoint is missing or of no use, or a folder holds none of use.
-    """
-    if not checkpoints:
-        return _load_folder(Path("logs")) if Path("logs").is_dir() else []
-    models: list[Model] = []
-    for place in checkpoints:
-        found = _load_folder(place) if place.is_dir() else [read(place, _name(place))]
-        if not found:
-            raise CheckpointError(f"{place} holds no checkpoint of the tutorial's network")
-        models += found
-    return models
-
-
-def _load_folder(folder: Path) -> list[Model]:
-    models: list[Model] = []
-    for path in find(folder):
-        with contextlib.suppress(CheckpointError):
-            models.append(read(path, _name(path)))
-    return models
-
-
-def _name(path: Path) -> str:
-    return f"{path.absolute().parent.name}/{path.stem}"
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"must be an integer in [0, 65535], but is {text!r}")
+    return int(text)
 
 
 def run(
     checkpoints: Sequence[Path] = (),
-    host: str = _HERE,
+    host: str = _LOCAL,
     port: int = _PORT,
     *,
     allow_hosts: Sequence[str] = (),
@@ -119,35 +81,36 @@ def run(
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
 ) -> None:
-    """Serves the page until Ctrl-C.
+    """Serve the page until Ctrl-C.
 
     Args:
-        checkpoints: networks to choose from: files, or folders of runs. Without any those in
-            ``./logs`` are taken, else one is trained first.
-        host: address to bind to. Nothing but the network keeps visitors away from another one
-            than 127.0.0.1.
-        port: 0 takes any that is free.
+        checkpoints: networks to choose from: files, or folders of runs. Without any, those in
+            ``./logs`` are taken, else a network is trained first.
+        host: address to bind to. At another one than 127.0.0.1, everyone in the network can reach
+            the page.
+        port: 0 takes any free one.
         allow_hosts: further names by which the server may be called.
         open_browser: whether to open the page.
         data_dir: folder of the data sets; None is the user's cache.
         cache_dir: folder for the network that is trained; None is the user's cache.
 
     Raises:
-        CheckpointError: if a checkpoint is missing or of no use.
-        OSError: if the port is taken, or the address is not this machine's.
+        CheckpointError: a checkpoint is missing or unusable.
+        OSError: the port is taken, or the address is not this machine's.
     """
-    models = load(checkpoints)
-    torch.set_num_threads(1)  # one image is too little work to share
+    models = load_models(checkpoints)
+    torch.set_num_threads(1)  # an image is too little work to share
+    user_cache = Path(platformdirs.user_cache_dir("bitspike", appauthor=False))
     with _bind(host, port) as listener:
-        url = _url(host, listener.getsockname()[1])
-        stage = Stage(models, cache_dir or default_cache(), data_dir)
-        names = [socket.gethostname(), *allow_hosts] if host in ("0.0.0.0", "::") else allow_hosts  # noqa: S104
+        name = socket.gethostname() if host in WILDCARDS else host
+        url = f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}/"
+        stage = Stage(models, cache_dir or user_cache / "playground", data_dir)
         config = uvicorn.Config(
-            make_app(stage, Hosts.of(host, names)),
+            make_app(stage, Hosts.of(host, [name, *allow_hosts])),
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE,
             ws_per_message_deflate=False,
-            http=PatientProtocol,
+            http=RequestTimeoutProtocol,
             lifespan="off",
             log_level="warning",
             access_log=False,
@@ -155,10 +118,10 @@ def run(
             proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
-        what = ", ".join(model.name for model in models) or "one that is trained now, if need be"
-        say(f"Networks: {what}")
+        names = ", ".join(model.name for model in models)
+        say(f"Networks: {names or 'one of the tutorial, trained now unless it is in the cache'}")
         say(f"Draw a digit: {url}   (Ctrl-C ends)")
-        if host != _HERE:
+        if host != _LOCAL:
             say("Everyone who can reach this address can use the page.")
         stage.open()
         try:
@@ -174,35 +137,68 @@ def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:  # a name that can be none
+    except (OSError, UnicodeError) as error:  # UnicodeError: no valid name
         reason = getattr(error, "strerror", None) or error
         raise OSError(
             f"cannot listen on {host}, port {port} ({reason}); "
-            "try another one with --port, 0 takes any"
+            "try another one with --port; 0 takes any free one"
         ) from error
 
 
-def _url(host: str, port: int) -> str:
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
-    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+class RequestTimeoutProtocol(H11Protocol):
+    """HTTP that closes connections whose request is incomplete after `timeout_s` seconds.
+
+    The time counts from the opening of the connection, and after an answer from the first byte of
+    the next request; uvicorn's own limit (keep-alive) ends with the first byte. A connection that
+    has become a WebSocket no longer belongs to this protocol.
+    """
+
+    timeout_s: ClassVar[float] = 10.0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the timer of the first request."""
+        super().connection_made(transport)
+        self._start_timer()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the timer if this completes a request, or start it with the next request."""
+        super().data_received(data)
+        self._update_timer()
+
+    def on_response_complete(self) -> None:
+        """Start the timer if a part of the next request is there already."""
+        super().on_response_complete()
+        self._update_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _update_timer(self) -> None:
+        if self.transport.get_protocol() is not self or self.conn.their_state is h11.DONE:
+            self._stop_timer()
+        elif self._timer is None:
+            has_begun = self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]
+            if has_begun:
+                self._start_timer()
+
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(self.timeout_s, lambda: self.transport.abort())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the program with the arguments ``argv``; returns the exit code."""
-    parser = make_parser()
-    options = _Options(**vars(parser.parse_args(argv)))
-    if not 0 <= options.port < 65536:
-        parser.error(f"--port must lie in [0, 65535], but is {options.port}")
+    """Run the program with the arguments ``argv`` and return the exit code."""
+    options = vars(make_parser().parse_args(argv))
     try:
-        run(
-            options.checkpoints,
-            options.host,
-            options.port,
-            allow_hosts=options.allow_host,
-            open_browser=options.open,
-            data_dir=options.data_dir,
-            cache_dir=options.cache_dir,
-        )
+        run(**options)
     except (CheckpointError, OSError) as error:
         complain(PROGRAM, error)
         return 2

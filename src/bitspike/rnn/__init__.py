@@ -10,8 +10,14 @@ from bitspike.rnn._cells import (
     SpikingRNNCellBase,
     SpikingVanillaRNNCell,
 )
-from bitspike.rnn._directions import bidirectional_rnn_cell_forward, directional_rnn_cell_forward
-from bitspike.rnn._stacks import SpikingGRU, SpikingLSTM, SpikingRNNBase, SpikingVanillaRNN
+from bitspike.rnn._stacks import (
+    SpikingGRU,
+    SpikingLSTM,
+    SpikingRNNBase,
+    SpikingVanillaRNN,
+    bidirectional_rnn_cell_forward,
+    directional_rnn_cell_forward,
+)
 
 __all__ = [
     "SpikingGRU",

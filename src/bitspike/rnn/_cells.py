@@ -39,7 +39,7 @@ class SpikingRNNCellBase(nn.Module):
             self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws all parameters anew, uniformly within ``1 / sqrt(hidden_size)`` around 0."""
+        """Draw all parameters anew, uniformly within ``1 / sqrt(hidden_size)`` around 0."""
         bound = math.sqrt(1 / self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
@@ -61,21 +61,21 @@ class SpikingRNNCellBase(nn.Module):
         return self.linear_hh.bias
 
     def _check(self, x: Tensor, *states: Tensor) -> None:
-        """Raises ValueError unless ``x`` is one time step and each state fits it."""
+        """Raise ValueError unless ``x`` is one time step and each state fits it."""
         fits = x.ndim == 2 and x.shape[1] == self.input_size
         for state in states if fits else ():
             fits = fits and state.ndim == 2 and state.shape[1] == self.hidden_size
             fits = fits and len(state) in (1, len(x))
         if not fits:
-            given = ", ".join(str(tuple(one.shape)) for one in (x, *states))
+            shapes = ", ".join(str(tuple(given.shape)) for given in (x, *states))
             raise ValueError(
                 f"{type(self).__name__}: one time step is [B, {self.input_size}] with states "
-                f"[B, {self.hidden_size}], but got {given}; the layer without Cell in its name "
+                f"[B, {self.hidden_size}], but got {shapes}; the layer without Cell in its name "
                 "takes sequences"
             )
 
     def _zeros(self, x: Tensor) -> Tensor:
-        return torch.zeros(len(x), self.hidden_size, dtype=x.dtype, device=x.device)
+        return torch.zeros(*x.shape[:1], self.hidden_size, dtype=x.dtype, device=x.device)
 
 
 class _TwoSurrogates(SpikingRNNCellBase):
@@ -95,15 +95,16 @@ class _TwoSurrogates(SpikingRNNCellBase):
         self._second()
 
     def _second(self) -> Spike:
-        one, two = self.surrogate_function1, self.surrogate_function2
-        if two is None:
-            return one
-        if getattr(one, "spiking", True) != getattr(two, "spiking", True):
+        """Return the second spike function, which is the first one by default."""
+        first, second = self.surrogate_function1, self.surrogate_function2
+        if second is None:
+            return first
+        if getattr(first, "spiking", True) != getattr(second, "spiking", True):
             raise ValueError(
                 f"{type(self).__name__}: surrogate_function1 and surrogate_function2 must both "
-                f"have spiking=True or both False, but got {one} and {two}"
+                f"have spiking=True or both False, but got {first} and {second}"
             )
-        return two
+        return second
 
 
 class SpikingLSTMCell(_TwoSurrogates):
@@ -138,9 +139,9 @@ class SpikingLSTMCell(_TwoSurrogates):
     def forward(
         self, x: Tensor, hc: Sequence[Tensor] | Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """``h, c`` of this step for the ``h, c`` of the last one, zeros by default."""
-        self._check(x, *(() if hc is None else (hc[0], hc[1])))
+        """Return ``h, c`` of this step from those of the last one, zeros by default."""
         h, c = (self._zeros(x), self._zeros(x)) if hc is None else (hc[0], hc[1])
+        self._check(x, h, c)
         s1, s2 = self.surrogate_function1, self._second()
         i, f, g, o = (self.linear_ih(x) + self.linear_hh(h)).chunk(4, dim=1)
         c = c * s1(f) + s1(i) * s2(g)
@@ -175,9 +176,9 @@ class SpikingGRUCell(_TwoSurrogates):
     gates = 3
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
-        """``h`` of this step for the ``h`` of the last one, zeros by default."""
-        self._check(x, *(() if h is None else (h,)))
+        """Return ``h`` of this step from that of the last one, zeros by default."""
         h = self._zeros(x) if h is None else h
+        self._check(x, h)
         s1, s2 = self.surrogate_function1, self._second()
         r_x, z_x, n_x = self.linear_ih(x).chunk(3, dim=1)
         r_h, z_h, n_h = self.linear_hh(h).chunk(3, dim=1)
@@ -215,7 +216,7 @@ class SpikingVanillaRNNCell(SpikingRNNCellBase):
         self.surrogate_function = Erf() if surrogate_function is None else surrogate_function
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
-        """``h`` of this step for the ``h`` of the last one, zeros by default."""
-        self._check(x, *(() if h is None else (h,)))
+        """Return ``h`` of this step from that of the last one, zeros by default."""
         h = self._zeros(x) if h is None else h
+        self._check(x, h)
         return self.surrogate_function(self.linear_ih(x) + self.linear_hh(h))

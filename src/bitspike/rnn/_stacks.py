@@ -1,10 +1,11 @@
-"""Stacks of recurrent layers, in one direction or in both."""
+"""Cells over a whole sequence, and stacks of them, in one direction or in both."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bitspike.base import check_sequence
 from bitspike.rnn._cells import (
     Spike,
     SpikingGRUCell,
@@ -12,7 +13,73 @@ from bitspike.rnn._cells import (
     SpikingRNNCellBase,
     SpikingVanillaRNNCell,
 )
-from bitspike.rnn._directions import bidirectional_rnn_cell_forward, directional_rnn_cell_forward
+
+
+def directional_rnn_cell_forward(cell: nn.Module, x: Tensor, states: Tensor) -> tuple[Tensor, Any]:
+    """Call a cell once a time step.
+
+    Args:
+        cell: takes ``x[t]`` and the last states; returns the new ones, one tensor or a tuple.
+        x: ``[T, B, input_size]``.
+        states: the first states: ``[B, hidden_size]`` for a cell with one state,
+            ``[states, B, hidden_size]`` for one with several, of which the first is the output.
+
+    Returns:
+        The outputs ``[T, B, hidden_size]``, and what the cell returned last.
+
+    Raises:
+        ValueError: if ``states`` has another number of axes, or there is no time step.
+    """
+    return _forward(cell, x, states, "directional_rnn_cell_forward")
+
+
+def bidirectional_rnn_cell_forward(
+    cell: nn.Module,
+    cell_reverse: nn.Module,
+    x: Tensor,
+    states: Tensor,
+    states_reverse: Tensor,
+) -> tuple[Tensor, Any, Any]:
+    """Call one cell from the first time step to the last and another one back.
+
+    Args:
+        cell: see `directional_rnn_cell_forward`.
+        cell_reverse: the same, for the way back.
+        x: ``[T, B, input_size]``.
+        states: first states of ``cell``.
+        states_reverse: first states of ``cell_reverse``, with which it sees the last time step.
+
+    Returns:
+        Both outputs of each time step, ``[T, B, 2 * hidden_size]``, and what each cell returned
+        last.
+
+    Raises:
+        ValueError: if the states have another number of axes, or there is no time step.
+    """
+    function = "bidirectional_rnn_cell_forward"
+    if states.ndim != states_reverse.ndim:
+        raise ValueError(
+            f"{function}: states and states_reverse must have as many axes, but got "
+            f"{tuple(states.shape)} and {tuple(states_reverse.shape)}"
+        )
+    y, last = _forward(cell, x, states, function)
+    y_reverse, last_reverse = _forward(cell_reverse, x.flip(0), states_reverse, function)
+    return torch.cat((y, y_reverse.flip(0)), dim=-1), last, last_reverse
+
+
+def _forward(cell: nn.Module, x: Tensor, states: Any, function: str) -> tuple[Tensor, Any]:
+    check_sequence(function, x, ndim=2)
+    if states.ndim not in (2, 3):
+        raise ValueError(
+            f"{function}: states must be [B, hidden_size] or [states, B, hidden_size], but got "
+            f"{tuple(states.shape)}"
+        )
+    single = states.ndim == 2
+    outputs = []
+    for step in x:
+        states = cell(step, states)
+        outputs.append(states if single else states[0])
+    return torch.stack(outputs), states
 
 
 class SpikingRNNBase(nn.Module):
@@ -66,42 +133,40 @@ class SpikingRNNBase(nn.Module):
         self.invariant_dropout_mask = bool(invariant_dropout_mask)
         self.bidirectional = bool(bidirectional)
         self._directions = 2 if bidirectional else 1
-        made = self.create_cells(*args, **kwargs)
-        self.cells, *reverse = made if isinstance(made, tuple) else (made,)
+        cells = self.create_cells(*args, **kwargs)
+        self.cells, *reverse = cells if isinstance(cells, tuple) else (cells,)
         if reverse:
             self.cells_reverse = reverse[0]
 
     @staticmethod
     def base_cell() -> type[SpikingRNNCellBase]:
-        """The class of the cells."""
+        """Return the class of the cells."""
         raise NotImplementedError
 
     @staticmethod
     def states_num() -> int:
-        """How many states a cell has."""
+        """Return the number of states of a cell."""
         raise NotImplementedError
 
     def create_cells(
         self, *args: Any, **kwargs: Any
     ) -> nn.Sequential | tuple[nn.Sequential, nn.Sequential]:
-        """The cells of all layers, and those back if there are any."""
+        """Make the cells of all layers, and those for the way back if there are any."""
         above = self.hidden_size * self._directions
-        sizes = [self.input_size, *[above] * (self.num_layers - 1)]
-        stacks = [
-            nn.Sequential(
-                *(
-                    self.base_cell()(size, self.hidden_size, self.bias, *args, **kwargs)
-                    for size in sizes
-                )
+
+        def stack() -> nn.Sequential:
+            sizes = [self.input_size, *[above] * (self.num_layers - 1)]
+            cell, hidden = self.base_cell(), self.hidden_size
+            return nn.Sequential(
+                *(cell(size, hidden, self.bias, *args, **kwargs) for size in sizes)
             )
-            for _ in range(self._directions)
-        ]
-        return (stacks[0], stacks[1]) if self.bidirectional else stacks[0]
+
+        return (stack(), stack()) if self.bidirectional else stack()
 
     def forward(
         self, x: Tensor, states: Tensor | tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
-        """Outputs and last states of a sequence.
+        """Return outputs and last states of a sequence.
 
         Args:
             x: ``[T, B, input_size]``.
@@ -128,7 +193,7 @@ class SpikingRNNBase(nn.Module):
         return y, after[0] if self.states_num() == 1 else tuple(after)
 
     def _layer(self, layer: int, y: Tensor, first: Tensor, last: dict[int, Tensor]) -> Tensor:
-        """Output of one layer; its last states go to ``last``."""
+        """Return the output of one layer; its last states go to ``last``."""
         index, back = layer, layer + self.num_layers
         if self.bidirectional:
             y, last_states, last_reverse = bidirectional_rnn_cell_forward(
@@ -151,12 +216,12 @@ class SpikingRNNBase(nn.Module):
 
     def _stacked(self, states: Any) -> Tensor:
         if self.states_num() == 1:
-            one: Tensor = states.unsqueeze(0)
-            return one
+            stacked: Tensor = states.unsqueeze(0)
+            return stacked
         return torch.stack(tuple(states))
 
     def _first_states(self, x: Tensor, states: Tensor | tuple[Tensor, ...] | None) -> Tensor:
-        """``[states_num, D * num_layers, B, hidden_size]``."""
+        """Return the first states, ``[states_num, D * num_layers, B, hidden_size]``."""
         number, kind = self.states_num(), type(self).__name__
         shape = (self._directions * self.num_layers, x.shape[1], self.hidden_size)
         if states is None:
@@ -206,17 +271,9 @@ class _TwoSurrogates(SpikingRNNBase):
         surrogate_function1: Spike | None = None,
         surrogate_function2: Spike | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            dropout_p,
-            invariant_dropout_mask,
-            bidirectional,
-            surrogate_function1,
-            surrogate_function2,
-        )
+        stack = input_size, hidden_size, num_layers, bias, dropout_p
+        directions = invariant_dropout_mask, bidirectional
+        super().__init__(*stack, *directions, surrogate_function1, surrogate_function2)
 
 
 class SpikingLSTM(_TwoSurrogates):
@@ -231,12 +288,12 @@ class SpikingLSTM(_TwoSurrogates):
 
     @staticmethod
     def base_cell() -> type[SpikingLSTMCell]:
-        """`SpikingLSTMCell`."""
+        """Return `SpikingLSTMCell`."""
         return SpikingLSTMCell
 
     @staticmethod
     def states_num() -> int:
-        """2."""
+        """Return 2."""
         return 2
 
 
@@ -252,12 +309,12 @@ class SpikingGRU(_TwoSurrogates):
 
     @staticmethod
     def base_cell() -> type[SpikingGRUCell]:
-        """`SpikingGRUCell`."""
+        """Return `SpikingGRUCell`."""
         return SpikingGRUCell
 
     @staticmethod
     def states_num() -> int:
-        """1."""
+        """Return 1."""
         return 1
 
 
@@ -281,23 +338,15 @@ class SpikingVanillaRNN(SpikingRNNBase):
         bidirectional: bool = False,
         surrogate_function: Spike | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            dropout_p,
-            invariant_dropout_mask,
-            bidirectional,
-            surrogate_function,
-        )
+        stack = input_size, hidden_size, num_layers, bias, dropout_p
+        super().__init__(*stack, invariant_dropout_mask, bidirectional, surrogate_function)
 
     @staticmethod
     def base_cell() -> type[SpikingVanillaRNNCell]:
-        """`SpikingVanillaRNNCell`."""
+        """Return `SpikingVanillaRNNCell`."""
         return SpikingVanillaRNNCell
 
     @staticmethod
     def states_num() -> int:
-        """1."""
+        """Return 1."""
         return 1

@@ -1,7 +1,7 @@
-"""Spikes eight to a byte, as SpikingJelly stores them, and linear layers on them.
+"""Spikes as bytes, eight to each, as SpikingJelly stores them, and linear layers on them.
 
-`bitspike.spikes` does the same behind an ordinary tensor; these functions are for code that
-handles the bytes itself. The first of eight values is in the lowest bit.
+A `SpikeTensor` holds bits behind the interface of a tensor; these functions are for programs that
+handle the bytes themselves. The first of eight values is in the lowest bit.
 """
 
 import math
@@ -18,13 +18,13 @@ from bitspike.spikes._written import plain
 
 
 def _to_bytes(spikes: Tensor) -> Tensor:
-    """``[..., ceil(K / 8)]`` from ``[..., K]``."""
+    """Return ``[..., ceil(K / 8)]`` from ``[..., K]``."""
     octets = pack_bits(spikes).view(torch.uint8)
     return octets[..., : -(-spikes.shape[-1] // 8)].contiguous()
 
 
 def _to_words(packed: Tensor, features: int) -> Tensor:
-    """The words of `bitspike.spikes` from bytes; bits beyond the last feature become zero."""
+    """Return the words of a `SpikeTensor` from bytes; bits beyond the last feature become zero."""
     octets = F.pad(packed, (0, 8 * word_count(features) - packed.shape[-1])).contiguous()
     if features % 8:
         octets[..., features // 8] &= (1 << features % 8) - 1
@@ -32,10 +32,10 @@ def _to_words(packed: Tensor, features: int) -> Tensor:
 
 
 def bit_spike_compress(spike: Tensor) -> Tensor:
-    """Packs a tensor, flattened, eight values a byte.
+    """Pack a tensor, flattened, eight values to a byte.
 
     Args:
-        spike: any shape and dtype; what is not 0 counts as 1.
+        spike: any shape and dtype; every value but 0 counts as 1.
 
     Returns:
         uint8, ``[ceil(numel / 8)]``; the bits beyond the last value are 0.
@@ -47,7 +47,7 @@ def bit_spike_compress(spike: Tensor) -> Tensor:
 def bit_spike_decompress(
     packed: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.uint8
 ) -> Tensor:
-    """Unpacks what `bit_spike_compress` packed.
+    """Unpack the result of `bit_spike_compress`.
 
     Args:
         packed: uint8, ``[ceil(numel / 8)]``.
@@ -55,7 +55,7 @@ def bit_spike_decompress(
         dtype: dtype of the result.
 
     Returns:
-        0 and 1.
+        Values 0 and 1.
 
     Raises:
         ValueError: if ``packed`` is not of this kind or its length is not that of ``shape``.
@@ -75,16 +75,16 @@ def bit_spike_decompress(
 
 
 def bit_pack_spike_dense(spike: Tensor) -> Tensor:
-    """Packs each row of a matrix of spikes, eight features a byte, for `packed_spike_linear`.
+    """Pack each row of a matrix of spikes, eight features to a byte, for `packed_spike_linear`.
 
     Args:
-        spike: ``[M, K]``; what is above 0.5 counts as 1.
+        spike: ``[M, K]``; a value above 0.5 counts as 1.
 
     Returns:
         uint8, ``[M, ceil(K / 8)]``.
 
     Raises:
-        ValueError: if ``spike`` is no matrix.
+        ValueError: if ``spike`` is not a matrix.
     """
     _check_matrix(spike, "bit_pack_spike_dense")
     dense = spike.dense() if isinstance(spike, SpikeTensor) else spike
@@ -92,7 +92,7 @@ def bit_pack_spike_dense(spike: Tensor) -> Tensor:
 
 
 def packed_spike_linear(packed: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A linear layer on the rows of `bit_pack_spike_dense`. Gradients reach weight and bias.
+    """Run a linear layer on the rows of `bit_pack_spike_dense`, with gradients of its parameters.
 
     Args:
         packed: uint8, ``[M, ceil(K / 8)]``.
@@ -118,20 +118,20 @@ def packed_spike_linear(packed: Tensor, weight: Tensor, bias: Tensor | None = No
 def sparse_linear(
     spike: Tensor, weight: Tensor, bias: Tensor | None = None, strategy: str = "torch"
 ) -> Tensor:
-    """A linear layer on a matrix of spikes.
+    """Run a linear layer on a matrix of spikes.
 
     Args:
         spike: ``[M, K]``.
         weight: ``[N, K]``.
         bias: ``[N]`` or None.
-        strategy: ``'torch'`` multiplies matrices. ``'sparse'`` takes what is above 0.5 as a spike
-            and works on the bits, with an event-driven kernel where the backend has one.
+        strategy: ``'torch'`` multiplies matrices. ``'sparse'`` takes a value above 0.5 as a spike
+            and works on bits, with an event-driven kernel where the backend has one.
 
     Returns:
         ``[M, N]``. Gradients reach all three.
 
     Raises:
-        ValueError: for another strategy, or if ``spike`` is no matrix with ``'sparse'``.
+        ValueError: for another strategy, or if ``spike`` is not a matrix with ``'sparse'``.
     """
     if strategy not in ("torch", "sparse"):
         raise ValueError(f"strategy must be 'torch' or 'sparse', but got {strategy!r}")
@@ -142,7 +142,7 @@ def sparse_linear(
 
 
 class _Threshold(torch.autograd.Function):
-    """Spikes as bits; the gradient passes."""
+    """Packs spikes; the gradient passes unchanged."""
 
     @staticmethod
     def forward(ctx: Any, spike: Tensor) -> Tensor:  # noqa: ARG004

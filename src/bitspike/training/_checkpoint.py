@@ -18,10 +18,10 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(path: str | os.PathLike[str], program: str, content: dict[str, Any]) -> None:
-    """Writes ``content`` to a temporary file, flushes it, and renames it to ``path``.
+    """Write ``content`` to a temporary file, flush it, and rename it to ``path``.
 
     Args:
-        path: where to.
+        path: where to write.
         program: name of the program that can read it again.
         content: tensors, numbers, strings, lists and dicts: what ``weights_only=True`` can load.
 
@@ -40,41 +40,41 @@ def save_checkpoint(path: str | os.PathLike[str], program: str, content: dict[st
 
 
 def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) -> dict[str, Any]:
-    """The content that `save_checkpoint` wrote, on the CPU.
+    """Return the content that `save_checkpoint` wrote, on the CPU.
 
     No code in the file is run (``weights_only=True``).
 
     Args:
-        path: where from.
-        program: name of the program that must have written it; None is any, see
+        path: the checkpoint.
+        program: name of the program that must have written it; None allows any, which is
             ``content["program"]``.
 
     Raises:
-        CheckpointError: if the file is missing, cut off, no checkpoint of bitspike's, or made by
+        CheckpointError: if the file is missing, cut off, not a checkpoint of bitspike, or made by
             another program; the message says which.
     """
     path = Path(path)
     try:
-        there, file = path.exists(), path.is_file()
+        exists, is_file = path.exists(), path.is_file()
     except OSError as error:  # a name too long, a folder that is locked
         raise CheckpointError(
             f"checkpoint {path} cannot be read: {error.strerror or error}"
         ) from error
-    if not there:
+    if not exists:
         raise CheckpointError(f"checkpoint {path} does not exist")
-    if not file:
+    if not is_file:
         raise CheckpointError(f"checkpoint {path} is not a file")
     try:
         _verify(path)
-        found: object = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged pickle raises can be anything
+        loaded: object = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise anything
         reason = str(error).strip().split("\n")[0]
         if isinstance(error, pickle.UnpicklingError):  # torch's advice is to trust the file
             reason = "it holds what is neither tensor, number nor text"
         raise CheckpointError(
             f"checkpoint {path} cannot be read: it is damaged, cut off, or no checkpoint ({reason})"
         ) from error
-    content: dict[str, Any] = found if isinstance(found, dict) else {}
+    content: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
     form = content.get("format")
     if not isinstance(form, str) or form != _FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint that this version of bitspike wrote")
@@ -88,7 +88,7 @@ def load_checkpoint(path: str | os.PathLike[str], program: str | None = None) ->
 
 
 class _Watched:
-    """A file that remembers why a write failed."""
+    """A file that remembers why a write failed, which torch forgets."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -106,10 +106,10 @@ class _Watched:
 
 
 def _verify(path: Path) -> None:
-    """Raises BadZipFile where a file could do harm, or a checksum is wrong.
+    """Raise BadZipFile if the file could do harm, or a checksum is wrong.
 
-    torch stores without compression: a file that unpacks to more than itself is none of its. At
-    the checksums of tensors torch does not look.
+    torch stores without compression, so that a file which unpacks to more than itself is not one of
+    torch's. The checksums of tensors are checked here because torch does not.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()

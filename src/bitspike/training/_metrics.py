@@ -4,52 +4,35 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
 from bitspike._files import atomic
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-@dataclass(frozen=True)
-class EpochMetrics:
-    """One row of ``metrics.csv``: losses, accuracies and firing of one epoch.
+CLASSES = 10  # of MNIST and its kin
 
-    Attributes:
-        epoch: number of the epoch, from 1.
-        train_loss: mean loss over the epoch's training images.
-        train_acc: share of right answers among them, in [0, 1].
-        test_loss: mean loss over the test images after the epoch.
-        test_acc: share of right answers among them.
-        firing_rate: mean output spikes a neuron a step on the test images.
-        dead: share of output neurons that never fired on the test images.
-        saturated: share of output neurons that fired in at least 95 % of all steps.
-        train_images_per_s: training speed; the only entries that differ from run to run
-            are this and ``seconds``.
-        seconds: wall-clock time of the epoch, evaluation included.
+
+def votes(rate: Tensor) -> Tensor:
+    """Return firing rates of the classes ``[B, 10]`` from those of the neurons ``[B, N]``.
+
+    The neurons of a class are neighbours; their rates are averaged.
     """
-
-    epoch: int
-    train_loss: float
-    train_acc: float
-    test_loss: float
-    test_acc: float
-    firing_rate: float
-    dead: float
-    saturated: float
-    train_images_per_s: float
-    seconds: float
+    return rate if rate.shape[1] == CLASSES else rate.reshape(len(rate), CLASSES, -1).mean(2)
 
 
 class RateMeter:
     """Sums over batches: loss, right answers, and the firing rate of every output neuron.
 
     Batches wait to be added up together, since their sums take a good part of the time of a small
-    training step. In float64 the sums of such numbers are exact: what waits how long changes
-    nothing.
+    training step. In float64 the sums of such numbers are exact, so that waiting changes nothing.
 
     Args:
-        device: where the rates come from; nothing is copied off it before a property is read.
+        device: where the rates are; nothing is copied off it before a property is read.
     """
 
     _SATURATED = 0.95
@@ -63,8 +46,16 @@ class RateMeter:
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         self.images = 0
 
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._waiting.clear()
+        self._loss.zero_()
+        self._right.zero_()
+        self._rate = None
+        self.images = 0
+
     def add(self, rate: Tensor, loss: Tensor, label: Tensor) -> None:
-        """Counts one batch, whose tensors must not be written into afterwards.
+        """Count one batch, whose tensors must not be written into afterwards.
 
         Args:
             rate: firing rates of the output neurons, ``[B, N]``.
@@ -78,7 +69,6 @@ class RateMeter:
 
     @torch.no_grad()
     def _add_up(self) -> None:
-        """Adds up the batches that wait."""
         if not self._waiting:
             return
         rates, losses, labels = zip(*self._waiting, strict=True)
@@ -127,7 +117,7 @@ class RateMeter:
         return float((self.neuron_rate >= self._SATURATED).double().mean())
 
     def state_dict(self) -> dict[str, Tensor | int | None]:
-        """The sums, for a checkpoint in the middle of an epoch."""
+        """Return the sums, for a checkpoint in the middle of an epoch."""
         self._add_up()
         return {
             "loss": self._loss.clone(),
@@ -137,7 +127,7 @@ class RateMeter:
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Puts back what `state_dict` returned."""
+        """Put back what `state_dict` returned."""
         self._waiting.clear()
         self._loss.copy_(state["loss"])
         self._right.copy_(state["right"])
@@ -145,9 +135,60 @@ class RateMeter:
         self.images = int(state["images"])
 
 
-def write_csv(path: str | os.PathLike[str], rows: Sequence[EpochMetrics]) -> None:
-    """Writes all rows at once, so that no row can be missing or double after a resume."""
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One row of ``metrics.csv``: losses, accuracies and firing of one epoch.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        train_loss: mean loss over the epoch's training images.
+        train_acc: share of right answers among them, in [0, 1].
+        test_loss: mean loss over the test images after the epoch.
+        test_acc: share of right answers among them.
+        firing_rate: mean output spikes a neuron a step on the test images.
+        dead: share of output neurons that never fired on the test images.
+        saturated: share of output neurons that fired in at least 95 % of all steps.
+        train_images_per_s: training speed; this and ``seconds`` differ from run to run.
+        seconds: wall-clock time of the epoch, evaluation included.
+    """
+
+    epoch: int
+    train_loss: float
+    train_acc: float
+    test_loss: float
+    test_acc: float
+    firing_rate: float
+    dead: float
+    saturated: float
+    train_images_per_s: float
+    seconds: float
+
+    @classmethod
+    def of(
+        cls, epoch: int, train: RateMeter, test: RateMeter, images_per_s: float, seconds: float
+    ) -> Self:
+        """Return the row of an epoch from what was counted in training and in evaluation."""
+        return cls(
+            epoch,
+            train.loss,
+            train.accuracy,
+            test.loss,
+            test.accuracy,
+            test.firing_rate,
+            test.dead,
+            test.saturated,
+            images_per_s,
+            seconds,
+        )
+
+
+def write_csv(
+    path: str | os.PathLike[str],
+    rows: Sequence["DataclassInstance"],
+    row_class: type["DataclassInstance"] = EpochMetrics,
+) -> None:
+    """Write all rows at once, so that no row can be missing or double after a resume."""
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(EpochMetrics)])
+        writer = csv.DictWriter(file, [field.name for field in fields(row_class)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)

@@ -1,82 +1,104 @@
-"""The programs' command line: what it takes, and what it refuses before anything starts."""
+"""A program's options: one dataclass holds the command line, its help and its checks."""
 
 import argparse
 import math
-import os
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
 from bitspike._terminal import Parser
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-DATASETS = ("mnist", "fashion-mnist")
-Kind = TypeVar("Kind", bound="DataclassInstance")
-Some = TypeVar("Some", bound="BaseOptions")
-_LARGEST_LR = 3e37  # ten times as much, Adam's first step, still is a float32
-_LARGEST = 2**31 - 1  # of a number of images or neurons
+Options = TypeVar("Options", bound="BaseOptions")
+Rule = tuple[str, Callable[[Any], bool]]
+_LARGEST = 2**31 - 1  # number of images or neurons
 
 
 class OptionError(ValueError):
     """An option has a value that the program cannot work with."""
 
 
-def option(default: Any, text: str, **argument: Any) -> Any:
-    """A field of an options class: default, help, and what argparse is told."""
-    return field(default=default, metadata={"help": text, "argument": argument})
+def option(
+    default: Any,
+    text: str,
+    *,
+    free: bool = False,
+    grows: bool = False,
+    least: int = 0,
+    most: int = _LARGEST,
+    must: Rule | None = None,
+    choices: Collection[str] = (),
+    metavar: str = "",
+) -> Any:
+    """Return a field of an options class. The type of the default is that of the option.
+
+    Args:
+        default: the default; False makes a switch.
+        text: the help.
+        free: a resumed run may change it, since it does not decide what is learned.
+        grows: a resumed run may give a larger number.
+        least: the smallest integer.
+        most: the largest integer.
+        must: the end of an error message, such as ``"must be even"``, and a function that says
+            whether a value is allowed. It takes the place of ``least`` and ``most``.
+        choices: the words that are allowed.
+        metavar: name of the value in the help.
+    """
+    names = {int: "N", float: "X"}
+    argument: dict[str, Any] = {"action": "store_true"} if default is False else {}
+    if type(default) in names:
+        argument = {"type": type(default), "metavar": metavar or names[type(default)]}
+    elif choices:
+        argument = {"choices": tuple(choices)}
+    elif metavar:
+        argument = {"metavar": metavar}
+    metadata = {"text": text, "free": free, "grows": grows, "least": least, "most": most}
+    return field(default=default, metadata={**metadata, "must": must, "argument": argument})
+
+
+def flag(name: str) -> str:
+    """Return an option as it is given on the command line, ``-out-dir`` for ``out_dir``."""
+    return f"-{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
 class BaseOptions:
-    """What the options of all programs have in common: checks, and names of runs.
+    """The base class of a program's options, whose fields are made by `option`.
 
-    A program derives its own class, whose fields are made by `option`.
+    Attributes:
+        named: the options that stand in the name of every run, and the letters before their values.
     """
 
-    # What a resumed run may change: all else decides what is learned.
-    free: ClassVar[frozenset[str]] = frozenset(("j", "threads", "data_dir", "out_dir", "resume"))
-    least: ClassVar[dict[str, int]] = {
-        "T": 1, "b": 1, "epochs": 0, "j": 0, "threads": 1, "limit": 0,
-    }  # fmt: skip
-    # With many more threads OpenMP ends the process.
-    most: ClassVar[dict[str, int]] = {"T": 100_000, "threads": 1024}
-    # What stands in the name of every run, and letters for names that are long.
-    named: ClassVar[tuple[str, ...]] = ("T", "b", "lr")
-    letters: ClassVar[dict[str, str]] = {}
+    named: ClassVar[Mapping[str, str]] = {}
 
     @property
     def run_name(self) -> str:
-        """Name of the run's folder: the options in `named`, and what differs from its default."""
-        parts = [self._part(name) for name in self.named]
-        parts += [
-            self._part(one.name)
-            for one in fields(self)
-            if one.name not in self.free | set(self.named)
-            and getattr(self, one.name) != one.default
-        ]
-        return "_".join(parts)
+        """The name of the run's folder: the options in `named`, then those not at their default."""
+        names = list(self.named)
+        for part in fields(self):
+            changed = getattr(self, part.name) != part.default
+            if changed and part.name not in self.named and not part.metadata["free"]:
+                names.append(part.name)
+        return "_".join(map(self._in_name, names))
 
-    def _part(self, name: str) -> str:
+    def _in_name(self, name: str) -> str:
         value = getattr(self, name)
         if isinstance(value, bool):
             return name if value else f"no-{name}"
-        return value if isinstance(value, str) else f"{self.letters.get(name, name)}{value}"
+        return value if isinstance(value, str) else f"{self.named.get(name, name)}{value}"
 
     def trajectory(self) -> dict[str, Any]:
-        """The options that decide what is learned: a resumed run cannot change them."""
-        return {name: value for name, value in asdict(self).items() if name not in self.free}
+        """Return the options that decide what is learned: a resumed run cannot change them."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["free"]}
 
     def as_text(self) -> str:
-        """One option a line, for ``args.txt``."""
+        """Return one option a line, for ``args.txt``."""
         return "".join(f"{name}: {value}\n" for name, value in asdict(self).items())
 
     def check(self, given: frozenset[str] = frozenset()) -> None:
-        """Refuses values that the program cannot work with.
+        """Refuse values that the program cannot work with.
 
         Args:
             given: names of the options that were given on the command line.
@@ -84,132 +106,82 @@ class BaseOptions:
         Raises:
             OptionError: naming the option, its value and what it may be.
         """
-        for one in fields(self):
-            name, value = one.name, getattr(self, one.name)
-            dashed = f"-{name.replace('_', '-')}"
-            choices = one.metadata["argument"].get("choices")
-            if choices and value not in choices:
-                raise OptionError(f"{dashed} must be one of {', '.join(choices)}, but is {value!r}")
-            if isinstance(value, str):
-                if "\0" in value:
-                    raise OptionError(f"{dashed} {value!r} has a NUL in it, which no path may have")
-                if name in given and not value.strip():
-                    raise OptionError(f"{dashed} is empty")
-            elif name == "seed":
-                if not 0 <= value < 2**32:
-                    raise OptionError(f"-seed must lie in [0, 2**32), but is {_short(value)}")
-            elif type(value) is int:
-                low, most = self.least.get(name, 0), self.most.get(name, _LARGEST)
-                if value < low:
-                    raise OptionError(f"{dashed} must be at least {low}, but is {value}")
-                if value > most:
-                    raise OptionError(f"{dashed} must be at most {most}, but is {_short(value)}")
+        for part in fields(self):
+            _check(part, getattr(self, part.name), part.name in given)
 
 
-def _short(value: int) -> str:
-    """A number for a message: Python refuses to write out an integer of 4,300 digits."""
-    if value.bit_length() > 128:
+def _check(part: "Field[Any]", value: Any, given: bool) -> None:
+    name, rules = flag(part.name), part.metadata
+    choices = rules["argument"].get("choices")
+    if choices and value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(choices)}, but is {value!r}")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise OptionError(f"{name} {value!r} has a NUL in it, which no path may have")
+        if given and not value.strip():
+            raise OptionError(f"{name} is empty")
+    elif rules["must"]:
+        text, allowed = rules["must"]
+        if not allowed(value):
+            raise OptionError(f"{name} {text}, but is {_shown(value)}")
+    elif type(value) is int:
+        if value < rules["least"]:
+            raise OptionError(f"{name} must be at least {rules['least']}, but is {value}")
+        if value > rules["most"]:
+            raise OptionError(f"{name} must be at most {rules['most']}, but is {_shown(value)}")
+
+
+def _shown(value: float) -> str:
+    """Return a number for a message: Python refuses to write out an integer of 4,300 digits."""
+    if isinstance(value, int) and value.bit_length() > 128:
         return f"{'minus ' if value < 0 else ''}a number of {value.bit_length()} bits"
     return str(value)
 
 
-@dataclass(frozen=True)
-class Options(BaseOptions):
-    """All options of the tutorial program with their defaults. See ``-h`` for what they mean.
-
-    A program with other options or other defaults derives its own class.
-    """
-
-    free: ClassVar[frozenset[str]] = BaseOptions.free | {"device", "epochs", "predict", "image"}
-    named: ClassVar[tuple[str, ...]] = ("T", "b", "opt", "lr")
-
-    # Whether torch's own operations are large enough to be shared among threads.
-    torch_shares: ClassVar[bool] = False
-
-    T: int = option(100, "time steps an image is shown for", type=int)
-    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
-    b: int = option(64, "batch size", type=int)
-    epochs: int = option(100, "train until this epoch", type=int)
-    j: int = option(1, "threads that prepare batches ahead; 0: none", type=int)
-    threads: int = option(
-        1, "threads that the kernels on the CPU may take; -j adds its own", type=int
-    )
-    data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
-    out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")
-    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH")
-    amp: bool = option(
-        False, "mixed precision: float16 on CUDA, bfloat16 on the CPU", action="store_true"
-    )
-    opt: str = option("adam", "optimizer", choices=("sgd", "adam"))
-    momentum: float = option(0.9, "momentum of SGD", type=float)
-    lr: float = option(1e-3, "learning rate", type=float)
-    tau: float = option(2.0, "membrane time constant of the LIF neurons, time steps", type=float)
-    seed: int = option(0, "seed: same seed, same machine, same result, bit for bit", type=int)
-    dataset: str = option("mnist", "what to learn", choices=DATASETS)
-    limit: int = option(0, "train on the first N images only; 0: on all", type=int, metavar="N")
-    predict: str = option("", "classify -image with this checkpoint", metavar="CHECKPOINT")
-    image: str = option(
-        "", "picture file, or number of a test image, for -predict", metavar="FILE_OR_INDEX"
-    )
-
-    def check(self, given: frozenset[str] = frozenset()) -> None:
-        """Refuses values that the program cannot work with.
-
-        Raises:
-            OptionError: naming the option, its value and what it may be.
-        """
-        super().check(given)
-        if not 0 < self.lr <= _LARGEST_LR:
-            raise OptionError(f"-lr must lie in (0, {_LARGEST_LR}], but is {self.lr}")
-        if not (math.isfinite(self.tau) and self.tau > 1):
-            raise OptionError(f"-tau is in time steps and must be > 1, but is {self.tau}")
-        if not 0 <= self.momentum < 1:
-            raise OptionError(f"-momentum must lie in [0, 1), but is {self.momentum}")
-        if bool(self.predict) != bool(self.image):
-            raise OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
-        if self.predict and self.resume:
-            raise OptionError("-predict and -resume do not go together")
+# Rules for options that most programs have. Adam's first step is up to ten times the learning rate,
+# and must be a float32 as well.
+SEED: Rule = ("must lie in [0, 2**32)", lambda seed: 0 <= seed < 2**32)
+LEARNING_RATE: Rule = ("must lie in (0, 3e+37]", lambda lr: 0 < lr <= 3e37)
+TIME_CONSTANT: Rule = ("is in time steps and must be > 1", lambda tau: 1 < tau < math.inf)
 
 
-def parse(argv: Sequence[str], prog: str, description: str) -> tuple[Options, frozenset[str]]:
-    """`parse_as` for `Options`."""
-    return parse_as(Options, argv, prog, description)
+def parse_options(
+    kind: type[Options], argv: Sequence[str] | None, program: str, description: str | None
+) -> tuple[Options, frozenset[str]]:
+    """Return the options in ``argv``, and the names of those that were given.
 
+    The process exits with code 2 and one line on standard error if ``argv`` cannot be understood.
 
-def parse_as(
-    kind: type[Kind], argv: Sequence[str], prog: str, description: str
-) -> tuple[Kind, frozenset[str]]:
-    """The options in ``argv`` for a dataclass of `option` fields, and the names of those given.
-
-    Exits with code 2 and one line on standard error if ``argv`` cannot be understood.
+    Args:
+        kind: class of the options.
+        argv: arguments; None is the command line.
+        program: name for help and errors.
+        description: the first line stands in the help.
     """
     parser = Parser(
-        prog=prog,
-        description=description,
+        prog=program,
+        description=(description or "").split("\n")[0],
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
     )
-    for one in fields(kind):
-        name = one.name.replace("_", "-")
-        text = one.metadata["help"]
-        if one.default != "" and one.default is not False:
-            text += f" (default: {one.default})"
-        argument = dict(one.metadata["argument"])
-        if argument.get("type") in (int, float):
-            argument.setdefault("metavar", "N" if argument["type"] is int else "X")
-        parser.add_argument(f"-{name}", f"--{name}", dest=one.name, help=text, **argument)
-    given = vars(parser.parse_args(argv))
+    for part in fields(kind):
+        text = part.metadata["text"]
+        if part.default != "" and part.default is not False:
+            text += f" (default: {part.default})"
+        names = flag(part.name), f"-{flag(part.name)}"
+        parser.add_argument(*names, dest=part.name, help=text, **part.metadata["argument"])
+    given = vars(parser.parse_args(sys.argv[1:] if argv is None else argv))
     return kind(**given), frozenset(given)
 
 
-def choose_device(options: Options) -> torch.device:
-    """The device that was asked for, or the best one there is.
+def choose_device(name: str, amp: bool = False) -> torch.device:
+    """Return the device that was asked for, or the best one there is if ``name`` is empty.
 
     Raises:
-        OptionError: if it is unknown, not there, or cannot do what the options want.
+        OptionError: if it is unknown, absent, or cannot do mixed precision where that is wanted.
     """
-    device = _device(options.device)
-    if options.amp and device.type not in ("cuda", "cpu"):
+    device = _device(name)
+    if amp and device.type not in ("cuda", "cpu"):
         raise OptionError(f"-amp works on cuda and cpu, not on {device.type}")
     return device
 
@@ -238,65 +210,55 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def check_writable(folder: Path) -> None:
-    """Refuses a folder that cannot be made or written, without making it.
-
-    Raises:
-        OptionError: naming what stands in the way.
-    """
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir():
-        raise OptionError(f"-out-dir {folder}: {existing} is not a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise OptionError(f"-out-dir {folder}: no permission to write in {existing}")
-
-
 def saved_options(
-    kind: type[BaseOptions], found: object, required: Collection[str]
+    kind: type[BaseOptions], saved: object, required: Collection[str]
 ) -> dict[str, Any]:
-    """The options in a checkpoint, after the same checks as those of a command line.
+    """Return the options in a checkpoint, after the same checks as those of a command line.
 
     Args:
         kind: class of the options.
-        found: what stands in the checkpoint.
-        required: names of the options that must be there; others may be, if they are those of
-            `BaseOptions.trajectory`.
+        saved: the options as the checkpoint has them.
+        required: names of the options that must be there; others of `BaseOptions.trajectory` may.
 
     Raises:
-        OptionError: if one is missing or unknown, has another type, or is refused by
+        OptionError: if an option is missing, unknown, of another type, or refused by
             `BaseOptions.check`.
     """
-    if not isinstance(found, dict):
-        raise OptionError(f"the options are no dict, but {type(found).__name__}")
-    known: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}
-    if unknown := [name for name in found if name not in kind().trajectory()]:
+    if not isinstance(saved, dict):
+        raise OptionError(f"the options are no dict, but {type(saved).__name__}")
+    defaults = kind().trajectory()
+    if unknown := [name for name in saved if name not in defaults]:
         raise OptionError(f"the option {unknown[0]!r} is unknown")
-    if missing := [name for name in known if name in required and name not in found]:
+    if missing := [name for name in defaults if name in required and name not in saved]:
         raise OptionError(f"the option -{missing[0]} is missing")
     values = {}
-    for name, value in found.items():
-        like = type(known[name].default)
+    for name, value in saved.items():
+        like = type(defaults[name])
         if type(value) is not like and not (like is float and type(value) is int):
             raise OptionError(f"-{name} is {type(value).__name__} in place of {like.__name__}")
         if type(value) is int and value.bit_length() > 1000:
-            raise OptionError(f"-{name} is {_short(value)}")
+            raise OptionError(f"-{name} is {_shown(value)}")
         values[name] = like(value)
     kind(**values).check()
     return values
 
 
-def adopt(options: Some, given: frozenset[str], values: Mapping[str, Any]) -> Some:
-    """``options`` with what a checkpoint says decides the trajectory.
+def adopt_options(options: Options, given: frozenset[str], saved: Mapping[str, Any]) -> Options:
+    """Return ``options`` with those of a checkpoint that decide what is learned.
 
     Raises:
-        OptionError: if an option that was given on the command line says something else.
+        OptionError: if an option that was given on the command line contradicts the checkpoint.
     """
-    for name, value in values.items():
-        if name in given and getattr(options, name) != value:
+    adopted = dict(saved)
+    grows = {part.name for part in fields(options) if part.metadata["grows"]}
+    for name, old in saved.items():
+        new = getattr(options, name)
+        if name not in given or new == old:
+            continue
+        if name not in grows or new < old:
             raise OptionError(
-                f"-{name} {getattr(options, name)} differs from the checkpoint's {value}; it "
-                f"cannot be changed any more: leave -{name} out, or start a new run"
+                f"-{name} {new} differs from the checkpoint's {old}; it cannot be changed any "
+                f"more: leave -{name} out, or start a new run"
             )
-    return replace(options, **values)
+        del adopted[name]
+    return replace(options, **adopted)

@@ -1,4 +1,4 @@
-"""One policy of mixed precision for training and evaluation alike."""
+"""Mixed precision, the same in training and evaluation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
@@ -29,17 +29,17 @@ class Precision:
                 f"mixed precision is there on {' and '.join(self._DTYPES)}, not on {device.type}"
             )
         self.amp = amp
-        self._device = device
+        self.device = device
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp and device.type == "cuda")
 
     def autocast(self) -> AbstractContextManager[None]:
-        """The context in which the network is called."""
+        """Return the context in which the network is called."""
         if not self.amp:
             return nullcontext()
-        return torch.autocast(self._device.type, dtype=self._DTYPES[self._device.type])
+        return torch.autocast(self.device.type, dtype=self._DTYPES[self.device.type])
 
     def update(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """Backward and one step of the optimizer; gradients are cleared before."""
+        """Clear the gradients, run backward, and take one step of the optimizer."""
         # As optimizer.zero_grad() without its profiling, which a step of a millisecond would feel.
         for group in optimizer.param_groups:
             for parameter in group["params"]:

@@ -9,7 +9,7 @@ import torch
 
 
 def seed_everything(seed: int, device: torch.device) -> None:
-    """Seeds Python, NumPy and torch, and asks torch for deterministic kernels on ``device``.
+    """Seed Python, NumPy and torch, and ask torch for deterministic kernels on ``device``.
 
     Raises:
         ValueError: if ``seed`` is outside [0, 2**32).
@@ -25,7 +25,7 @@ def seed_everything(seed: int, device: torch.device) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """All random states, in types that ``torch.load(weights_only=True)`` accepts."""
+    """Return all random states, in types that ``torch.load(weights_only=True)`` accepts."""
     version, words, gauss = random.getstate()
     name, keys, pos, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
@@ -38,7 +38,7 @@ def random_state() -> dict[str, Any]:
 
 
 def check_random_state(state: object) -> None:
-    """Refuses what `restore_random_state` could not put back, and changes nothing.
+    """Refuse a state that `restore_random_state` could not put back; change nothing.
 
     Raises:
         ValueError: naming the generator whose state it is not.
@@ -55,17 +55,13 @@ def check_random_state(state: object) -> None:
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the random state of NumPy is of no use ({error})") from error
     mps = [] if state["mps"] is None else [state["mps"]]
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    for device, found in (("cpu", [state["torch"]]), ("cuda", state["cuda"]), ("mps", mps)):
-        if not isinstance(found, list) or not all(_is_bytes(one) for one in found):
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    for device, saved in (("cpu", [state["torch"]]), ("cuda", state["cuda"]), ("mps", mps)):
+        if not isinstance(saved, list) or not all(map(_is_bytes, saved)):
             raise ValueError(f"the random state of torch on {device} is of no use")
-        for one in found if there[device] else []:
+        for generator_state in saved if available.get(device, True) else []:
             try:
-                torch.Generator(device).set_state(one)
+                torch.Generator(device).set_state(generator_state)
             except (RuntimeError, TypeError) as error:
                 raise ValueError(
                     f"the random state of torch on {device} is of no use "
@@ -73,8 +69,8 @@ def check_random_state(state: object) -> None:
                 ) from error
 
 
-def _is_bytes(found: object) -> bool:
-    return isinstance(found, torch.Tensor) and found.dtype == torch.uint8 and found.ndim == 1
+def _is_bytes(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype == torch.uint8 and value.ndim == 1
 
 
 def _restore_python(generator: Any, state: Any) -> None:
@@ -95,7 +91,7 @@ def _restore_numpy(generator: Any, state: Any) -> None:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Puts back what `random_state` returned."""
+    """Put back what `random_state` returned."""
     _restore_python(random, state["python"])
     _restore_numpy(np.random, state["numpy"])
     torch.set_rng_state(state["torch"])

@@ -1,7 +1,8 @@
-"""Turn Ctrl-C and SIGTERM into a request that the training loop honours between two batches."""
+"""Ctrl-C and SIGTERM as a request that the training loop honours between two batches."""
 
 import signal
-from types import FrameType, TracebackType
+from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar, Self
 
 
@@ -28,7 +29,7 @@ class StopRequest:
 
     @property
     def name(self) -> str:
-        """What asked for the stop, in words."""
+        """The signal in words: ``'Ctrl-C'``, ``'SIGTERM'`` or ``'nothing'``."""
         return "nothing" if self._signal is None else self._NAMES[self._signal]
 
     @property
@@ -36,16 +37,16 @@ class StopRequest:
         """The shell's code for the signal: 130 for SIGINT, 143 for SIGTERM, else 0."""
         return 0 if self._signal is None else 128 + self._signal
 
+    def how_to_resume(self, epoch: int, checkpoint: Path) -> str:
+        """Return the message of a run that was stopped in an epoch and saved a checkpoint."""
+        stopped = f"Stopped by {self.name} in epoch {epoch}."
+        return f"{stopped} Go on, to the bit, with\n  -resume {checkpoint}"
+
     def __enter__(self) -> Self:
         self._old = {s: signal.signal(s, self._handle) for s in self._NAMES}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002

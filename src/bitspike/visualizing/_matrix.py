@@ -127,8 +127,8 @@ def plot_2d_feature_map(
         raise ValueError(f"plot_2d_feature_map: space must not be negative, got {space}")
     gap = (space // 2, space - space // 2)  # of NaN, which is not painted
     padded = np.pad(maps, ((0, 0), gap, gap), constant_values=np.nan)
-    sheet = padded.reshape(nrows, ncols, W + space, H + space).swapaxes(1, 2)
-    sheet = sheet.reshape(nrows * (W + space), ncols * (H + space))
+    tiles = padded.reshape(nrows, ncols, W + space, H + space).swapaxes(1, 2)
+    sheet = tiles.reshape(nrows * (W + space), ncols * (H + space))
 
     figure = new_figure(figsize, dpi)
     axes = figure.add_subplot()

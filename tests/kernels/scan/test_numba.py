@@ -182,7 +182,7 @@ def test_every_neuron_and_reset_with_every_surrogate(name: str, reset: str) -> N
 @pytest.mark.parametrize("name", [*NODES, *SOFT_ONLY])
 def test_single_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
-    monkeypatch.setattr("bitspike.neuron._base.FUSED_FROM", 0)
+    monkeypatch.setattr("bitspike.neuron._run.FUSED_FROM", 0)
     x = torch.randn(4, 2, 9, generator=torch.Generator().manual_seed(1)) * 1.5
     for backend in ("eager", "numba"):
         torch.manual_seed(0)
