@@ -5,6 +5,9 @@ reference, and its kernels for the CPU (``numba.py``) and GPUs (``triton.py``), 
 the reference. `bitspike.dispatch` chooses among them. ``runtime`` holds what kernels share.
 """
 
+from importlib import import_module
+
+from bitspike import dispatch
 from bitspike.dispatch import BACKENDS, BackendError, check_backend, use_backend
 from bitspike.kernels.conv import channels_last
 from bitspike.kernels.conv.dense import contiguous_for_torch, convolution
@@ -18,6 +21,10 @@ from bitspike.kernels.runtime.double_backward import differentiable_again, diffe
 from bitspike.kernels.runtime.threads import get_num_threads, set_num_threads
 from bitspike.kernels.runtime.weight_cache import keep_prepared
 from bitspike.kernels.scan import explain_scan, scan
+from bitspike.kernels.scan.operator import describe_step
+
+for _operation in dispatch.IMPLEMENTATIONS:  # define torch.ops.bitspike
+    import_module(f"bitspike.kernels.{_operation}.operator")
 
 __all__ = [
     "BACKENDS",
@@ -28,6 +35,7 @@ __all__ = [
     "check_backend",
     "contiguous_for_torch",
     "convolution",
+    "describe_step",
     "differentiable_again",
     "differentiable_once",
     "encode_held",

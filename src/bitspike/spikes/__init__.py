@@ -16,8 +16,8 @@ from bitspike.spikes._bytes import (
     sparse_linear,
 )
 from bitspike.spikes._layouts import ActivePixels, Permuted, Rows, as_channels_last, channels_last
-from bitspike.spikes._views import count_over_time
 from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
+from bitspike.spikes._views import count_over_time
 from bitspike.spikes._words import (
     own,
     pack_bits,

@@ -169,8 +169,8 @@ class SpikeTensor(Tensor):
     def __tensor_unflatten__(
         inner: dict[str, Tensor],
         context: tuple[tuple[int, ...], torch.dtype],
-        outer_size: Any,  # noqa: ARG004
-        outer_stride: Any,  # noqa: ARG004
+        outer_size: Any,
+        outer_stride: Any,
     ) -> "SpikeTensor":
         features, dtype = context
         return SpikeTensor(Rows(inner["words"], features), dtype)

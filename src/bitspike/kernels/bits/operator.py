@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from bitspike.kernels.runtime.operator import operator
 from bitspike import spikes
+from bitspike.kernels.runtime.operator import operator
 from bitspike.spikes import pack_bits, reorder_bits, unpack_bits, word_count
 
 
@@ -37,8 +37,8 @@ unpack = operator(
     differentiable=False,
 )
 reorder = operator(
-    _reorder, lambda words, target: torch.empty_like(words), "reorder", differentiable=False
-)  # fmt: skip
+    _reorder, lambda words, _: torch.empty_like(words), "reorder", differentiable=False
+)
 count_over_time = operator(
     _count,
     lambda words, features, divisor: words.new_empty(  # noqa: ARG005

@@ -34,13 +34,11 @@ def _fake(
     stride: list[int],
     padding: list[int],
     dilation: list[int],
-    groups: int,  # noqa: ARG001
+    *_: Any,
 ) -> Tensor:
     space = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, p, d, k, s in zip(
-            size[1:], padding, dilation, weight.shape[2:], stride, strict=True
-        )
+        for n, p, d, k, s in zip(size[1:], padding, dilation, weight.shape[2:], stride, strict=True)
     ]
     return weight.new_empty((len(words), len(weight), *space))
 

@@ -13,7 +13,7 @@ def _linear(words: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.linear(spikes, weight, bias)
 
 
-def _fake_linear(words: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: ARG001
+def _fake_linear(words: Tensor, weight: Tensor, _: Tensor | None) -> Tensor:
     return weight.new_empty((*words.shape[:-1], len(weight)))
 
 
@@ -21,7 +21,7 @@ def _weight_gradient(words: Tensor, grad: Tensor, features: int) -> Tensor:
     return weight_gradient(SpikeTensor(Rows(words, (features,)), grad.dtype), grad)
 
 
-def _fake_weight_gradient(words: Tensor, grad: Tensor, features: int) -> Tensor:  # noqa: ARG001
+def _fake_weight_gradient(_: Tensor, grad: Tensor, features: int) -> Tensor:
     return grad.new_empty((grad.shape[-1], features))
 
 

@@ -1,5 +1,7 @@
 """Batch norm with the statistics of the batch as an operator."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -21,7 +23,9 @@ def _batch_norm(
 
 
 def _fake(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float  # noqa: ARG001
+    x: Tensor,
+    weight: Tensor | None,
+    *_: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     kind = x.dtype if weight is None else weight.dtype
     mean, variance = (x.new_empty(x.shape[1], dtype=kind) for _ in range(2))

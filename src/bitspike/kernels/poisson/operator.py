@@ -1,6 +1,7 @@
 """Poisson encoding as operators that return words of spikes."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ def _poisson(x: Tensor, steps: int, backend: str) -> Tensor:
     return _words_of(poisson.encode_poisson(x_seq, None, torch.float32, backend))
 
 
-def _fake_poisson(x: Tensor, steps: int, backend: str) -> Tensor:  # noqa: ARG001
+def _fake(x: Tensor, steps: int, *_: Any) -> Tensor:
     lead, features = ((steps, len(x)), x.shape[1:]) if steps else (x.shape[:2], x.shape[2:])
     return x.new_empty((*lead, word_count(math.prod(features))), dtype=torch.int64)
 
@@ -31,22 +32,14 @@ def _poisson_held(x: Tensor, steps: int, seed: int, first: int, backend: str) ->
     return _words_of(poisson.encode_held(x, steps, seed, first, backend))
 
 
-def _fake_poisson_held(
-    x: Tensor, steps: int, seed: int, first: int, backend: str  # noqa: ARG001
-) -> Tensor:
-    return _fake_poisson(x, steps, backend)
-
-
 poisson_operator = operator(
     _poisson,
-    _fake_poisson,
+    _fake,
     "poisson",
     differentiable=False,
     tags=[torch.Tag.nondeterministic_seeded],
 )
-poisson_held_operator = operator(
-    _poisson_held, _fake_poisson_held, "poisson_held", differentiable=False
-)
+poisson_held_operator = operator(_poisson_held, _fake, "poisson_held", differentiable=False)
 
 
 def traced_encode(

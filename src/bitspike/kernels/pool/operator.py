@@ -1,5 +1,7 @@
 """Pooling of words of spikes as operators: the greatest of a window are bits, its mean is dense."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -69,7 +71,7 @@ def _fake_avg_pool2d(
     stride: list[int],
     padding: list[int],
     ceil_mode: bool,
-    count_include_pad: bool,  # noqa: ARG001
+    *_: Any,
 ) -> Tensor:
     C, *space = size
     height, width = (

@@ -74,7 +74,9 @@ def is_held(x_seq: Tensor) -> bool:
     Not if it wants a gradient: that of each step is another.
     """
     if isinstance(x_seq, HeldTensor):
-        return not torch.compiler.is_compiling()  # Dynamo takes it for the tensor that it stands for
+        return (
+            not torch.compiler.is_compiling()
+        )  # Dynamo takes it for the tensor that it stands for
     if isinstance(x_seq, SpikeTensor) or x_seq.ndim < 2 or x_seq.numel() == 0:
         return False
     return x_seq.shape[0] > 1 and x_seq.stride(0) == 0 and not x_seq.requires_grad

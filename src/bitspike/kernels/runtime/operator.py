@@ -44,9 +44,7 @@ def operator(
         with torch.no_grad():
             return _unaliased(function(*args), args)
 
-    result = torch.library.custom_op(
-        name, forward, mutates_args=(), schema=schema, tags=list(tags)
-    )
+    result = torch.library.custom_op(name, forward, mutates_args=(), schema=schema, tags=list(tags))
     result.register_fake(fake)
     if not differentiable:
         return result

@@ -52,6 +52,25 @@ def recorded_step(
     return Recorded(Program.restore(nodes, results, values, fields, like.dtype, like.device))
 
 
+def describe_step(
+    step: reference.Step, states: int, dtype: torch.dtype = torch.float32
+) -> tuple[str, list[float], list[Tensor]]:
+    """Return a neuron's step as ``torch.ops.bitspike.scan`` takes it.
+
+    Args:
+        step: the neuron's equations, ``step(x, *states) -> (y, *states)``.
+        states: how many states it has.
+        dtype: of its input and states.
+
+    Returns:
+        Its operations as text, the numbers that it computes with, and its parameters.
+
+    Raises:
+        TypeError: if it is not elementwise arithmetic.
+    """
+    return described(trace(step, states, dtype))
+
+
 def described(program: Program) -> tuple[str, list[float], list[Tensor]]:
     """Return a record as text, its numbers, and its parameters, as the operator takes them."""
     learned = tuple(k for k, value in enumerate(program.numbers) if not isinstance(value, float))
