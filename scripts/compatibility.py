@@ -14,6 +14,8 @@ from typing import Any
 
 from torch import nn
 
+from bitspike import neuron
+
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGES = {"en": DOCS / "compatibility.md", "zh": DOCS / "compatibility.zh.md"}
@@ -30,6 +32,7 @@ WORDS = {
         "sum": "{same} of {all} names are the same ({share:.1f} %), {different} are different, "
         "{left_out} left out.",
         "module": "{same} of {all} the same",
+        "more": "Neurons that SpikingJelly does not have: {names}.",
     },
     "zh": {
         "head": "| 名称 | |",
@@ -39,6 +42,7 @@ WORDS = {
         "sum": "{all} 个名称中有 {same} 个相同（{share:.1f} %），"
         "{different} 个不同，{left_out} 个未提供。",
         "module": "{all} 个中有 {same} 个相同",
+        "more": "SpikingJelly 没有的神经元：{names}。",
     },
 }
 
@@ -54,13 +58,13 @@ class Row:
 
 
 def peer_module(module: str) -> Any:
-    """SpikingJelly's module."""
+    """Return the module of SpikingJelly."""
     below = "" if module == "visualizing" else "activation_based."
     return importlib.import_module(f"spikingjelly.{below}{module}")
 
 
 def rows() -> list[Row]:
-    """Every name of compatibility.toml, in its order.
+    """Return every name of compatibility.toml, in its order.
 
     Raises:
         ValueError: if a name has no reason where it needs one, or one that it does not need.
@@ -92,7 +96,7 @@ def rows() -> list[Row]:
 
 
 def difference(ours: Any, theirs: Any) -> str | None:
-    """A call that works there and not here; None if there is none."""
+    """Return a call that works there and not here; None if there is none."""
     if inspect.ismodule(theirs):
         absent = [name for name in vars(theirs) if not name.startswith("_")
                   and getattr(vars(theirs)[name], "__module__", None) == theirs.__name__
@@ -103,26 +107,34 @@ def difference(ours: Any, theirs: Any) -> str | None:
     lacking = attributes(theirs) - attributes(ours) - INTERNAL if inspect.isclass(theirs) else set()
     if lacking:
         return f"it lacks {', '.join(sorted(lacking))}"
-    return difference_of_signatures(named(ours), named(theirs))
+    problem = difference_of_signatures(named(ours), named(theirs))
+    # Theirs hand arguments on by *args and **kwargs, where ours have names.
+    return None if problem and "needs" in problem and hands_on(theirs) else problem
 
 
 def attributes(kind: type) -> set[str]:
-    """Public attributes of a class, of its instances where they are declared."""
+    """Return the public attributes of a class, of its instances where they are declared."""
     declared = {name for one in kind.__mro__ for name in vars(one).get("__annotations__", ())}
     known = {*dir(kind), *declared} - set(dir(nn.Module))
     return {name for name in known if not name.startswith("_")}
 
 
 def named(function: Any) -> list[inspect.Parameter]:
-    """The parameters that have a name."""
+    """Return the parameters that have a name."""
     parameters = inspect.signature(function).parameters.values()
     return [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def hands_on(function: Any) -> bool:
+    """Return whether a function takes any arguments by position and by name."""
+    kinds = {p.kind for p in inspect.signature(function).parameters.values()}
+    return {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
 
 
 def difference_of_signatures(
     ours: list[inspect.Parameter], theirs: list[inspect.Parameter]
 ) -> str | None:
-    """What an argument of theirs is not here; ours may take more, and need less."""
+    """Return how the arguments differ; ours may take more, and need less."""
     by_name = {p.name: p for p in ours}
     positional = [p.name for p in ours if p.kind is not p.KEYWORD_ONLY]
     for place, wanted in enumerate(theirs):
@@ -141,7 +153,7 @@ def difference_of_signatures(
 
 
 def same_default(ours: Any, theirs: Any) -> bool:
-    """Equal; of modules and functions, tests compare what they compute."""
+    """Return whether defaults are equal; tests compare what modules and functions compute."""
     if isinstance(theirs, nn.Module):  # there one for all, here a new one for each
         return ours is None or repr(ours) == repr(theirs)
     if callable(theirs):
@@ -150,7 +162,7 @@ def same_default(ours: Any, theirs: Any) -> bool:
 
 
 def rendered(language: str, found: list[Row]) -> str:
-    """The tables of one page."""
+    """Return the tables of one page."""
     words = WORDS[language]
 
     def count(status: str, module: str | None = None) -> int:
@@ -167,11 +179,14 @@ def rendered(language: str, found: list[Row]) -> str:
         total = words["module"].format(same=count("same", module), all=len(own))
         lines = [f"| `{r.name}` | {words[r.status]}{r.why.get(language, '')} |" for r in own]
         parts += [f"### {module}", total, "\n".join([words["head"], "| --- | --- |", *lines])]
+        if module == "neuron":
+            more = neuron.catalogue().keys() - {row.name for row in own}
+            parts.append(words["more"].format(names=", ".join(f"`{n}`" for n in sorted(more))))
     return "\n\n".join(parts)
 
 
 def with_tables(page: str, tables: str) -> str:
-    """``page`` with these tables between its marks."""
+    """Return ``page`` with these tables between its marks."""
     before, _, rest = page.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
@@ -180,7 +195,7 @@ def with_tables(page: str, tables: str) -> str:
 
 
 def main() -> None:
-    """Rewrites both pages."""
+    """Rewrite both pages."""
     found = rows()
     for language, page in PAGES.items():
         text = page.read_text(encoding="utf-8")

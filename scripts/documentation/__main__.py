@@ -1,4 +1,4 @@
-"""Write the generated pages and pictures, or say which are not what they should be.
+"""Write the generated pages and pictures, or name those that are out of date.
 
 ``python -m scripts.documentation`` writes; ``--check`` only compares.
 """
@@ -13,17 +13,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def files() -> dict[str, str]:
-    """Path below ``docs`` and content of everything that is generated."""
+    """Return path below ``docs`` and content of every generated file."""
     made = {"neurons.md": _catalogue.page("en"), "neurons.zh.md": _catalogue.page("zh")}
-    for name in _traces.drawn():
-        made[f"images/neurons/{name}.svg"] = _pictures.neuron(name)
+    for name, kind in _traces.drawn().items():
+        made[f"images/neurons/{name}.svg"] = _pictures.neuron(kind)
     for name, svg in _pictures.surrogates().items():
         made[f"images/surrogates/{name}.svg"] = svg
     return made
 
 
 def stale(docs: Path = DOCS) -> list[str]:
-    """Which of the generated files are absent, out of date, or no longer made."""
+    """Return the generated files that are absent, out of date, or no longer made."""
     made = files()
     there = {p.relative_to(docs).as_posix() for p in docs.glob("images/*/*.svg")}
     wrong = [

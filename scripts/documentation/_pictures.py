@@ -1,20 +1,22 @@
 """The pictures of the neurons' traces and of the surrogates."""
 
+from typing import Any
+
 import torch
 
 from bitspike import surrogate
 
 from . import _svg
 from ._svg import BLUE, GREEN, GREY, ORANGE, RED, Panel
-from ._traces import CURVES, Trace, curve, trace
+from ._traces import Trace, curve, trace
 
 WIDTH, LEFT, RIGHT = 640, 44, 12
 COLOURS = (BLUE, ORANGE, GREEN, "#9a6fc0")
 
 
-def neuron(name: str) -> str:
-    """The trace of a neuron, or its response, as SVG."""
-    return _curve(name) if name in CURVES else _trace(name, trace(name))
+def neuron(kind: type[Any]) -> str:
+    """Return the trace of a neuron, or its response, as SVG."""
+    return _curve(kind) if kind.demo.curve else _trace(kind.__name__, trace(kind))
 
 
 def _trace(name: str, run: Trace) -> str:
@@ -70,7 +72,7 @@ def _stairs(panel: Panel, values: list[float], colour: str) -> str:
 
 
 def _with_peaks(after: list[float], before: list[float] | None) -> tuple[list[float], list[float]]:
-    """The potential, up to what it was before the spike and down again in the same step."""
+    """Return the line of the potential: up to its value before the spike, and down again."""
     if before is None:
         return [float(t) for t in range(len(after))], after
     xs, ys = [], []
@@ -80,11 +82,11 @@ def _with_peaks(after: list[float], before: list[float] | None) -> tuple[list[fl
     return xs, ys
 
 
-def _curve(name: str) -> str:
-    xs, ys = curve(name)
+def _curve(kind: type[Any]) -> str:
+    xs, ys = curve(kind)
     ends = _wider(min(xs[0], *ys), max(xs[-1], *ys))
     panel = Panel(LEFT, 12, WIDTH - LEFT - RIGHT, 180, (xs[0], xs[-1]), ends)
-    return _svg.picture(WIDTH, 230, name, [
+    return _svg.picture(WIDTH, 230, kind.__name__, [
         panel.level(0.0), panel.line(xs, xs, GREY, 0.8, "4 3"), panel.line(xs, ys, BLUE),
         panel.label("Y", (ends[0] + ends[1]) / 2),
         *(panel.tick(x, f"X = {_svg.short(x)}") for x in (xs[0], 0.0, xs[-1])),
@@ -92,7 +94,7 @@ def _curve(name: str) -> str:
 
 
 def surrogates() -> dict[str, str]:
-    """Primitive and gradient of each surrogate of the registry, as SVG."""
+    """Return primitive and gradient of each surrogate of the registry, as SVG."""
     made = {}
     for name, kind in surrogate.registry.items():
         if name == "PoissonPass":
@@ -109,7 +111,7 @@ def surrogates() -> dict[str, str]:
 
 def _two(name: str, xs: list[float], p: list[float], g: list[float]) -> str:
     parts = []
-    for k, (values, colour, what) in enumerate([(p, BLUE, "p(x)"), (g, ORANGE, "g(x)")]):
+    for k, (values, colour, title) in enumerate([(p, BLUE, "p(x)"), (g, ORANGE, "g(x)")]):
         ends = _wider(min(0.0, *values), max(1.0, *values))
         panel = Panel(38 + 160 * k, 20, 114, 90, (xs[0], xs[-1]), ends)
         step = [float(x >= 0) for x in xs]
@@ -117,5 +119,5 @@ def _two(name: str, xs: list[float], p: list[float], g: list[float]) -> str:
         parts += [panel.line((0.0, 0.0), ends, GREY, 0.5)]
         parts += [panel.line(xs, values, colour, 1.8), panel.tick(0.0, "0")]
         parts += [panel.label(_svg.short(end), end) for end in ends if end]
-        parts.append(_svg.words(panel.left, 14, what, colour))
+        parts.append(_svg.words(panel.left, 14, title, colour))
     return _svg.picture(320, 130, name, parts)

@@ -1,36 +1,14 @@
-"""What the catalogue says of its own, and in which order, in English and in Chinese."""
+"""The words of the catalogue itself, in English and in Chinese."""
 
 GROUPS = {
-    "integrate": (
-        "Integrate and fire", "积分发放",
-        "IFNode LIFNode ParametricLIFNode KLIFNode QIFNode EIFNode IzhikevichNode AdaptiveLIFNode "
-        "LapicqueNode SimpleIFNode SimpleLIFNode",
-    ),
-    "currents": (
-        "With currents, gates and oscillations", "带电流、门控和振荡",
-        "CUBALIFNode SynapticNode AlphaNode RecurrentLIFNode RecurrentSynapticNode ComplementaryLIFNode GatedLIFNode RAFNode FlexSN",
-    ),
-    "outputs": (
-        "With other outputs than 0 and 1", "输出不只是 0 和 1",
-        "TernaryIFNode TernaryLIFNode ILIFNode MultiSpikeLIFNode LIAFNode NonSpikingIFNode "
-        "NonSpikingLIFNode",
-    ),
-    "training": (
-        "Made for a way of training", "为某种训练方式设计",
-        "PSN MaskedPSN SlidingPSN MPBNLIFNode OTTTLIFNode SLTTLIFNode DSRIFNode DSRLIFNode",
-    ),
-    "conversion": (
-        "For networks converted from ANNs", "用于由 ANN 转换来的网络",
-        "HalfThresholdIFNode ActivationAwareIFNode STBIFNode FewSpikeNode HGNode "
-        "OutlierAwareThresholdNode",
-    ),
-    "reinforcement": (
-        "For reinforcement learning", "用于强化学习",
-        "ILCIFNode ILCLIFNode ILCCUBALIFNode NoisyCUBALIFNode NoisyILCCUBALIFNode "
-        "NoisyNonSpikingIFNode",
-    ),
-}  # fmt: skip
-"""Title in both languages, and members in their order."""
+    "integrate": {"en": "Integrate and fire", "zh": "积分发放"},
+    "currents": {"en": "With currents, gates and oscillations", "zh": "带电流、门控和振荡"},
+    "outputs": {"en": "With other outputs than 0 and 1", "zh": "输出不只是 0 和 1"},
+    "training": {"en": "Made for a way of training", "zh": "为某种训练方式设计"},
+    "conversion": {"en": "For networks converted from ANNs", "zh": "用于由 ANN 转换来的网络"},
+    "reinforcement": {"en": "For reinforcement learning", "zh": "用于强化学习"},
+}
+"""Titles of the groups of neurons, in the order of the page."""
 
 WORDS = {
     "en": {

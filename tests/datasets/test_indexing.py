@@ -115,7 +115,7 @@ def test_wrong_index(data: MNIST, index: Any, error: type[Exception]) -> None:
         data[index]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, 1])
 def test_data_loader(data: MNIST, workers: int) -> None:
     context = "spawn" if workers else None
     loader = DataLoader(data, batch_size=16, num_workers=workers, multiprocessing_context=context)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def documentation(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT))
     import scripts.documentation as package
-    from scripts.documentation import __main__, _catalogue, _chinese  # noqa: F401
+    from scripts.documentation import __main__, _catalogue, _text  # noqa: F401
 
     return package
 
@@ -54,7 +54,7 @@ def test_a_pixel_may_differ_and_no_more() -> None:
 
 
 def test_every_neuron_is_in_the_catalogue() -> None:
-    names = {n for n in neuron.__all__ if hasattr(getattr(neuron, n), "describe")}
+    names = set(neuron.catalogue())
     assert len(names) > 50
     for page in ("neurons.md", "neurons.zh.md"):
         text = (ROOT / "docs" / page).read_text("utf-8")
@@ -64,14 +64,18 @@ def test_every_neuron_is_in_the_catalogue() -> None:
 
 
 def test_nothing_is_left_untranslated(documentation: ModuleType) -> None:
-    names, texts, prose = documentation._catalogue.words_used()
-    chinese = documentation._chinese
-    assert set(chinese.SUMMARIES) == names
-    assert set(chinese.PARAMETERS) == texts
-    assert set(chinese.PROSE) == prose
-    for table in (chinese.SUMMARIES, chinese.PARAMETERS, chinese.PROSE):
-        for english, text in table.items():
-            assert text.count("``") % 2 == 0, english
+    texts = documentation._text
+    assert texts.untranslated() == []
+    words = texts.chinese()
+    assert set(words) == {text.key for text in texts.texts()}, "translations of nothing"
+    for key, text in words.items():
+        assert text.count("``") % 2 == 0, key
+        assert not text.isascii(), key
+
+
+def test_each_group_has_a_title(documentation: ModuleType) -> None:
+    groups = {k.group for k in neuron.catalogue().values() if not neuron.is_base(k)}
+    assert groups == set(documentation._catalogue.GROUPS)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_multi_dimensional_attention_ends_in_a_relu_and_learns() -> None:
         ),
         (lambda: layer.SpikingSelfAttention(10), "dim=10 channels cannot be divided among"),
         (lambda: layer.QKAttention(8, 2, "both"), "qka_type must be 'token' or 'channel'"),
-        (lambda: layer.TokenQKAttention(8, 2, step_mode="s"), "in step_mode 'm' and in no other"),
+        (lambda: layer.TokenQKAttention(8, 2, step_mode="s"), "always in step_mode 'm'"),
     ],
 )
 def test_bad_arguments(make: Any, complaint: str) -> None:

@@ -95,9 +95,10 @@ def check_sequence(caller: object, x_seq: Tensor, T: int | None = None, *, ndim:
         T: number of time steps; None takes any number of at least 1.
         ndim: least number of axes.
     """
-    if x_seq.ndim >= ndim and x_seq.shape[0] == (T or max(1, x_seq.shape[0])):
+    steps = x_seq.shape[0] if x_seq.ndim >= ndim else 0
+    if steps and (T is None or steps == T):
         return
     raise ValueError(
         f"{name_of(caller)}: the input must be a sequence [T, B, ...] with T "
-        f"{f'= {T}' if T else '>= 1'}, but got shape {tuple(x_seq.shape)}"
+        f"{'>= 1' if T is None else f'= {T}'}, but got shape {tuple(x_seq.shape)}"
     )

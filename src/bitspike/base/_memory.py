@@ -172,7 +172,7 @@ class MemoryModule(nn.Module, StepModule):
         learns = not x.requires_grad and any(p.requires_grad for p in self.parameters())
         y, node = probe(x, learns)
         if node is not None:
-            self._graph_node = node
+            self.watch_node(node)
         return y
 
     def watch_node(self, node: Any) -> None:

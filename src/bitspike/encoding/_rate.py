@@ -48,7 +48,7 @@ class PoissonSequences:
 
     Each element fires at each step with the probability that it states, as in `PoissonEncoder`.
     But no generator is drawn from: the spikes of an image are a function of ``seed``, of the
-    image's number and of its values, whatever thread computes them, in whatever order and batch.
+    image's number and of its values, not of the thread, the order or the batch in which it comes.
     So the threads of `datasets.Batches` can encode batches ahead, and a run that is resumed in the
     middle of an epoch meets the same spikes::
 

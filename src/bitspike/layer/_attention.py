@@ -1,16 +1,17 @@
 """Attention that weights time steps, channels and places by their averages and maxima."""
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike.base import MultiStepModule
 
 
-def _squeeze_mlp(layer: type[nn.Module], size: int, reduction: int, what: str) -> nn.Sequential:
+def _squeeze_mlp(layer: type[nn.Module], size: int, reduction: int, name: str) -> nn.Sequential:
     """``size`` to ``size // reduction`` and back; ``layer`` is ``nn.Linear`` or ``nn.Conv3d``."""
     if not 1 <= reduction <= size:
         raise ValueError(
-            f"the reduction of {what} must be from 1 to {what}={size}, but got {reduction}"
+            f"the reduction of {name} must be from 1 to {name}={size}, but got {reduction}"
         )
     kernel = () if layer is nn.Linear else (1,)
     return nn.Sequential(
@@ -60,11 +61,9 @@ class TemporalWiseAttention(nn.Module, MultiStepModule):
             )
         x = x_seq.transpose(0, 1)
         flat = x.flatten(2)
-        mean, most = (
-            nn.functional.adaptive_avg_pool1d(flat, 1),
-            nn.functional.adaptive_max_pool1d(flat, 1),
-        )
-        score = torch.sigmoid(self.sharedMLP(mean.squeeze(-1)) + self.sharedMLP(most.squeeze(-1)))
+        pooled = F.adaptive_avg_pool1d(flat, 1), F.adaptive_max_pool1d(flat, 1)
+        mean, most = (self.sharedMLP(values.squeeze(-1)) for values in pooled)
+        score = torch.sigmoid(mean + most)
         return (x * score.view(*score.shape, *[1] * (x.ndim - 2))).transpose(0, 1)
 
     def extra_repr(self) -> str:
@@ -75,17 +74,14 @@ class TemporalWiseAttention(nn.Module, MultiStepModule):
 class _AxisAttention(nn.Module):
     """Scores of axis 1, or of axis 2, of ``[B, T, C, H, W]``."""
 
-    def __init__(self, size: int, reduction: int, axis: int, what: str) -> None:
+    def __init__(self, size: int, reduction: int, axis: int, name: str) -> None:
         super().__init__()
         self.axis = axis
-        self.sharedMLP = _squeeze_mlp(nn.Conv3d, size, reduction, what)
+        self.sharedMLP = _squeeze_mlp(nn.Conv3d, size, reduction, name)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, self.axis)
-        mean, most = (
-            nn.functional.adaptive_avg_pool3d(x, 1),
-            nn.functional.adaptive_max_pool3d(x, 1),
-        )
+        mean, most = F.adaptive_avg_pool3d(x, 1), F.adaptive_max_pool3d(x, 1)
         score = torch.sigmoid(self.sharedMLP(mean) + self.sharedMLP(most))
         return score.transpose(1, self.axis)
 
@@ -106,7 +102,7 @@ class _SpatialAttention(nn.Module):
 class MultiDimensionalAttention(nn.Module, MultiStepModule):
     """Weight time steps, then channels, then places; then a ReLU.
 
-    Each weight is a sigmoid of what averages and maxima over the other axes give: through an MLP
+    Each weight is a sigmoid of averages and maxima over the other axes, passed through an MLP
     for time and channels, through a convolution for places. Input and output are
     ``[T, B, C, H, W]``, multi-step only.
 
@@ -164,7 +160,7 @@ class MultiDimensionalAttention(nn.Module, MultiStepModule):
         for attention in (self.ta, self.ca, self.sa):
             if attention is not None:
                 y = attention(y) * y
-        return nn.functional.relu(y).transpose(0, 1)
+        return F.relu(y).transpose(0, 1)
 
     def extra_repr(self) -> str:
         """Shown by ``repr(net)``."""

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ def check_children(container: object, children: Iterable[nn.Module]) -> None:
             check_children(container, child.children())
         elif getattr(child, "step_mode", "s") != "s":
             raise ValueError(
-                f"{type(container).__name__} calls what it contains with single steps, so that "
+                f"{type(container).__name__} calls its modules with single steps, so that "
                 f"{type(child).__name__} must be in step_mode 's' there, but it is in "
                 f"{child.step_mode!r}"
             )
@@ -46,61 +46,53 @@ class _SequenceContainer(nn.Sequential, MultiStepModule):
     """An ``nn.Sequential`` of single-step modules that takes sequences."""
 
     _keeps_children = True
+    _time_axis: ClassVar[int] = 0
+    _run_sequence: ClassVar[Callable[..., Any]]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         check_children(self, self)
 
-    def _chain(self, x: Any) -> Any:
-        return _run_all(self, x)
+    def forward(self, x_seq: Tensor) -> Any:
+        """Run a whole sequence."""
+        check_first(self, x_seq.movedim(self._time_axis, 0))
+        return type(self)._run_sequence(x_seq, partial(_run_all, self))
 
 
 class MultiStepContainer(_SequenceContainer):
     """Call modules once a time step: ``[T, B, ...]`` in and out, for modules with state.
 
-    Takes what ``torch.nn.Sequential`` takes. `functional.set_step_mode` does not reach into it.
+    The arguments are those of ``torch.nn.Sequential``. `functional.set_step_mode` does not reach
+    into it.
 
     Raises:
         ValueError: if one of the modules is in multi-step mode.
     """
 
-    def forward(self, x_seq: Tensor) -> Any:
-        """Run a whole sequence ``[T, B, ...]``."""
-        check_first(self, x_seq)
-        return multi_step_forward(x_seq, self._chain)
+    _run_sequence = staticmethod(multi_step_forward)
 
 
 class SeqToANNContainer(_SequenceContainer):
     """Call modules once, on ``T * B`` samples: ``[T, B, ...]`` in and out, without state.
 
-    Takes what ``torch.nn.Sequential`` takes. `functional.set_step_mode` does not reach into it.
-
-    Raises:
-        ValueError: if one of the modules is in multi-step mode.
+    Otherwise as `MultiStepContainer`.
     """
 
-    def forward(self, x_seq: Tensor) -> Any:
-        """Run a whole sequence ``[T, B, ...]``."""
-        check_first(self, x_seq)
-        return seq_to_ann_forward(x_seq, self._chain)
+    _run_sequence = staticmethod(seq_to_ann_forward)
 
 
 class TLastMultiStepContainer(_SequenceContainer):
     """`MultiStepContainer` with time last: ``[B, ..., T]`` in and out."""
 
-    def forward(self, x_seq: Tensor) -> Any:
-        """Run a whole sequence ``[B, ..., T]``."""
-        check_first(self, x_seq.movedim(-1, 0))
-        return t_last_multi_step_forward(x_seq, self._chain)
+    _time_axis = -1
+    _run_sequence = staticmethod(t_last_multi_step_forward)
 
 
 class TLastSeqToANNContainer(_SequenceContainer):
     """`SeqToANNContainer` with time last: ``[B, ..., T]`` in and out."""
 
-    def forward(self, x_seq: Tensor) -> Any:
-        """Run a whole sequence ``[B, ..., T]``."""
-        check_first(self, x_seq.movedim(-1, 0))
-        return t_last_seq_to_ann_forward(x_seq, self._chain)
+    _time_axis = -1
+    _run_sequence = staticmethod(t_last_seq_to_ann_forward)
 
 
 class StepModeContainer(nn.Sequential, StepModule):
@@ -114,7 +106,7 @@ class StepModeContainer(nn.Sequential, StepModule):
     Args:
         stateful: whether one of the modules has a state.
         step_mode: ``'s'`` or ``'m'``.
-        *args: what ``torch.nn.Sequential`` takes.
+        *args: modules, as ``torch.nn.Sequential`` takes them.
 
     Raises:
         ValueError: if one of the modules is in multi-step mode.

@@ -91,11 +91,11 @@ class SpikeCountToBinary(_Slots):
     """Spread counts of spikes over ``num_slots`` steps each: ``n`` becomes ``n`` ones, then zeros.
 
     ``[T, B, ...]`` becomes ``[T * num_slots, B, ...]``, multi-step only; `TemporalBinSum` undoes
-    it. A linear layer without bias between the two gives what it would give on the counts. The
+    it. A linear layer without bias between the two gives the same as on the counts. The
     gradient of each slot with respect to the count is ``1 / num_slots``.
 
     Args:
-        num_slots: the largest count; what is above is cut off.
+        num_slots: the largest count; larger ones are cut off.
         always_convert: False passes the counts through in training.
 
     Raises:

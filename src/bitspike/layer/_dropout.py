@@ -177,28 +177,25 @@ class DropConnectLinear(MemoryModule):
             self.activation.reset()
 
     def drop(self, batch_size: int) -> tuple[Tensor, Tensor | None]:
-        """Draw new masks for a batch and return what they leave; the layer's own masks stay.
+        """Return weights and biases under new masks for a batch; the layer's own masks stay.
 
         Returns:
             Weights ``[B, out_features, in_features]`` and biases ``[B, out_features]``, some of
             them 0; None for the biases of a layer without.
         """
         mask_w, mask_b = self._draw(batch_size)
-        if self.bias is None or mask_b is None:
-            return self.weight * mask_w, None
-        return self.weight * mask_w, self.bias * mask_b
+        bias = None if self.bias is None or mask_b is None else self.bias * mask_b
+        return self.weight * mask_w, bias
 
     @property
     def dropped_w(self) -> Tensor | None:
-        """Weights that the last masks leave, ``[B, out_features, in_features]``."""
+        """Weights under the last masks, ``[B, out_features, in_features]``."""
         return None if self.mask_w is None else self.weight * self.mask_w
 
     @property
     def dropped_b(self) -> Tensor | None:
-        """Biases that the last masks leave, ``[B, out_features]``."""
-        if self.bias is None or self.mask_b is None:
-            return None
-        return self.bias * self.mask_b
+        """Biases under the last masks, ``[B, out_features]``."""
+        return None if self.bias is None or self.mask_b is None else self.bias * self.mask_b
 
     def _draw(self, batch_size: int) -> tuple[Tensor, Tensor | None]:
         def mask(parameter: Tensor) -> Tensor:

@@ -160,7 +160,7 @@ class ConvBN(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """Follows a forward pass; a module with a step mode is one call."""
+    """Follow a forward pass; a module with a step mode is one call."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         leaf = isinstance(m, StepModule) and m is not self.root

@@ -28,7 +28,7 @@ class _Heads(nn.Module, MultiStepModule):
                 f"{kind}: dim={dim} channels cannot be divided among num_heads={num_heads} heads"
             )
         if kwargs.get("step_mode", "m") != "m":
-            raise ValueError(f"{kind}: its neurons are in step_mode 'm' and in no other")
+            raise ValueError(f"{kind}: its neurons are always in step_mode 'm'")
         self.dim = dim
         self.num_heads = num_heads
         self.head_dim = dim // num_heads
@@ -37,10 +37,10 @@ class _Heads(nn.Module, MultiStepModule):
 
     def _neuron(self, **defaults: Any) -> nn.Module:
         """Make a neuron of the requested kind; the defaults are those of `LIFNode` only."""
+        own = {**deepcopy(self._kwargs), "step_mode": "m"}
         if self._make is None:
-            arguments = {"tau": 2.0, "detach_reset": True, **defaults, **deepcopy(self._kwargs)}
-            return LIFNode(**{**arguments, "step_mode": "m"})
-        return self._make(**{**deepcopy(self._kwargs), "step_mode": "m"})
+            return LIFNode(**{"tau": 2.0, "detach_reset": True, **defaults, **own})
+        return self._make(**own)
 
     def _conv_bn(self, out: int) -> SeqToANNContainer:
         return SeqToANNContainer(nn.Conv1d(self.dim, out, 1, bias=False), nn.BatchNorm1d(out))
@@ -118,11 +118,8 @@ class QKAttention(_Heads):
     ``L`` tokens, multi-step only.
 
     Args:
-        dim: channels ``C``.
-        num_heads: heads; they share the channels.
+        dim: channels ``C``; all but the next are as in `SpikingSelfAttention`.
         qka_type: ``'token'`` or ``'channel'``.
-        spiking_neuron: makes the neurons; None is `LIFNode` with ``tau=2.0, detach_reset=True``.
-        **kwargs: for each neuron.
 
     Raises:
         ValueError: if ``dim`` is no multiple of ``num_heads``, for another ``qka_type``, or for
@@ -210,14 +207,7 @@ class SpikeDrivenSelfAttention(_Heads):
 
     Input and output are ``[T, B, C, H, W]`` with ``C = dim``, multi-step only.
 
-    Args:
-        dim: channels ``C``.
-        num_heads: heads; they share the channels.
-        spiking_neuron: makes the neurons; None is `LIFNode` with ``tau=2.0, detach_reset=True``.
-        **kwargs: for each neuron.
-
-    Raises:
-        ValueError: if ``dim`` is no multiple of ``num_heads``, or for another shape of the input.
+    Arguments and errors are those of `SpikingSelfAttention`.
 
     Paper: Yao et al., "Spike-driven Transformer", NeurIPS 2023.
     """

@@ -90,6 +90,10 @@ class Learner(MemoryModule):
     The traces stay until `reset`, which ``functional.reset_net(learner)`` calls as well.
     """
 
+    _least_tau: float = 0
+    _synapses: tuple[type[nn.Module], ...] = (nn.Linear,)
+    _state: tuple[str, ...] = ("trace_pre", "trace_post")
+
     synapse: nn.Linear | nn.Conv1d | nn.Conv2d
     trace_pre: Tensor | float | None
     trace_post: Tensor | float | None
@@ -97,23 +101,37 @@ class Learner(MemoryModule):
     def __init__(
         self,
         step_mode: str,
-        synapse: nn.Module,
+        synapse: nn.Linear | nn.Conv1d | nn.Conv2d,
         sn: nn.Module,
         tau_pre: float,
         tau_post: float,
-        f_pre: Modulation,
-        f_post: Modulation,
+        f_pre: Modulation = identity,
+        f_post: Modulation = identity,
     ) -> None:
+        check_taus(self._least_tau, tau_pre=tau_pre, tau_post=tau_post)
+        if not isinstance(synapse, self._synapses):
+            kinds = ", ".join(kind.__name__ for kind in self._synapses)
+            raise NotImplementedError(
+                f"{type(self).__name__} learns the weight of {kinds}, not of "
+                f"{type(synapse).__name__}"
+            )
+        if isinstance(synapse, nn.Conv1d | nn.Conv2d) and (
+            synapse.groups != 1 or any(d != 1 for d in synapse.dilation)
+        ):
+            raise NotImplementedError(
+                f"{type(self).__name__} takes convolutions of one group and dilation 1, but got "
+                f"groups={synapse.groups}, dilation={synapse.dilation}"
+            )
         super().__init__()
         self.step_mode = step_mode
         self.tau_pre, self.tau_post = tau_pre, tau_post
         self.f_pre: Callable[[Tensor], Tensor] = f_pre
         self.f_post: Callable[[Tensor], Tensor] = f_post
-        self.synapse = synapse  # type: ignore[assignment]
+        self.synapse = synapse
         self.in_spike_monitor = monitor.InputMonitor(synapse, function_on_input=torch.Tensor.detach)
         self.out_spike_monitor = monitor.OutputMonitor(sn, function_on_output=_spikes)
-        self.register_memory("trace_pre", None)
-        self.register_memory("trace_post", None)
+        for name in self._state:
+            self.register_memory(name, None)
 
     def reset(self) -> None:
         """Forget traces and records; weights, gradients and `disable` stay."""

@@ -135,21 +135,9 @@ def mstdpet_reward_step(
 class _RewardLearner(Learner):
     """A learner whose eligibilities wait for the reward of the next time step."""
 
-    eligibility: Tensor | None
+    _state = (*Learner._state, "eligibility")
 
-    def __init__(self, step_mode: str, synapse: nn.Module, *args: Any) -> None:
-        name = type(self).__name__
-        if step_mode != "s":
-            raise ValueError(
-                f"{name}: step_mode must be 's', for there is a reward each step, but got "
-                f"{step_mode!r}"
-            )
-        if not isinstance(synapse, nn.Linear):
-            raise NotImplementedError(
-                f"{name} learns the weight of Linear, not of {type(synapse).__name__}"
-            )
-        super().__init__(step_mode, synapse, *args)
-        self.register_memory("eligibility", None)
+    eligibility: Tensor | None
 
     def supported_step_mode(self) -> tuple[str, ...]:
         """Return single-step mode only."""
@@ -244,19 +232,6 @@ class MSTDPLearner(_RewardLearner):
         NotImplementedError: for another kind of synapse.
     """
 
-    def __init__(
-        self,
-        step_mode: str,
-        synapse: nn.Linear,
-        sn: nn.Module,
-        tau_pre: float,
-        tau_post: float,
-        f_pre: Modulation = identity,
-        f_post: Modulation = identity,
-    ) -> None:
-        check_taus(0, tau_pre=tau_pre, tau_post=tau_post)
-        super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
-
     def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
         return mstdp_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
 
@@ -297,6 +272,8 @@ class MSTDPETLearner(_RewardLearner):
         NotImplementedError: for another kind of synapse.
     """
 
+    _state = (*_RewardLearner._state, "trace_e")
+
     trace_e: Tensor | None
 
     def __init__(
@@ -310,10 +287,9 @@ class MSTDPETLearner(_RewardLearner):
         f_pre: Modulation = identity,
         f_post: Modulation = identity,
     ) -> None:
-        check_taus(0, tau_pre=tau_pre, tau_post=tau_post, tau_trace=tau_trace)
+        check_taus(0, tau_trace=tau_trace)
         super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
         self.tau_trace = tau_trace
-        self.register_memory("trace_e", None)
 
     def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
         return mstdpet_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)

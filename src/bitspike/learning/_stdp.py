@@ -238,30 +238,8 @@ class STDPLearner(Learner):
         NotImplementedError: for another kind of synapse.
     """
 
-    def __init__(
-        self,
-        step_mode: str,
-        synapse: nn.Linear | nn.Conv1d | nn.Conv2d,
-        sn: nn.Module,
-        tau_pre: float,
-        tau_post: float,
-        f_pre: Modulation = identity,
-        f_post: Modulation = identity,
-    ) -> None:
-        check_taus(1, tau_pre=tau_pre, tau_post=tau_post)
-        if not isinstance(synapse, nn.Linear | nn.Conv1d | nn.Conv2d):
-            raise NotImplementedError(
-                "STDPLearner learns the weight of Linear, Conv1d and Conv2d, not of "
-                f"{type(synapse).__name__}"
-            )
-        if isinstance(synapse, nn.Conv1d | nn.Conv2d) and (
-            synapse.groups != 1 or any(d != 1 for d in synapse.dilation)
-        ):
-            raise NotImplementedError(
-                "STDPLearner takes convolutions of one group and dilation 1, but got "
-                f"groups={synapse.groups}, dilation={synapse.dilation}"
-            )
-        super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
+    _least_tau = 1
+    _synapses = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
     @torch.no_grad()
     def step(self, on_grad: bool = True, scale: float = 1.0) -> Tensor | None:

@@ -39,19 +39,7 @@ def ottt_online_training(
 
     M. Xiao et al.: Online Training Through Time for Spiking Neural Networks, NeurIPS 2022.
 
-    Args:
-        model: a single-step network.
-        optimizer: of its parameters.
-        x_seq: ``[B, T, ...]``; mind the order.
-        target_seq: ``[B, T, ...]``.
-        f_loss_t: loss of one time step, of output and target ``[B, ...]``.
-        online: True updates the weights at each time step, False once after the last.
-
-    Returns:
-        The sum of the losses, and the outputs ``[B, T, ...]``, both without graph.
-
-    Raises:
-        ValueError: if ``x_seq`` and ``target_seq`` differ in B or T, or T is 0.
+    Arguments, result and errors are those of `sltt_online_training`.
     """
     return sltt_online_training(model, optimizer, x_seq, target_seq, f_loss_t, online)
 
@@ -122,19 +110,8 @@ def eprop_online_training(
 ) -> tuple[Tensor, Tensor]:
     """Train on one batch by e-prop; see `EPropNetwork`.
 
-    Args:
-        model: the network, in either step mode.
-        optimizer: of its parameters.
-        x_seq: ``[B, T, I]``; mind the order.
-        target_seq: ``[B, T, ...]``.
-        f_loss_t: loss of one time step, of output ``[B, O]`` and target ``[B, ...]``.
-        online: True updates the weights at each time step, False once after the last.
-
-    Returns:
-        The sum of the losses, and the outputs ``[B, T, O]``, both without graph.
-
-    Raises:
-        ValueError: if ``x_seq`` and ``target_seq`` differ in B or T, or T is 0.
+    Arguments, result and errors are those of `sltt_online_training`; inputs are ``[B, T, I]``,
+    outputs ``[B, T, O]``, and the network may be in either step mode.
     """
 
     def step(x: Tensor, target: Tensor, learns: bool) -> tuple[Tensor, Tensor]:  # noqa: ARG001

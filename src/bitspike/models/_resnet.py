@@ -148,7 +148,7 @@ class SEWResNet(SpikingResNet):
         super().__init__(*shape, *makers, **kwargs)
 
 
-# Block, blocks of each stage, and what differs from the plain network.
+# Block, blocks of each stage, and arguments that differ from those of the plain network.
 _Plan = tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...], dict[str, int]]
 PLANS: dict[str, _Plan] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2), {}),

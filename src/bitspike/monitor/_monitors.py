@@ -132,14 +132,7 @@ class InputMonitor(_ArgumentMonitor):
             net(x)
         currents = monitor['1']  # of the module that is net[1]
 
-    Args:
-        net: the network.
-        instance: class, or tuple of classes, of the modules to watch; None is ``type(net)``, that
-            is, the network itself and those below of its kind.
-        function_on_input: applied to each input, its result is recorded.
-
-    Raises:
-        ValueError: if the network has no such module.
+    Arguments and errors are those of `OutputMonitor`.
     """
 
     _registration = "register_forward_pre_hook"
@@ -165,14 +158,7 @@ class GradInputMonitor(_ArgumentMonitor):
             net(x).mean(0).sum().backward()
         print(monitor.records)  # do gradients vanish on their way down?
 
-    Args:
-        net: the network.
-        instance: class, or tuple of classes, of the modules to watch; None is ``type(net)``, that
-            is, the network itself and those below of its kind.
-        function_on_grad_input: applied to each gradient, its result is recorded.
-
-    Raises:
-        ValueError: if the network has no such module.
+    Arguments and errors are those of `OutputMonitor`.
     """
 
     _registration = "register_full_backward_hook"
@@ -199,14 +185,7 @@ class GradOutputMonitor(_ArgumentMonitor):
             net(x).mean(0).sum().backward()
         gradients = monitor['1']  # of the spikes of net[1]
 
-    Args:
-        net: the network.
-        instance: class, or tuple of classes, of the modules to watch; None is ``type(net)``, that
-            is, the network itself and those below of its kind.
-        function_on_grad_output: applied to each gradient, its result is recorded.
-
-    Raises:
-        ValueError: if the network has no such module.
+    Arguments and errors are those of `OutputMonitor`.
     """
 
     _registration = "register_full_backward_hook"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Annotated, Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from bitspike.base import (
     check_finite,
     check_sequence,
 )
-from bitspike.neuron._arguments import Older, Potential, StepCount, Steps
+from bitspike.neuron._arguments import Older, Potential, StepCount, Unit
 from bitspike.neuron._catalogue import Demo, Describable, pulse
 from bitspike.neuron._run import full_precision, run
 
@@ -260,7 +260,7 @@ class DSRLIFNode(_DSRNode):
         self,
         T: StepCount = 20,
         v_threshold: Potential = 1.0,
-        tau: Steps = 2.0,
+        tau: Annotated[float, Unit("as delta_t")] = 2.0,
         delta_t: float = 0.05,
         alpha: float = 0.3,
         v_threshold_training: bool = True,

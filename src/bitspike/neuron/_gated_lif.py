@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bitspike import kernels
 from bitspike.base import MemoryModule, MultiStepModule, check_between, check_count, check_sequence
-from bitspike.neuron._arguments import Older, Potential, StepCount, Steps, Surrogate
+from bitspike.neuron._arguments import Older, Potential, StepCount, Surrogate
 from bitspike.neuron._catalogue import T_DEMO, Demo, Describable, pulse
 from bitspike.neuron._run import full_precision, run
 from bitspike.surrogate import Sigmoid
@@ -123,7 +123,7 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
         inplane: int | None = None,
         init_linear_decay: Potential | None = None,
         init_v_subreset: Potential | None = None,
-        init_tau: Steps = 0.25,
+        init_tau: float = 0.25,
         init_v_threshold: Potential = 0.5,
         init_conduct: float = 0.5,
         surrogate_function: Surrogate | None = None,

@@ -41,8 +41,8 @@ class ILCBaseNode(RestartingMembrane, MultiStepModule):
 
     Multi-step only: input and output are ``[T, B, act_dim * dec_pop_dim]``, and each call starts
     anew. The connections mix neurons, so that the steps run in a loop, not in a kernel. A subclass
-    writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``. The surrogate function is
-    ``surrogate.Rect()`` by default; arguments that are not listed: see `BaseNode`.
+    writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``. Arguments that
+    are not listed: see `BaseNode`, but the surrogate function is `Rect` by default.
 
     Args:
         act_dim: number of populations.

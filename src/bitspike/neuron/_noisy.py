@@ -30,8 +30,8 @@ class NoisyBaseNode(ColouredNoise, RestartingMembrane, MultiStepModule):
     False. Multi-step only: input and output are ``[T, B, num_node]``, and each call starts anew.
     ``reset_noise(n)`` makes the noise of the next n calls, ``get_colored_noise()`` returns that
     of the last call, ``load_colored_noise(cn)`` replays it and ``cancel_load()`` ends that. A
-    subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``. The surrogate
-    function is ``surrogate.Rect()`` by default; arguments that are not listed: see `BaseNode`.
+    subclass writes ``neuronal_charge(x)``, which puts ``H[t]`` into ``self.v``. Arguments that
+    are not listed: see `BaseNode`, but the surrogate function is `Rect` by default.
 
     Args:
         num_node: number of neurons.

@@ -1,11 +1,11 @@
 """The resonate-and-fire neuron."""
 
 import math
-from typing import Any, ClassVar, Unpack
+from typing import Annotated, Any, ClassVar, Unpack
 
 from bitspike import dynamics
 from bitspike.base import check_between, check_positive
-from bitspike.neuron._arguments import Older, Potential, Surrogate
+from bitspike.neuron._arguments import Older, Potential, Surrogate, Unit
 from bitspike.neuron._base import BaseNode
 from bitspike.neuron._catalogue import Demo, beats
 
@@ -57,8 +57,8 @@ class RAFNode(BaseNode):
 
     def __init__(
         self,
-        b: float = -0.2,
-        omega: float = 1.0,
+        b: Annotated[float, Unit("1 / step")] = -0.2,
+        omega: Annotated[float, Unit("rad / step")] = 1.0,
         dt: float = 1.0,
         v_threshold: Potential = 1.0,
         v_reset: Potential | None = 0.0,

@@ -25,7 +25,7 @@ def directional_rnn_cell_forward(cell: nn.Module, x: Tensor, states: Tensor) -> 
             ``[states, B, hidden_size]`` for one with several, of which the first is the output.
 
     Returns:
-        The outputs ``[T, B, hidden_size]``, and what the cell returned last.
+        The outputs ``[T, B, hidden_size]``, and the last result of the cell.
 
     Raises:
         ValueError: if ``states`` has another number of axes, or there is no time step.
@@ -50,8 +50,8 @@ def bidirectional_rnn_cell_forward(
         states_reverse: first states of ``cell_reverse``, with which it sees the last time step.
 
     Returns:
-        Both outputs of each time step, ``[T, B, 2 * hidden_size]``, and what each cell returned
-        last.
+        Both outputs of each time step, ``[T, B, 2 * hidden_size]``, and the last result of
+        each cell.
 
     Raises:
         ValueError: if the states have another number of axes, or there is no time step.

@@ -196,14 +196,6 @@ class SurrogateFunctionBase(nn.Module):
             or _has_any_global_hook()  # type: ignore[no-untyped-call]
         )
 
-    def is_plain(self) -> bool:
-        """Return whether its results depend on class and shape parameters alone.
-
-        True of the library's own surrogates without hooks and without a replaced `forward`.
-        """
-        known = type(self).__module__.startswith("bitspike.surrogate.")
-        return known and "forward" not in self.__dict__ and not self.is_observed()
-
     def forward(self, x: Tensor) -> Tensor:
         """Return spikes, or the primitive's values, for ``x = h - v_threshold``."""
         if not isinstance(x, Tensor) and hasattr(type(x), "__torch_function__"):

@@ -19,7 +19,8 @@ from bitspike._files import atomic, naming
 from bitspike._terminal import say
 from bitspike.training._options import BaseOptions, OptionError
 
-LATEST, BEST = "checkpoint_latest.pth", "checkpoint_max.pth"
+LATEST = "checkpoint_latest.pth"
+BEST = "checkpoint_max.pth"
 _LOCK = ".lock"
 
 

@@ -31,7 +31,7 @@ export class Controls {
     return { model: byId("model").selectedIndex, ...Object.fromEntries(numbers) };
   }
 
-  // What the server has. Sliders are set once, and not again after a reconnection.
+  // Show the networks of the server. Sliders are set once, and not again after a reconnection.
   update(state) {
     this.limits = state.limits;
     const first = this.models.length === 0 && state.models.length > 0;

@@ -1,10 +1,10 @@
-// The connection to the server. One request is under way at a time; of those that come meanwhile
-// only the last one is sent, so that a slow server or network never falls behind the pen.
+// The connection to the server. One request is under way at a time; of those made meanwhile only
+// the last is sent, so that a slow server or network never falls behind the pen.
 
 const HEADER = 4;
 
 export class Link {
-  // state(message), answer(message) and lost() are told what happens.
+  // state(message), answer(message) and lost() are called with each message, and when the server is gone.
   constructor({ state, answer, lost }) {
     Object.assign(this, { state, answer, lost });
     this.next = null; // a function that makes the request when it can be sent

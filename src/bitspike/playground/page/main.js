@@ -1,4 +1,4 @@
-// Brings pad, controls, connection and plots together.
+// Connects the pad, the controls, the server and the plots.
 
 import { Bars, picture, verdict } from "./bars.js";
 import { Controls } from "./controls.js";
@@ -33,7 +33,7 @@ const controls = new Controls(ask);
 const link = new Link({ state, answer: receive, lost: () => status("bad", text.lost) });
 status("wait", text.connecting);
 
-// -- asking --------------------------------------------------------------------------------------
+// -- requests ------------------------------------------------------------------------------------
 
 function ask() {
   if (sample !== null && sample >= controls.model.samples) sample = null;
@@ -51,7 +51,7 @@ function newSeed() {
   return crypto.getRandomValues(new Uint32Array(1))[0];
 }
 
-// -- what the server says --------------------------------------------------------------------------
+// -- messages of the server -------------------------------------------------------------------------
 
 function state(message) {
   side = message.side;

@@ -1,4 +1,4 @@
-// What the plots show: input raster, membrane potentials, output raster.
+// The plots: input raster, membrane potentials, output raster.
 
 import { NEURONS } from "./plot.js";
 

@@ -1,9 +1,9 @@
-// A plot over time that can be played: what lies behind the cursor is bright, what is ahead faint.
+// A plot over time that can be played: bright behind the cursor, faint ahead of it.
 
 const MARGIN = 22; // left, for names
 
 export class Plot {
-  // paint(context, width, height, answer) draws the whole of it, once for each answer.
+  // paint(context, width, height, answer) draws the whole plot, once for each answer.
   constructor(canvas, paint) {
     this.canvas = canvas;
     this.paint = paint;
@@ -58,7 +58,7 @@ export class Plot {
   }
 }
 
-// One colour for each neuron, to be told apart on white and on black.
+// A colour for each neuron, distinct on white and on black.
 export const NEURONS = [
   "#4e79d8", "#e8832a", "#3a9d5d", "#d64550", "#8e6bc9",
   "#9c6b52", "#d86fb4", "#7d8794", "#a8a12c", "#2aa8b8",

@@ -1,4 +1,4 @@
-// What the page says, in the language of the browser.
+// The texts of the page, in the language of the browser.
 
 const english = {
   playground: "playground",
@@ -21,8 +21,8 @@ const english = {
   inputs: "Input spikes",
   connecting: "Connecting …",
   loading: "Loading a network …",
-  training: "Training a network first: some seconds …",
-  problem: "No network could be made ready; the terminal says why.",
+  training: "Training a network first, for some seconds …",
+  problem: "No network could be prepared; the terminal shows why.",
   lost: "Connection lost; trying again …",
   ready: "Ready",
   silent: "no neuron fired",

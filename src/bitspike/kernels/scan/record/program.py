@@ -189,7 +189,7 @@ class Program:
         if not self.learning or not any(isinstance(p, Tensor) and p.requires_grad for p in given):
             return spikes
         smooth = self.lift(kind.primitive(self.apply("detach", u), *shape))
-        return spikes + (smooth - self.apply("detach", smooth))  # as `surrogate._fire.fire`
+        return spikes + (smooth - self.apply("detach", smooth))  # as spikes of surrogates
 
     def number_of(self, value: Any, whose: str) -> "Symbol":
         """``value``, if it is one of the input's shape and dtype."""
