@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 from torch.library import opcheck
 
@@ -13,7 +13,10 @@ from bitspike import kernels, neuron, spikes
 from bitspike.dispatch import IMPLEMENTATIONS
 
 bits = torch.ops.bitspike
-pytestmark = pytest.mark.backend("auto")
+pytestmark = [
+    pytest.mark.backend("auto"),
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"),  # opcheck looks at it
+]
 
 _RANDOM = ("test_schema", "test_faketensor")  # the other checks expect the same numbers twice
 
@@ -94,9 +97,12 @@ CASES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
         (_words(2, 3, 5, 4, lead=1), [3, 5, 4], [2, 2], [2, 2], [0, 0], [1, 1], True),
     ),
     "avg_pool2d": lambda: (
-        bits.avg_pool2d, (_words(2, 3, 5, 4, lead=1), [3, 5, 4], [2, 2], [1, 2], [0, 0], False, True)
+        bits.avg_pool2d,
+        (_words(2, 3, 5, 4, lead=1), [3, 5, 4], [2, 2], [1, 2], [0, 0], False, True),
     ),
-    "batch_norm": lambda: (bits.batch_norm, (_learning(4, 3, 2, 2), _learning(3), _learning(3), 1e-5)),
+    "batch_norm": lambda: (
+        bits.batch_norm, (_learning(4, 3, 2, 2), _learning(3), _learning(3), 1e-5)
+    ),
     "batch_norm, plain": lambda: (bits.batch_norm, (_learning(4, 3), None, None, 1e-5)),
     "poisson": lambda: (bits.poisson, (torch.rand(3, 2, 5), 0, "auto")),
     "poisson, one image": lambda: (bits.poisson, (torch.rand(2, 5), 3, "auto")),

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from bitspike import dispatch
 from bitspike.dispatch import constant_while_compiling
@@ -114,8 +115,8 @@ def _fake(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     shape = x_seq.shape
     for field in parameters[len(_structure(step)[2]) :]:
-        broadcast: Any = torch.broadcast_shapes  # without types
-        if broadcast(field.shape, shape[1:]) != shape[1:]:
+        pairs = zip(reversed(field.shape), reversed(shape[1:]), strict=False)
+        if field.ndim >= len(shape) or not all(n in (1, size) for n, size in pairs):
             raise ValueError(
                 f"scan: a parameter of shape {tuple(field.shape)} does not fit one time step of "
                 f"the input, {tuple(shape[1:])}"
@@ -166,12 +167,11 @@ def _can_record(
     requested = dispatch.resolve(backend)
     if requested == "eager":
         return False
-    like = torch.empty(0, dtype=dtype, device=device)
-    recorded: Any
+    recorded: Recorded | str
     try:
-        sizes = [tensor.shape for tensor in trace(node.step, states, dtype, device).tensors()]
-        broadcast: Any = torch.broadcast_shapes  # without types
-        recorded = record(node.step, states, broadcast(*sizes, (1,) * ndim), like)
+        with _disable_current_modes():  # those of torch.export, which knows no values
+            like = torch.empty(0, dtype=dtype, device=device)
+            recorded = _record(node, states, ndim, like)
     except NotTraceableError as error:
         recorded = str(error)
     except Exception as error:  # a step may do whatever Python can
@@ -179,3 +179,10 @@ def _can_record(
     if isinstance(recorded, str) and requested != "auto":
         dispatch.decline(requested, requested, recorded)
     return isinstance(recorded, Recorded)
+
+
+def _record(node: Any, states: int, ndim: int, like: Tensor) -> Recorded | str:
+    parameters = trace(node.step, states, like.dtype, like.device).tensors()
+    broadcast: Any = torch.broadcast_shapes  # without types
+    shape = broadcast(*(tensor.shape for tensor in parameters), (1,) * ndim)
+    return record(node.step, states, shape, like)
