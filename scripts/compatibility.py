@@ -114,7 +114,7 @@ def difference(ours: Any, theirs: Any) -> str | None:
 
 def attributes(kind: type) -> set[str]:
     """Return the public attributes of a class, of its instances where they are declared."""
-    declared = {name for one in kind.__mro__ for name in vars(one).get("__annotations__", ())}
+    declared = {n for base in kind.__mro__ for n in vars(base).get("__annotations__", ())}
     known = {*dir(kind), *declared} - set(dir(nn.Module))
     return {name for name in known if not name.startswith("_")}
 

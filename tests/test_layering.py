@@ -39,6 +39,8 @@ HOMES = {"numba": "numba", "llvmlite": "numba", "triton": "triton"}
 NEVER = {"torchvision", "torchaudio"}
 NOT_AT_IMPORT = {"tensorboard", "matplotlib", "rich", "pooch", "PIL"}
 LONGEST = 500
+PRIVATE_TESTS = 15
+"""Number of test files that may look into a package."""
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
@@ -94,6 +96,11 @@ def compiler_of(parts: list[str]) -> str | None:
     return next((c for c in ("numba", "triton") for part in parts[1:] if part.startswith(c)), None)
 
 
+def is_private(module: str) -> bool:
+    """Whether a name below a package, as in ``bitspike.neuron._lif``, begins with an underscore."""
+    return any(part.startswith("_") and not part.startswith("__") for part in module.split(".")[2:])
+
+
 def violations(source: str, file: str) -> list[str]:
     """What ``source`` may not import."""
     here = unit_of_file(file)
@@ -104,6 +111,8 @@ def violations(source: str, file: str) -> list[str]:
         unit = unit_of_module(one.module)
         if unit is not None and FLOOR_OF[unit] > floor:
             found.append(f"{unit} is on floor {FLOOR_OF[unit]}, above {here}")
+        if unit not in (None, PACKAGE, here) and is_private(one.module):
+            found.append(f"{one.module} is private to {unit}")
         if one.module.endswith(".*"):
             found.append(f"import * from {one.module}")
         if outside in NEVER:
@@ -135,6 +144,17 @@ def test_file_keeps_the_rules(file: str) -> None:
     assert len(read(file).splitlines()) <= LONGEST
 
 
+def test_few_tests_import_private_names() -> None:
+    tests = Path(__file__).parent
+    private = {
+        path.relative_to(tests).as_posix()
+        for path in tests.rglob("*.py")
+        for one in imports(path.read_text(encoding="utf-8"), "tests.py")
+        if unit_of_module(one.module) is not None and is_private(one.module)
+    }
+    assert len(private) <= PRIVATE_TESTS, sorted(private)
+
+
 def test_no_cycle_among_packages() -> None:
     graph: dict[str, set[str]] = {}
     for file in FILES:
@@ -160,6 +180,8 @@ def test_no_cycle_among_packages() -> None:
         ("kernels/scan/reference.py", "from bitspike import __version__", "bitspike is on floor 3"),
         ("neuron/_if.py", "def f():\n    from bitspike import training", "training is on floor 4"),
         ("spikes.py", "import bitspike.kernels", "kernels is on floor 1"),
+        ("layer/_linear.py", "from bitspike.base._axes import SPACE", "_axes.SPACE is private to"),
+        ("layer/_linear.py", "from bitspike.base import _axes", "base._axes is private to base"),
         ("neuron/_if.py", "from bitspike.dynamics import *", "import *"),
         ("cli/__init__.py", "def f():\n    import torchvision", "torchvision is never"),
         ("kernels/scan/reference.py", "def f():\n    import numba", "numba stays in"),
@@ -182,6 +204,8 @@ def test_the_rules_see_a_violation(file: str, source: str, complaint: str) -> No
         ("kernels/scan/numba.py", "import numba\nfrom bitspike.kernels.linear import numba_rows"),
         ("kernels/__init__.py", "def f():\n    from bitspike.kernels.scan import numba"),
         ("visualizing/_figure.py", "import matplotlib"),
+        ("layer/_linear.py", "from bitspike.layer._stepwise import Size"),
+        ("datasets/_cache.py", "from bitspike._files import write"),
         ("cli/__init__.py", "from bitspike import neuron, datasets"),
     ],
 )

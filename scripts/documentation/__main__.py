@@ -35,7 +35,7 @@ def stale(docs: Path = DOCS) -> list[str]:
 
 
 def main() -> int:
-    """The program; returns its exit code."""
+    """Run the program and return its exit code."""
     if "--check" in sys.argv[1:]:
         wrong = stale()
         sys.stdout.write("".join(f"out of date: docs/{name}\n" for name in wrong))

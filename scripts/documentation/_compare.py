@@ -1,4 +1,4 @@
-"""Whether two files say the same, where another machine's last digit may differ."""
+"""Compare generated files, whose last digits may differ from machine to machine."""
 
 import re
 
@@ -7,7 +7,7 @@ TOLERANCE = 0.25  # of a pixel, and of what stands in a label
 
 
 def alike(old: str, new: str) -> bool:
-    """Equal, or pictures that differ by a fraction of a pixel."""
+    """Return whether texts are equal, or pictures that differ by a fraction of a pixel."""
     if old == new:
         return True
     if not new.startswith("<svg") or _NUMBER.sub("#", old) != _NUMBER.sub("#", new):

@@ -24,7 +24,7 @@ class Panel:
     y: tuple[float, float]
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """A point in pixels."""
+        """Return a point in pixels."""
         (x0, x1), (y0, y1) = self.x, self.y
         return (
             self.left + self.width * (x - x0) / (x1 - x0),
@@ -35,7 +35,7 @@ class Panel:
         self, xs: Sequence[float], ys: Sequence[float], colour: str, width: float = 1.4,
         dashes: str = "",
     ) -> str:  # fmt: skip
-        """A polyline."""
+        """Return a polyline."""
         points = " ".join(
             "{:.1f},{:.1f}".format(*self.at(x, y)) for x, y in zip(xs, ys, strict=True)
         )
@@ -46,7 +46,7 @@ class Panel:
         )
 
     def stems(self, xs: Sequence[float], ys: Sequence[float], colour: str) -> str:
-        """A vertical line from 0 for each value that is not 0."""
+        """Return a vertical line from 0 for each value that is not 0."""
         marks = ""
         for x, y in zip(xs, ys, strict=True):
             if y:
@@ -57,16 +57,16 @@ class Panel:
         )
 
     def level(self, y: float, colour: str = GREY, dashes: str = "") -> str:
-        """A horizontal line over the whole width."""
+        """Return a horizontal line over the whole width."""
         return self.line(self.x, (y, y), colour, 0.8, dashes)
 
     def label(self, text: str, y: float, colour: str = GREY) -> str:
-        """A word at the left of the panel, at the height of ``y``."""
+        """Return a word at the left of the panel, at the height of ``y``."""
         _, py = self.at(self.x[0], y)
         return words(self.left - 6, py + 4, text, colour, "end")
 
     def tick(self, x: float, text: str) -> str:
-        """A word below the panel."""
+        """Return a word below the panel."""
         px, _ = self.at(x, self.y[0])
         return words(
             px, self.top + self.height + 14, text, GREY, "end" if x == self.x[1] else "middle"
@@ -74,12 +74,12 @@ class Panel:
 
 
 def words(x: float, y: float, text: str, colour: str, anchor: str = "start") -> str:
-    """Text at a point in pixels."""
+    """Return text at a point in pixels."""
     return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{text}</text>'
 
 
 def picture(width: int, height: int, title: str, parts: Sequence[str]) -> str:
-    """The whole file."""
+    """Return the whole file."""
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
@@ -91,5 +91,5 @@ def picture(width: int, height: int, title: str, parts: Sequence[str]) -> str:
 
 
 def short(value: float) -> str:
-    """A number for a label."""
+    """Return a number as text for a label."""
     return f"{round(value, 2) + 0.0:g}"

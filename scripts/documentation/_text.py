@@ -102,7 +102,8 @@ def parameters(kind: type) -> list[Parameter]:
         given = parameter.default is not inspect.Parameter.empty
         default = _default(parameter.default) if given else ""
         unit = neuron.unit(parameter.annotation)
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        variadic = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+        stars = next((mark for which, mark in variadic.items() if which is parameter.kind), "")
         rows.append(Parameter(stars + name, default, unit, _meaning(kind, stars + name)))
     return rows
 

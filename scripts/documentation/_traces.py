@@ -58,7 +58,8 @@ def trace(kind: type[Any]) -> Trace:
 
 def curve(kind: type[Any]) -> tuple[list[float], list[float]]:
     """Return the output over the input, for a neuron without time steps."""
-    x = torch.linspace(*kind.demo.curve, 241)
+    low, high = kind.demo.curve
+    x = torch.linspace(low, high, 241)
     with torch.no_grad():
         return x.tolist(), make(kind)(x).tolist()
 

@@ -38,8 +38,22 @@ def test_where_it_stands_does_not_matter() -> None:
     np.testing.assert_allclose(images[0], images[1], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("top", "left", "side"), [(0, 0, 40), (33, 71, 40), (5, 60, 20), (0, 0, 1)]
+)
+def test_a_square_becomes_the_box_of_20_in_the_middle(top: int, left: int, side: int) -> None:
+    drawing = np.zeros((112, 112), np.uint8)
+    drawing[top : top + side, left : left + side] = 255
+    line = np.zeros(28)
+    line[5:24], line[[4, 24]] = 1, 0.5  # the middle is that of pixel 14
+    np.testing.assert_allclose(centre_drawing(drawing), np.outer(line, line), atol=1e-6)
+
+
 def test_nothing_drawn() -> None:
-    assert not centre_drawing(np.full((9, 5), 8, np.uint8)).any()
+    image = centre_drawing(np.full((9, 5), 8, np.uint8))
+    assert image.shape == (28, 28)
+    assert image.dtype == np.float32
+    assert not image.any()
 
 
 def test_images_of_mnist_hardly_move(mnist_root: Path) -> None:

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bitspike import functional, neuron, visualizing
+from bitspike import functional, neuron, training, visualizing
 from bitspike.datasets import ImageDataset
 from bitspike.examples import conv_fashion_mnist
 from bitspike.examples.conv_fashion_mnist import (
@@ -182,7 +182,7 @@ def test_stop_and_resume_to_the_bit(
             return Stopped.asked > 7
 
     with monkeypatch.context() as patch:
-        patch.setattr(conv_fashion_mnist, "StopRequest", Stopped)
+        patch.setattr(training, "StopRequest", Stopped)
         assert conv(*argv, tmp_path / "parts") == 130
     run = only(tmp_path / "parts")
     state = run.state()

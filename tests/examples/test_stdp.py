@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bitspike import training
 from bitspike.datasets import MNIST
 from bitspike.examples import stdp_mnist
 from bitspike.examples.stdp_mnist import (
@@ -82,7 +83,7 @@ def test_outputs_resume_and_repeat(tmp_path: Path, capsys: pytest.CaptureFixture
 
     stopped = stopping_after(4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stdp_mnist, "StopRequest", stopped)
+        patch.setattr(training, "StopRequest", stopped)
         assert stdp_mnist.main([*SMALL, "-epochs", "2", "-out-dir", str(b)]) == 130
     (other,) = b.iterdir()
     assert stdp_mnist.main(["-resume", str(other / "checkpoint_latest.pth"), "-j", "0"]) == 0

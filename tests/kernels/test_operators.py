@@ -44,7 +44,7 @@ def _learning(*shape: int) -> Tensor:
     return torch.randn(shape).requires_grad_()
 
 
-_PIXELS = kernels.encode_held(torch.rand(2, 5), 3, 7, 0, "numba")._layout  # type: ignore[attr-defined]
+_PIXELS = kernels.encode_held(torch.rand(2, 5), 3, 7, 0, "numba").bits  # type: ignore[attr-defined]
 _ONE_STEP = neuron.LIFNode(v_reset=None)
 
 CASES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {

@@ -64,7 +64,7 @@ def test_equal_on_constant_rate_input_and_on_spikes_of_neurons() -> None:
     frozen = functional.freeze(net)
     image = torch.rand(B, 7, 10)
     poisson = encoding.PoissonEncoder(step_mode="m")(image.expand(T, *image.shape))
-    rows = SpikeTensor(poisson._layout.rows())
+    rows = SpikeTensor(poisson.bits.rows())
     for x in (poisson, rows, poisson):  # their tables have different sizes
         assert torch.equal(frozen(x), expected(net, x))
 

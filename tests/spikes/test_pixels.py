@@ -27,7 +27,7 @@ def test_slices_of_time_stay_on_bits(data: st.DataObject) -> None:
     spikes = encoding.PoissonEncoder(step_mode="m")(IMAGE.expand(T, *IMAGE.shape))
     part = spikes[start:stop]
     assert isinstance(part, SpikeTensor)
-    assert isinstance(part._layout, ActivePixels)
+    assert isinstance(part.bits, ActivePixels)
     assert torch.equal(part.dense(), spikes.dense()[start:stop])
     weight = torch.linspace(-1, 1, 5 * 23).view(5, 23)
     assert torch.equal(F.linear(part, weight), F.linear(spikes, weight)[start:stop])
@@ -58,7 +58,7 @@ def test_samples_cut_out_stay_on_bits(data: st.DataObject) -> None:
     spikes = encoding.PoissonEncoder(step_mode="m")(x.expand(T, *x.shape))
     bounds = slice(*(data.draw(st.none() | st.integers(-6, 6)) for _ in range(2)))
     part, wanted = spikes[:, bounds], spikes.dense()[:, bounds]
-    assert isinstance(part._layout, ActivePixels) or not part.numel()
+    assert isinstance(part.bits, ActivePixels) or not part.numel()
     assert torch.equal(part.dense(), wanted)
     assert part.shape == wanted.shape
     weight = torch.linspace(-1, 1, 5 * 23).view(5, 23)
@@ -77,6 +77,6 @@ def test_split(size: int, dim: int) -> None:
         for part, one in zip(parts, wanted, strict=True):
             assert torch.equal(part.dense(), one)
         if dim:
-            assert all(isinstance(part._layout, ActivePixels) for part in parts)
+            assert all(isinstance(part.bits, ActivePixels) for part in parts)
     with pytest.raises(RuntimeError):
         torch.split(spikes, -1, dim)

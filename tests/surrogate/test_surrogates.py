@@ -92,17 +92,17 @@ def test_spiking_backward_can_be_differentiated(make: Make) -> None:
     torch.testing.assert_close(second[0], second[1], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_finite_far_from_the_threshold(make: Make, dtype: torch.dtype) -> None:
+def test_finite_far_from_the_threshold(make: Make) -> None:
     far = [0.0, -0.0, 1e-3, 1.0, 10.0, 1e3, 1e4]
-    for function in (make(), make(spiking=False)):
-        x = torch.tensor([*far, *(-value for value in far)], dtype=dtype, requires_grad=True)
-        y = function(x)
-        (grad,) = torch.autograd.grad(y.sum(), x)
-        assert y.dtype is dtype
-        assert grad.dtype is dtype
-        assert y.isfinite().all()
-        assert grad.isfinite().all()
+    for dtype in DTYPES:
+        for function in (make(), make(spiking=False)):
+            x = torch.tensor([*far, *(-value for value in far)], dtype=dtype, requires_grad=True)
+            y = function(x)
+            (grad,) = torch.autograd.grad(y.sum(), x)
+            assert y.dtype is dtype
+            assert grad.dtype is dtype
+            assert y.isfinite().all()
+            assert grad.isfinite().all()
 
 
 def test_vmap_and_functional_gradients(make: Make) -> None:

@@ -86,9 +86,7 @@ def _numba() -> dict[str, Any]:
     if util.find_spec("numba") is None:
         return {"error": "not installed: pip install numba"}
     try:
-        from bitspike.kernels.runtime.numba_about import about
-
-        return about()
+        return kernels.describe_numba()
     except Exception as error:  # whatever a broken installation raises
         return {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
 
@@ -98,9 +96,7 @@ def _triton() -> str:
         return "not installed"
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
-    from bitspike.kernels.scan.triton import obstacle_of
-
-    return obstacle_of(torch.device("cuda", 0)) or "yes"
+    return kernels.triton_unsupported(torch.device("cuda", 0)) or "yes"
 
 
 def _cores() -> int | None:

@@ -119,11 +119,11 @@ class Batches:
         for block in self._prefetch(order) if self.workers else alone:
             # Copied here, in the CUDA stream of the thread that uses the batches.
             images, labels = (x.to(self.device, non_blocking=pinned) for x in block)
-            yield from zip(
-                torch.split(images, self.batch_size, axis),
-                torch.split(labels, self.batch_size),
-                strict=True,
-            )
+            if not self.workers:
+                yield images, labels
+                continue
+            batches = torch.split(images, self.batch_size, axis)
+            yield from zip(batches, torch.split(labels, self.batch_size), strict=True)
 
     def _gather(self, order: torch.Tensor | None, batch: int, count: int) -> Pair:
         """Return `count` batches from number `batch` on as one block."""

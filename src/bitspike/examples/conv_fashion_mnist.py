@@ -28,23 +28,7 @@ from torch import Tensor, nn
 
 from bitspike import diagnosis, functional, kernels, layer, neuron, surrogate, training
 from bitspike.datasets import Batches, ImageDataset
-from bitspike.training import (
-    BEST,
-    CLASSES,
-    LATEST,
-    Answer,
-    BaseOptions,
-    EpochMetrics,
-    OptionError,
-    Precision,
-    RateMeter,
-    Resumed,
-    Screen,
-    StopRequest,
-    TrainingState,
-    option,
-    save_checkpoint,
-)
+from bitspike.training import option
 
 PROGRAM = "conv_fashion_mnist"
 HIDDEN = 512  # neurons between the convolutions and the output
@@ -53,53 +37,36 @@ SHIFT = 2  # pixels by which an image is moved at most
 
 
 @dataclass(frozen=True)
-class Options(BaseOptions):
-    """All options with their defaults. A resumed run may change those that are ``free``."""
+class Options(training.BaseOptions):
+    """All options with their defaults."""
 
     named: ClassVar[Mapping[str, str]] = {
         "T": "T", "b": "b", "channels": "c", "opt": "", "lr": "lr",
     }  # fmt: skip
+    least: ClassVar[Mapping[str, int]] = {**training.BaseOptions.least, "channels": 1}
 
-    T: int = option(4, "time steps an image is shown for", least=1, most=100_000)
-    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)", free=True)
-    b: int = option(64, "batch size", least=1)
-    # The learning rate depends on the number of epochs, which a resumed run cannot change.
+    T: int = option(4, "time steps an image is shown for")
+    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
+    b: int = option(64, "batch size")
     epochs: int = option(20, "train until this epoch; the learning rate ends at 0")
-    j: int = option(1, "threads that prepare batches ahead; 0: none", free=True)
-    threads: int = option(2, "threads that compute on the CPU", least=1, most=1024, free=True)
-    data_dir: str = option(
-        "", "folder of the data set (default: a cache folder of yours)", free=True
-    )
-    out_dir: str = option(
-        "./logs", "folder of the runs; this run makes a folder of its own in it", free=True
-    )
-    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH", free=True)
+    j: int = option(1, "threads that prepare batches ahead; 0: none")
+    threads: int = option(2, "threads that compute on the CPU")
+    data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
+    out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")
+    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH")
     amp: bool = option(False, "mixed precision: float16 on CUDA, bfloat16 on the CPU")
     opt: str = option("adam", "optimizer", choices=("sgd", "adam"))
-    momentum: float = option(
-        0.9, "momentum of SGD", must=("must lie in [0, 1)", lambda momentum: 0 <= momentum < 1)
-    )
-    lr: float = option(2e-3, "learning rate at the start", must=training.LEARNING_RATE)
-    tau: float = option(
-        2.0, "membrane time constant of the LIF neurons, time steps", must=training.TIME_CONSTANT
-    )
-    seed: int = option(
-        0, "seed: same seed, same machine, same result, bit for bit", must=training.SEED
-    )
+    momentum: float = option(0.9, "momentum of SGD")
+    lr: float = option(2e-3, "learning rate at the start")
+    tau: float = option(2.0, "membrane time constant of the LIF neurons, time steps")
+    seed: int = option(0, "seed: same seed, same machine, same result, bit for bit")
     dataset: str = option("fashion-mnist", "what to learn", choices=training.DATASETS)
     limit: int = option(0, "train on the first N images only; 0: on all")
-    predict: str = option(
-        "", "classify -image with this checkpoint", metavar="CHECKPOINT", free=True
-    )
+    predict: str = option("", "classify -image with this checkpoint", metavar="CHECKPOINT")
     image: str = option(
-        "",
-        "picture file, or number of a test image, for -predict",
-        metavar="FILE_OR_INDEX",
-        free=True,
+        "", "picture file, or number of a test image, for -predict", metavar="FILE_OR_INDEX"
     )
-    channels: int = option(
-        32, "channels of the first convolution; the second has twice as many", least=1
-    )
+    channels: int = option(32, "channels of the first convolution; the second has twice as many")
 
     @property
     def run_name(self) -> str:
@@ -110,9 +77,9 @@ class Options(BaseOptions):
         """Refuse values that the program cannot work with, by raising `OptionError`."""
         super().check(given)
         if bool(self.predict) != bool(self.image):
-            raise OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
+            raise training.OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
         if self.predict and self.resume:
-            raise OptionError("-predict and -resume do not go together")
+            raise training.OptionError("-predict and -resume do not go together")
 
 
 # -- the network, and what it is taught ----------------------------------------------------------
@@ -145,7 +112,7 @@ class ConvNet(nn.Module):
             layer.Linear(2 * channels * 7 * 7, HIDDEN, bias=False),
             _lif(tau),
             layer.Dropout(0.2),
-            layer.Linear(HIDDEN, CLASSES * VOTERS, bias=False),
+            layer.Linear(HIDDEN, training.CLASSES * VOTERS, bias=False),
             _lif(tau),
         )
         for part in (self.first, self.rest):
@@ -206,7 +173,7 @@ def firing_rate(net: nn.Module, image: Tensor) -> Tensor:
 
 def loss_of(rate: Tensor, label: Tensor) -> Tensor:
     """Return the mean squared error between firing rates and the one-hot label."""
-    one_hot = torch.eye(CLASSES, dtype=rate.dtype, device=rate.device)
+    one_hot = torch.eye(training.CLASSES, dtype=rate.dtype, device=rate.device)
     return F.mse_loss(rate, one_hot.index_select(0, label))
 
 
@@ -214,7 +181,11 @@ def loss_of(rate: Tensor, label: Tensor) -> Tensor:
 
 
 def train_epoch(
-    state: TrainingState, options: Options, data: ImageDataset, screen: Screen, stop: StopRequest
+    state: training.TrainingState,
+    options: Options,
+    data: ImageDataset,
+    screen: training.Screen,
+    stop: training.StopRequest,
 ) -> None:
     """Train for one epoch, or for what is left of it; return early if a stop was requested."""
     epoch = len(state.history)
@@ -247,10 +218,12 @@ def train_epoch(
 
 
 @torch.no_grad()
-def evaluate(state: TrainingState, data: ImageDataset, stop: StopRequest) -> RateMeter:
+def evaluate(
+    state: training.TrainingState, data: ImageDataset, stop: training.StopRequest
+) -> training.RateMeter:
     """Return loss, accuracy and firing on a data set; return early if a stop was requested."""
     device = state.precision.device
-    meter = RateMeter(device)
+    meter = training.RateMeter(device)
     state.net.eval()
     for image, label in Batches(data, 100, device=device):
         with state.precision.autocast():
@@ -263,24 +236,24 @@ def evaluate(state: TrainingState, data: ImageDataset, stop: StopRequest) -> Rat
 
 
 def train(
-    state: TrainingState,
+    state: training.TrainingState,
     options: Options,
     data: tuple[ImageDataset, ImageDataset],
     folder: Path,
 ) -> int:
     """Train from where ``state`` is, into ``folder``; return the exit code."""
     train_set, test_set = data
-    screen = Screen(options.epochs)
-    latest, best = folder / LATEST, folder / BEST
+    screen = training.Screen(options.epochs)
+    latest, best = folder / training.LATEST, folder / training.BEST
     watch = diagnosis.watch(state.net, tell=screen.say)  # warns of layers that never fire
     try:
         with (
             training.event_log(folder, len(state.history) + 1) as writer,
             screen.announcing_compilation(),
-            StopRequest() as stop,
+            training.StopRequest() as stop,
         ):
             if not options.resume:
-                save_checkpoint(latest, PROGRAM, state.state_dict())
+                training.save_checkpoint(latest, PROGRAM, state.state_dict())
             training.write_csv(folder / "metrics.csv", state.history)
             while len(state.history) < options.epochs:
                 epoch, began = len(state.history) + 1, time.perf_counter()
@@ -291,16 +264,16 @@ def train(
                 tested = evaluate(state, test_set, stop)
                 screen.stop_epoch()
                 if stop:
-                    save_checkpoint(latest, PROGRAM, trained)
+                    training.save_checkpoint(latest, PROGRAM, trained)
                     screen.say(stop.how_to_resume(epoch, latest))
                     return stop.exit_code
                 seconds = time.perf_counter() - began
-                row = EpochMetrics.of(epoch, state.meter, tested, speed, seconds)
+                row = training.EpochMetrics.of(epoch, state.meter, tested, speed, seconds)
                 state.end_epoch(row)
                 training.log_epoch(writer, row)  # a resume drops it again after a kill from here on
                 if state.best is row:
-                    save_checkpoint(best, PROGRAM, state.state_dict())
-                save_checkpoint(latest, PROGRAM, state.state_dict())
+                    training.save_checkpoint(best, PROGRAM, state.state_dict())
+                training.save_checkpoint(latest, PROGRAM, state.state_dict())
                 training.write_csv(folder / "metrics.csv", state.history)
                 screen.summary(row, best=state.best is row)
             answer = respond(state.net, test_set[:1][0], options)
@@ -324,12 +297,12 @@ def train(
 # -- the program ---------------------------------------------------------------------------------
 
 
-def respond(net: nn.Module, image: Tensor, options: Options) -> Answer:
+def respond(net: nn.Module, image: Tensor, options: Options) -> training.Answer:
     """Return what the network does with one image ``[1, 1, 28, 28]``, step by step."""
     assert isinstance(net, ConvNet)  # noqa: S101
 
     def forward(image: Tensor) -> tuple[Tensor, Tensor]:
-        with Precision(image.device, options.amp).autocast():
+        with training.Precision(image.device, options.amp).autocast():
             spikes = net.first_spikes(image)
             return net.rest(spikes), spikes
 
@@ -341,7 +314,14 @@ def load_state(
 ) -> tuple[Options, dict[str, Any]]:
     """Return a checkpoint of this program, wholly checked, and the options it was made with."""
     return training.read_checkpoint(
-        path, PROGRAM, options, given, make_net, EpochMetrics, make_optimizer, CLASSES
+        path,
+        PROGRAM,
+        options,
+        given,
+        make_net,
+        training.EpochMetrics,
+        make_optimizer,
+        training.CLASSES,
     )
 
 
@@ -361,12 +341,14 @@ def run_training(options: Options, given: frozenset[str]) -> int:
     """Train in a folder of its own, or go on with a checkpoint; return the exit code."""
     resumed = saved = None
     if options.resume:
-        resumed = Resumed.of(options.resume)  # before the checkpoint is read
+        resumed = training.Resumed.of(options.resume)  # before the checkpoint is read
         options, saved = load_state(resumed.checkpoint, options, given)
     wanted = training.wanted_folder(options.out_dir, options.run_name, given, resumed)
     net, device = build(options)
-    optimizer, precision = make_optimizer(options, net), Precision(device, options.amp)
-    state = TrainingState(options.trajectory(), net, optimizer, precision, RateMeter(device))
+    optimizer, precision = make_optimizer(options, net), training.Precision(device, options.amp)
+    state = training.TrainingState(
+        options.trajectory(), net, optimizer, precision, training.RateMeter(device)
+    )
     if saved is not None:
         state.load_state_dict(saved)
     data = load_data(options)

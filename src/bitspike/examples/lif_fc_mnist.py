@@ -25,84 +25,47 @@ from torch import Tensor, nn
 
 from bitspike import diagnosis, encoding, functional, kernels, layer, neuron, surrogate, training
 from bitspike.datasets import Batches, ImageDataset
-from bitspike.training import (
-    BEST,
-    CLASSES,
-    LATEST,
-    Answer,
-    BaseOptions,
-    EpochMetrics,
-    OptionError,
-    Precision,
-    RateMeter,
-    Resumed,
-    Screen,
-    StopRequest,
-    TrainingState,
-    option,
-    save_checkpoint,
-    seed_of,
-)
+from bitspike.training import option
 
 PROGRAM = "lif_fc_mnist"
 
 
 @dataclass(frozen=True)
-class Options(BaseOptions):
-    """All options with their defaults. A resumed run may change those that are ``free``."""
+class Options(training.BaseOptions):
+    """All options with their defaults."""
 
     named: ClassVar[Mapping[str, str]] = {"T": "T", "b": "b", "opt": "", "lr": "lr"}
+    free: ClassVar[frozenset[str]] = training.BaseOptions.free | {"epochs"}
 
-    T: int = option(100, "time steps an image is shown for", least=1, most=100_000)
-    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)", free=True)
-    b: int = option(64, "batch size", least=1)
-    epochs: int = option(100, "train until this epoch", free=True)
-    j: int = option(1, "threads that prepare batches ahead; 0: none", free=True)
-    threads: int = option(
-        1,
-        "threads that the kernels on the CPU may take; -j adds its own",
-        least=1,
-        most=1024,  # with many more threads OpenMP ends the process
-        free=True,
-    )
-    data_dir: str = option(
-        "", "folder of the data set (default: a cache folder of yours)", free=True
-    )
-    out_dir: str = option(
-        "./logs", "folder of the runs; this run makes a folder of its own in it", free=True
-    )
-    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH", free=True)
+    T: int = option(100, "time steps an image is shown for")
+    device: str = option("", "where to compute (default: best of cuda:0, mps, cpu)")
+    b: int = option(64, "batch size")
+    epochs: int = option(100, "train until this epoch")
+    j: int = option(1, "threads that prepare batches ahead; 0: none")
+    threads: int = option(1, "threads that the kernels on the CPU may take; -j adds its own")
+    data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
+    out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")
+    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH")
     amp: bool = option(False, "mixed precision: float16 on CUDA, bfloat16 on the CPU")
     opt: str = option("adam", "optimizer", choices=("sgd", "adam"))
-    momentum: float = option(
-        0.9, "momentum of SGD", must=("must lie in [0, 1)", lambda momentum: 0 <= momentum < 1)
-    )
-    lr: float = option(1e-3, "learning rate", must=training.LEARNING_RATE)
-    tau: float = option(
-        2.0, "membrane time constant of the LIF neurons, time steps", must=training.TIME_CONSTANT
-    )
-    seed: int = option(
-        0, "seed: same seed, same machine, same result, bit for bit", must=training.SEED
-    )
+    momentum: float = option(0.9, "momentum of SGD")
+    lr: float = option(1e-3, "learning rate")
+    tau: float = option(2.0, "membrane time constant of the LIF neurons, time steps")
+    seed: int = option(0, "seed: same seed, same machine, same result, bit for bit")
     dataset: str = option("mnist", "what to learn", choices=training.DATASETS)
     limit: int = option(0, "train on the first N images only; 0: on all")
-    predict: str = option(
-        "", "classify -image with this checkpoint", metavar="CHECKPOINT", free=True
-    )
+    predict: str = option("", "classify -image with this checkpoint", metavar="CHECKPOINT")
     image: str = option(
-        "",
-        "picture file, or number of a test image, for -predict",
-        metavar="FILE_OR_INDEX",
-        free=True,
+        "", "picture file, or number of a test image, for -predict", metavar="FILE_OR_INDEX"
     )
 
     def check(self, given: frozenset[str] = frozenset()) -> None:
         """Refuse values that the program cannot work with, by raising `OptionError`."""
         super().check(given)
         if bool(self.predict) != bool(self.image):
-            raise OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
+            raise training.OptionError("-predict CHECKPOINT and -image FILE_OR_INDEX go together")
         if self.predict and self.resume:
-            raise OptionError("-predict and -resume do not go together")
+            raise training.OptionError("-predict and -resume do not go together")
 
 
 # -- the network, and what it is taught ----------------------------------------------------------
@@ -112,7 +75,7 @@ def make_net(options: Options) -> nn.Sequential:
     """Return the network of the tutorial, multi-step: ``[T, B, 1, 28, 28]`` to ``[T, B, 10]``."""
     net = layer.FusedSequential(
         layer.Flatten(),
-        layer.Linear(28 * 28, CLASSES, bias=False),
+        layer.Linear(28 * 28, training.CLASSES, bias=False),
         neuron.LIFNode(tau=options.tau, surrogate_function=surrogate.ATan()),
     )
     functional.set_step_mode(net, "m")
@@ -136,7 +99,9 @@ def encoder_of_batches(
     """Return the encoder that runs in the threads that prepare batches; a GPU encodes by itself."""
     if device.type != "cpu":
         return None
-    return encoding.PoissonSequences(options.T, seed_of(options.seed, "epoch", epoch, part))
+    return encoding.PoissonSequences(
+        options.T, training.seed_of(options.seed, "epoch", epoch, part)
+    )
 
 
 def firing_rate(net: nn.Module, image: Tensor, T: int) -> Tensor:
@@ -148,7 +113,7 @@ def firing_rate(net: nn.Module, image: Tensor, T: int) -> Tensor:
 
 def loss_of(rate: Tensor, label: Tensor) -> Tensor:
     """Return the mean squared error between firing rates and the one-hot label."""
-    one_hot = torch.eye(CLASSES, dtype=rate.dtype, device=rate.device)
+    one_hot = torch.eye(training.CLASSES, dtype=rate.dtype, device=rate.device)
     return F.mse_loss(rate, one_hot.index_select(0, label))
 
 
@@ -156,7 +121,11 @@ def loss_of(rate: Tensor, label: Tensor) -> Tensor:
 
 
 def train_epoch(
-    state: TrainingState, options: Options, data: ImageDataset, screen: Screen, stop: StopRequest
+    state: training.TrainingState,
+    options: Options,
+    data: ImageDataset,
+    screen: training.Screen,
+    stop: training.StopRequest,
 ) -> None:
     """Train for one epoch, or for what is left of it; return early if a stop was requested."""
     device, epoch = state.precision.device, len(state.history)
@@ -189,13 +158,13 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(
-    state: TrainingState, options: Options, data: ImageDataset, stop: StopRequest
-) -> RateMeter:
+    state: training.TrainingState, options: Options, data: ImageDataset, stop: training.StopRequest
+) -> training.RateMeter:
     """Return loss, accuracy and firing on a data set; return early if a stop was requested."""
     device = state.precision.device
     encoder = encoder_of_batches(options, device, len(state.history), "test")
     workers = 0 if encoder is None else options.j
-    meter = RateMeter(device)
+    meter = training.RateMeter(device)
     state.net.eval()
     for image, label in Batches(data, 250, workers=workers, device=device, encoder=encoder):
         with state.precision.autocast():
@@ -208,24 +177,24 @@ def evaluate(
 
 
 def train(
-    state: TrainingState,
+    state: training.TrainingState,
     options: Options,
     data: tuple[ImageDataset, ImageDataset],
     folder: Path,
 ) -> int:
     """Train from where ``state`` is, into ``folder``; return the exit code."""
     train_set, test_set = data
-    screen = Screen(options.epochs)
-    latest, best = folder / LATEST, folder / BEST
+    screen = training.Screen(options.epochs)
+    latest, best = folder / training.LATEST, folder / training.BEST
     watch = diagnosis.watch(state.net, tell=screen.say)  # warns of layers that never fire
     try:
         with (
             training.event_log(folder, len(state.history) + 1) as writer,
             screen.announcing_compilation(),
-            StopRequest() as stop,
+            training.StopRequest() as stop,
         ):
             if not options.resume:
-                save_checkpoint(latest, PROGRAM, state.state_dict())
+                training.save_checkpoint(latest, PROGRAM, state.state_dict())
             training.write_csv(folder / "metrics.csv", state.history)
             while len(state.history) < options.epochs:
                 epoch, began = len(state.history) + 1, time.perf_counter()
@@ -236,16 +205,16 @@ def train(
                 tested = evaluate(state, options, test_set, stop)
                 screen.stop_epoch()
                 if stop:
-                    save_checkpoint(latest, PROGRAM, trained)
+                    training.save_checkpoint(latest, PROGRAM, trained)
                     screen.say(stop.how_to_resume(epoch, latest))
                     return stop.exit_code
                 seconds = time.perf_counter() - began
-                row = EpochMetrics.of(epoch, state.meter, tested, speed, seconds)
+                row = training.EpochMetrics.of(epoch, state.meter, tested, speed, seconds)
                 state.end_epoch(row)
                 training.log_epoch(writer, row)  # a resume drops it again after a kill from here on
                 if state.best is row:
-                    save_checkpoint(best, PROGRAM, state.state_dict())
-                save_checkpoint(latest, PROGRAM, state.state_dict())
+                    training.save_checkpoint(best, PROGRAM, state.state_dict())
+                training.save_checkpoint(latest, PROGRAM, state.state_dict())
                 training.write_csv(folder / "metrics.csv", state.history)
                 screen.summary(row, best=state.best is row)
             answer = respond(state.net, test_set[:1][0], options)
@@ -269,11 +238,11 @@ def train(
 # -- the program ---------------------------------------------------------------------------------
 
 
-def respond(net: nn.Module, image: Tensor, options: Options) -> Answer:
+def respond(net: nn.Module, image: Tensor, options: Options) -> training.Answer:
     """Return what the network does with one image ``[1, 1, 28, 28]``, step by step."""
 
     def forward(image: Tensor) -> tuple[Tensor, Tensor]:
-        with Precision(image.device, options.amp).autocast():
+        with training.Precision(image.device, options.amp).autocast():
             spikes = encoder(image.expand(options.T, *image.shape))
             return net(spikes), spikes
 
@@ -285,7 +254,14 @@ def load_state(
 ) -> tuple[Options, dict[str, Any]]:
     """Return a checkpoint of this program, wholly checked, and the options it was made with."""
     return training.read_checkpoint(
-        path, PROGRAM, options, given, make_net, EpochMetrics, make_optimizer, CLASSES
+        path,
+        PROGRAM,
+        options,
+        given,
+        make_net,
+        training.EpochMetrics,
+        make_optimizer,
+        training.CLASSES,
     )
 
 
@@ -305,12 +281,14 @@ def run_training(options: Options, given: frozenset[str]) -> int:
     """Train in a folder of its own, or go on with a checkpoint; return the exit code."""
     resumed = saved = None
     if options.resume:
-        resumed = Resumed.of(options.resume)  # before the checkpoint is read
+        resumed = training.Resumed.of(options.resume)  # before the checkpoint is read
         options, saved = load_state(resumed.checkpoint, options, given)
     wanted = training.wanted_folder(options.out_dir, options.run_name, given, resumed)
     net, device = build(options)
-    optimizer, precision = make_optimizer(options, net), Precision(device, options.amp)
-    state = TrainingState(options.trajectory(), net, optimizer, precision, RateMeter(device))
+    optimizer, precision = make_optimizer(options, net), training.Precision(device, options.amp)
+    state = training.TrainingState(
+        options.trajectory(), net, optimizer, precision, training.RateMeter(device)
+    )
     if saved is not None:
         state.load_state_dict(saved)
     data = load_data(options)

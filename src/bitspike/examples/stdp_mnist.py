@@ -33,15 +33,7 @@ from bitspike import encoding, functional, layer, learning, spikes, training, vi
 from bitspike._terminal import say
 from bitspike.base import MemoryModule
 from bitspike.datasets import Batches, ImageDataset
-from bitspike.training import (
-    CLASSES,
-    LATEST,
-    BaseOptions,
-    Resumed,
-    StopRequest,
-    option,
-    save_checkpoint,
-)
+from bitspike.training import option
 
 PROGRAM = "stdp_mnist"
 PIXELS = 28 * 28
@@ -50,41 +42,32 @@ BRIGHTEST = 0.5  # firing probability of a white pixel, a time step
 
 
 @dataclass(frozen=True)
-class Options(BaseOptions):
-    """All options with their defaults. A resumed run may change those that are ``free``."""
+class Options(training.BaseOptions):
+    """All options with their defaults."""
 
     named: ClassVar[Mapping[str, str]] = {"neurons": "N", "T": "T", "b": "b", "lr": "lr"}
+    growing: ClassVar[frozenset[str]] = frozenset(("epochs",))
+    least: ClassVar[Mapping[str, int]] = {**training.BaseOptions.least, "neurons": 2, "readout": 1}
+    rules: ClassVar[Mapping[str, training.Rule]] = {
+        **training.BaseOptions.rules,
+        "lr": ("must be positive and finite", lambda lr: 0 < lr < math.inf),
+        "theta": ("must be at least 0 and finite", lambda theta: 0 <= theta < math.inf),
+    }
 
-    T: int = option(20, "time steps an image is shown for", least=1, most=100_000)
-    b: int = option(64, "batch size: images between two changes of the weights", least=1)
-    epochs: int = option(1, "learn until this epoch", grows=True)
-    neurons: int = option(400, "neurons that compete", least=2)
-    j: int = option(1, "threads that prepare batches ahead; 0: none", free=True)
-    threads: int = option(1, "threads that compute", least=1, most=1024, free=True)
-    data_dir: str = option(
-        "", "folder of the data set (default: a cache folder of yours)", free=True
-    )
-    out_dir: str = option(
-        "./logs", "folder of the runs; this run makes a folder of its own in it", free=True
-    )
-    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH", free=True)
-    lr: float = option(
-        0.02,
-        "learning rate, falls to a tenth over the epochs",
-        must=("must be positive and finite", lambda lr: 0 < lr < math.inf),
-    )
-    tau: float = option(
-        10.0, "time constant of membranes and traces, time steps", must=training.TIME_CONSTANT
-    )
-    theta: float = option(
-        0.2,
-        "by how much a win raises the threshold",
-        must=("must be at least 0 and finite", lambda theta: 0 <= theta < math.inf),
-    )
-    readout: int = option(20000, "training images whose labels are used afterwards", least=1)
-    seed: int = option(
-        0, "seed: same seed, same machine, same result, bit for bit", must=training.SEED
-    )
+    T: int = option(20, "time steps an image is shown for")
+    b: int = option(64, "batch size: images between two changes of the weights")
+    epochs: int = option(1, "learn until this epoch")
+    neurons: int = option(400, "neurons that compete")
+    j: int = option(1, "threads that prepare batches ahead; 0: none")
+    threads: int = option(1, "threads that compute")
+    data_dir: str = option("", "folder of the data set (default: a cache folder of yours)")
+    out_dir: str = option("./logs", "folder of the runs; this run makes a folder of its own in it")
+    resume: str = option("", "go on from this checkpoint, to the bit", metavar="PATH")
+    lr: float = option(0.02, "learning rate, falls to a tenth over the epochs")
+    tau: float = option(10.0, "time constant of membranes and traces, time steps")
+    theta: float = option(0.2, "by how much a win raises the threshold")
+    readout: int = option(20000, "training images whose labels are used afterwards")
+    seed: int = option(0, "seed: same seed, same machine, same result, bit for bit")
     dataset: str = option("mnist", "what to learn", choices=training.DATASETS)
     limit: int = option(0, "learn from the first N images only; 0: all")
 
@@ -190,7 +173,7 @@ class Learner:
             "batch": self.batch,
             "random": training.random_state(),
         }
-        save_checkpoint(path, PROGRAM, content)
+        training.save_checkpoint(path, PROGRAM, content)
 
     def load(self, content: dict[str, Any]) -> None:
         """Go back to where `save` was called; `load_state` has checked the content."""
@@ -214,7 +197,7 @@ def respond(net: nn.Module, images: Tensor, T: int) -> Tensor:
 
 
 @torch.no_grad()
-def learn_epoch(learner: Learner, data: ImageDataset, stop: StopRequest) -> int:
+def learn_epoch(learner: Learner, data: ImageDataset, stop: training.StopRequest) -> int:
     """Learn for one epoch, or for what is left of it; return the number of images."""
     options, epoch, seen = learner.options, len(learner.history), 0
     batches = Batches(
@@ -239,7 +222,9 @@ def learn_epoch(learner: Learner, data: ImageDataset, stop: StopRequest) -> int:
 
 
 @torch.no_grad()
-def spike_counts(learner: Learner, data: ImageDataset, stop: StopRequest) -> tuple[Tensor, Tensor]:
+def spike_counts(
+    learner: Learner, data: ImageDataset, stop: training.StopRequest
+) -> tuple[Tensor, Tensor]:
     """Return the spikes of each neuron ``[images, N]``, and the labels; nothing is learned."""
     options = learner.options
     counts, labels = [], []
@@ -264,23 +249,23 @@ def vote(counts: Tensor, labels: Tensor, test: Tensor) -> Tensor:
         labels: of these images.
         test: spikes of each neuron for the images to classify.
     """
-    present = F.one_hot(labels, CLASSES).to(counts)
+    present = F.one_hot(labels, training.CLASSES).to(counts)
     mean = (present.t() @ counts) / present.sum(0).clamp(min=1).unsqueeze(1)
-    members = F.one_hot(mean.argmax(0), CLASSES).to(counts)
+    members = F.one_hot(mean.argmax(0), training.CLASSES).to(counts)
     return ((test @ members) / members.sum(0).clamp(min=1)).argmax(1)
 
 
 def read_out(counts: Tensor, labels: Tensor, test: Tensor, ridge: float = 1.0) -> Tensor:
     """Return the classes of ``test`` counts, by least squares on counts with labels."""
     x, y = (F.pad(c, (0, 1), value=1.0).double() for c in (counts, test))
-    target = F.one_hot(labels, CLASSES).double()
+    target = F.one_hot(labels, training.CLASSES).double()
     gram = x.t() @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype)
     weight: Tensor = torch.linalg.solve(gram, x.t() @ target)
     return (y @ weight).argmax(1)
 
 
 def evaluate(
-    learner: Learner, data: tuple[ImageDataset, ImageDataset], stop: StopRequest
+    learner: Learner, data: tuple[ImageDataset, ImageDataset], stop: training.StopRequest
 ) -> dict[str, Any]:
     """Return accuracies and activity after an epoch, as the entries of a `Row`."""
     counts, labels = spike_counts(learner, data[0].head(learner.options.readout), stop)
@@ -299,10 +284,10 @@ def evaluate(
 
 def learn(learner: Learner, data: tuple[ImageDataset, ImageDataset], folder: Path) -> int:
     """Learn from where the learner is, into ``folder``; return the exit code."""
-    options, latest = learner.options, folder / LATEST
+    options, latest = learner.options, folder / training.LATEST
     with (
         training.event_log(folder, len(learner.history) + 1) as writer,
-        StopRequest() as stop,
+        training.StopRequest() as stop,
     ):
         while len(learner.history) < options.epochs:
             epoch, began = len(learner.history) + 1, time.perf_counter()
@@ -364,7 +349,7 @@ def run(options: Options, given: frozenset[str]) -> int:
     torch.set_num_threads(options.threads)
     resumed = saved = None
     if options.resume:
-        resumed = Resumed.of(options.resume)  # before the checkpoint is read
+        resumed = training.Resumed.of(options.resume)  # before the checkpoint is read
         options, saved = load_state(resumed.checkpoint, options, given)
     wanted = training.wanted_folder(options.out_dir, options.run_name, given, resumed)
     learner = Learner(options)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.base import check_channels, seq_to_ann_forward, wrong_axes
-from bitspike.kernels import BatchNormOnKernels, hold, once
+from bitspike.kernels import BatchNormOnKernels, constant_step, repeat_step
 from bitspike.layer._stepwise import Device, Stepwise
 
 
@@ -32,12 +32,12 @@ class _BatchNorm(Stepwise):
 
     def _held(self: Any, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """Normalise a held input: its statistics over ``T * B`` from those over ``B``."""
-        T, step = len(x_seq), once(x_seq)
+        T, step = len(x_seq), constant_step(x_seq)
         count = step.numel() // step.shape[2]  # values of a channel in a step
         if count < 2:
             return self._sequence(x_seq, stateless)
         before = None if self.running_var is None else self.running_var.clone()
-        y_seq = hold(self._sequence(step, stateless), T)
+        y_seq = repeat_step(self._sequence(step, stateless), T)
         if before is not None and self.training:
             # Mean and variance are the same; the unbiased variance counts more values.
             momentum = self.momentum

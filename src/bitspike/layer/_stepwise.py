@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bitspike import kernels
 from bitspike.base import StepModule, seq_to_ann_forward, step_axes, wrong_axes
-from bitspike.kernels import hold, is_held, once
+from bitspike.kernels import constant_step, is_constant, repeat_step
 
 Size = int | tuple[int, ...]
 """A size for all axes of a space, or for each."""
@@ -58,7 +58,7 @@ class Stepwise(StepModule):
         if self._step_mode == "s":
             return stateless(x)
         self._check(x)
-        if alone and is_held(x):
+        if alone and is_constant(x):
             return self._held(x, stateless)
         return self._sequence(x, stateless)
 
@@ -69,7 +69,7 @@ class Stepwise(StepModule):
 
     def _held(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """Run the one step of a held sequence, and hold the result."""
-        return hold(self._sequence(once(x_seq), stateless), len(x_seq))
+        return repeat_step(self._sequence(constant_step(x_seq), stateless), len(x_seq))
 
     def _sequence(self, x_seq: Tensor, stateless: Callable[[Tensor], Any]) -> Any:
         """Run a whole sequence ``[T, B, ...]``."""

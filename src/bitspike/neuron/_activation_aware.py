@@ -71,7 +71,7 @@ def activation_aware_if_multi_step(
 
     Raises:
         ValueError: if the sequence has no time steps, or the sizes do not fit the input.
-        RuntimeError: if a gradient is asked for.
+        RuntimeError: if a gradient is requested.
     """
     if x_seq.ndim == 0 or len(x_seq) == 0 or x_seq.shape[1:] != v.shape:
         raise ValueError(

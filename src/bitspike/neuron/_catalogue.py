@@ -11,7 +11,6 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from torch import Tensor, nn
 
-from bitspike.base import StepModule
 from bitspike.neuron._arguments import Older, Unit
 
 Equation = tuple[str, str]
@@ -89,8 +88,9 @@ class Describable:
         unknown = sorted(older.keys() - Older.__annotations__.keys())
         if unknown:
             raise TypeError(f"{type(self).__name__} got an unexpected argument {unknown[0]!r}")
-        if "backend" in older and isinstance(self, StepModule):
-            self.backend = older["backend"]
+        if "backend" in older:
+            module: Any = self
+            module.backend = older["backend"]
 
     def describe(self) -> str:
         """Return the neuron with its settings, and the equations that hold with them."""
@@ -102,7 +102,7 @@ class Describable:
 
     def extra_repr(self) -> str:
         """Return the settings, in the order of the constructor's arguments, for ``repr(net)``."""
-        names = [name.removeprefix("init_") for name in inspect.signature(type(self)).parameters]
+        names = [name.removeprefix("init_") for name in _arguments(type(self))]
         shown = {name: _setting(getattr(self, name, nn)) for name in [*names, "step_mode"]}
         shown.pop("store_v_seq", None)
         return ", ".join(f"{name}={text}" for name, text in shown.items() if text)
@@ -114,6 +114,19 @@ class Describable:
         head, *lines = self.describe().split("\n    ")
         body = html.escape("\n".join(lines))
         return f"<div><code>{html.escape(head)}</code><pre>{body}</pre></div>"
+
+
+def _arguments(kind: type) -> list[str]:
+    """Return the constructor's arguments; in place of ``**kwargs``, those of the next base."""
+    names: list[str] = []
+    for base in kind.__mro__:
+        if "__init__" in vars(base):
+            parameters = inspect.signature(base).parameters.values()
+            names += [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
+            rest = [one.annotation for one in parameters if one.kind is one.VAR_KEYWORD]
+            if not rest or Older in get_args(rest[0]):
+                break
+    return names
 
 
 def _setting(value: Any) -> str:

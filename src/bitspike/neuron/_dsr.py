@@ -35,7 +35,7 @@ class _Code:
 
     @property
     def keep(self) -> float:
-        """Part of the potential that a step leaves."""
+        """The part of the potential that a step leaves."""
         return 1.0 if self.tau is None else math.exp(-self.delta_t / self.tau)
 
     def charge(self, x: Any, v: Any) -> Any:
@@ -97,6 +97,23 @@ class _SpikeRepresentation(torch.autograd.Function):
 
 
 class _DSRNode(Describable, MemoryModule, MultiStepModule):
+    """Base of the two neurons. Each call starts anew; input and output are ``[T, B, ...]``.
+
+    Args:
+        T: number of time steps, for information: the length of the input counts.
+        v_threshold: threshold.
+        alpha: a spike comes at ``alpha v_threshold``, which lowers the error of the mean.
+        v_threshold_training: whether the threshold is a parameter.
+        v_threshold_grad_scaling: factor of the gradient of the threshold.
+        v_threshold_lower_bound: a smaller threshold is clamped to this.
+        step_mode: ``'m'``.
+
+    Raises:
+        TypeError: if an argument is not a number, or T not an integer.
+        ValueError: if alpha is not in (0, 1], the threshold below its bound, the bound not
+            positive, or ``step_mode`` not ``'m'``.
+    """
+
     v_threshold: Tensor
 
     def __init__(
@@ -182,18 +199,7 @@ class DSRIFNode(_DSRNode):
     input and output ``[T, B, ...]``.
 
     Args:
-        T: number of time steps, for information: the input's length is what counts.
         v_threshold: threshold, and height of a spike.
-        alpha: a spike comes at ``alpha v_threshold``, which lowers the error of the mean.
-        v_threshold_training: whether the threshold is a parameter.
-        v_threshold_grad_scaling: multiplies the threshold's gradient.
-        v_threshold_lower_bound: a smaller threshold is clamped to this.
-        step_mode: ``'m'``.
-
-    Raises:
-        TypeError: if an argument is not a number, or T not an integer.
-        ValueError: if alpha is not in (0, 1], the threshold below its bound, the bound not
-            positive, or ``step_mode`` not ``'m'``.
 
     Paper: Meng et al., "Training high-performance low-latency spiking neural networks by
     differentiation on spike representation", CVPR 2022.
@@ -233,19 +239,11 @@ class DSRLIFNode(_DSRNode):
     input and output ``[T, B, ...]``.
 
     Args:
-        T: number of time steps, for information: the input's length is what counts.
-        v_threshold: threshold.
         tau: membrane time constant, in the unit of ``delta_t``.
         delta_t: length of a time step.
-        alpha: a spike comes at ``alpha v_threshold``, which lowers the error of the mean.
-        v_threshold_training: whether the threshold is a parameter.
-        v_threshold_grad_scaling: multiplies the threshold's gradient.
-        v_threshold_lower_bound: a smaller threshold is clamped to this.
-        step_mode: ``'m'``.
 
     Raises:
-        TypeError: if an argument is not a number, or T not an integer.
-        ValueError: as `DSRIFNode`, and if tau or ``delta_t`` is not positive.
+        ValueError: if tau or ``delta_t`` is not positive.
 
     Paper: Meng et al., "Training high-performance low-latency spiking neural networks by
     differentiation on spike representation", CVPR 2022.

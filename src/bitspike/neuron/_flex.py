@@ -1,4 +1,4 @@
-"""A spiking neuron from any function of one time step."""
+"""A spiking neuron made from any function of one time step."""
 
 import functools
 import inspect
@@ -44,8 +44,8 @@ class FlexSN(Describable, MemoryModule):
     is elementwise arithmetic; others run step by step. All of X, V and Y have one shape.
 
     Args:
-        core: the function. It runs once when the neuron is made, on zeros, for its outputs to be
-            counted.
+        core: the function. It runs once on zeros when the neuron is made, which counts its
+            outputs.
         num_states: number of states.
         static_inputs: the tensors P, with one element or of the shape of one step. A
             ``nn.Parameter`` becomes a parameter, any other tensor a buffer.
@@ -54,9 +54,10 @@ class FlexSN(Describable, MemoryModule):
             ``state_seqs``, a tuple of ``[T, B, ...]``.
 
     Raises:
-        TypeError: if ``core`` is no function or holds tensors that training would not find, or
-            if a static input is no tensor.
-        ValueError: if ``num_states`` is negative or does not fit what ``core`` takes and returns.
+        TypeError: if ``core`` is not a function or holds tensors that training would not find, or
+            if a static input is not a tensor.
+        ValueError: if ``num_states`` is negative, or does not fit the arguments or results of
+            ``core``.
         RuntimeError: if ``core`` does not run on zeros.
         StateError: at an input that does not fit the states of an earlier one.
     """
@@ -134,9 +135,9 @@ class FlexSN(Describable, MemoryModule):
 
     @property
     def state_seqs(self) -> Tensors | None:
-        """The states ``[T, B, ...]`` of the last multi-step call, if they were to be kept."""
-        found = tuple(self._memories[f"{name}_seq"] for name in self._state_names)
-        return None if any(one is None for one in found) else found
+        """The states ``[T, B, ...]`` of the last multi-step call, or None if they were not kept."""
+        seqs = tuple(self._memories[f"{name}_seq"] for name in self._state_names)
+        return None if any(seq is None for seq in seqs) else seqs
 
     def _keep_seqs(self, seqs: Tensors | None) -> None:
         for k, name in enumerate(self._state_names):
@@ -147,9 +148,9 @@ class FlexSN(Describable, MemoryModule):
         """Return the states at the start: zeros like one step of the first input."""
         if not inputs:
             raise ValueError("FlexSN: needs at least one input")
-        one = inputs[0].detach()
-        one = one if step_mode == "s" else one[0]
-        return tuple(torch.zeros_like(one) for _ in range(num_states))
+        x = inputs[0].detach()
+        x = x if step_mode == "s" else x[0]
+        return tuple(torch.zeros_like(x) for _ in range(num_states))
 
     def materialize_states(
         self, inputs: tuple[Any, ...], states: tuple[Any, ...], step_mode: str
@@ -169,8 +170,8 @@ class FlexSN(Describable, MemoryModule):
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Run `functional_forward` for one time step; None takes the neuron's own static inputs."""
         static = self.static_inputs if static_inputs is None else static_inputs
-        found = _as_tuple(self.core(*inputs, *states, *static))
-        return found[: self._outputs], found[self._outputs :]
+        results = _as_tuple(self.core(*inputs, *states, *static))
+        return results[: self._outputs], results[self._outputs :]
 
     def multi_step_functional_forward(
         self,
@@ -221,8 +222,8 @@ class FlexSN(Describable, MemoryModule):
             outputs, states = self.single_step_functional_forward(now, states, static_inputs=static)
             steps.append(outputs)
             kept.append(states)
-        seqs = tuple(torch.stack(one) for one in zip(*kept, strict=True)) if record else None
-        return tuple(torch.stack(one) for one in zip(*steps, strict=True)), states, seqs
+        seqs = tuple(torch.stack(state) for state in zip(*kept, strict=True)) if record else None
+        return tuple(torch.stack(y) for y in zip(*steps, strict=True)), states, seqs
 
     def _check(self, inputs: Tensors) -> None:
         if len(inputs) != self._inputs:
@@ -248,20 +249,20 @@ class FlexSN(Describable, MemoryModule):
 
     @torch.no_grad()
     def _count_outputs(self) -> int:
-        one = torch.zeros(1)
+        zero = torch.zeros(1)
         if self.static_inputs:
-            one = one.to(self.static_inputs[0])
-        trial = [one.clone() for _ in range(self._inputs + self.num_states)]
+            zero = zero.to(self.static_inputs[0])
+        trial = [zero.clone() for _ in range(self._inputs + self.num_states)]
         try:
-            found = _as_tuple(self.core(*trial, *self.static_inputs))
+            results = _as_tuple(self.core(*trial, *self.static_inputs))
         except Exception as error:
             raise RuntimeError(f"FlexSN: core does not run on zeros: {error}") from error
-        if len(found) <= self.num_states or not all(isinstance(v, Tensor) for v in found):
+        if len(results) <= self.num_states or not all(isinstance(v, Tensor) for v in results):
             raise ValueError(
                 f"FlexSN: core must return a tensor for each output and then {self.num_states} "
-                f"states, but returned {len(found)} values"
+                f"states, but returned {len(results)} values"
             )
-        return len(found) - self.num_states
+        return len(results) - self.num_states
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

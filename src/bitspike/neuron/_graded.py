@@ -108,7 +108,7 @@ def ilif_multi_step(
     return run_function(ilif_step, x_seq, v, store_v_seq, tau, v_threshold, spike, detach_reset)
 
 
-def _before_the_spikes(node: Any, s: float) -> float:
+def _before_the_spikes(node: BaseNode, s: float) -> float:
     return float(node.v) + node.v_threshold * s
 
 

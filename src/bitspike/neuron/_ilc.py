@@ -96,7 +96,7 @@ def population_demo(low: float, high: float, shown: dict[str, Any], tested: dict
         {"act_dim": 1, "dec_pop_dim": 1, **shown},
         {"act_dim": 2, "dec_pop_dim": 3, **tested},
         ("parts",),
-        "neurons hear each other",
+        "spikes of one neuron enter the others",
         prepare=inhibit,
         note="conn",
     )

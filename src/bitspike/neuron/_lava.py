@@ -1,4 +1,4 @@
-"""A step of the current-based leaky neuron in the fixed-point arithmetic of Intel's Lava."""
+"""One step of the current-based leaky neuron in the fixed-point arithmetic of Intel's Lava."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from bitspike import dynamics
 from bitspike.spikes import plain
 
 _ONE = 4096
-"""The decay that leaves nothing of a state: Loihi counts decays in 12 bits."""
+"""The decay that clears a state: Loihi counts decays in 12 bits."""
 
 
 class _Leak(torch.autograd.Function):
@@ -31,7 +31,7 @@ class _Leak(torch.autograd.Function):
 
 
 class _Round(torch.autograd.Function):
-    """To the nearest integer, straight through in the gradient."""
+    """Round to the nearest integer, with the gradient of the identity."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
@@ -55,7 +55,7 @@ def lava_cuba_lif_step(
     surrogate_function: Callable[[Tensor], Tensor],
     detach_reset: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of a current-based leaky neuron as Lava and its chip Loihi compute it.
+    """Run one step of a current-based leaky neuron as Lava and its chip Loihi compute it.
 
     ::
 
@@ -64,8 +64,8 @@ def lava_cuba_lif_step(
         S[t] = Theta(H[t] - v_threshold - v_threshold_eps)
         V[t] = H (1 - S) + v_reset S
 
-    C, H and X are multiples of ``1 / s_scale``: in such units they are integers, and what does not
-    fit is cut off towards 0. The gradient is that of real numbers.
+    C, H and X are multiples of ``1 / s_scale``: in such units they are integers, and fractions
+    of a unit are cut off towards 0. The gradient is that of real numbers.
 
     Args:
         x: input ``[B, ...]``.
@@ -73,9 +73,9 @@ def lava_cuba_lif_step(
         voltage_state: potential after the last step, ``[B, ...]``.
         current_decay: leak of the current, in 1/4096; rounded to an integer.
         voltage_decay: leak of the potential, in 1/4096; rounded to an integer.
-        s_scale: how many units make 1.
+        s_scale: number of units in 1.
         v_threshold: threshold.
-        v_threshold_eps: what is added to the threshold where it is compared.
+        v_threshold_eps: added to the threshold where it is compared.
         v_reset: potential after a spike; None subtracts the threshold instead.
         surrogate_function: spike function.
         detach_reset: True keeps the gradient from flowing through the spike of the reset.

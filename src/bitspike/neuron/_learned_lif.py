@@ -95,7 +95,7 @@ class ParametricLIFNode(BaseNode):
 
     @property
     def tau(self) -> float:
-        """The time constant that has been learned so far, in time steps."""
+        """The learned time constant, in time steps."""
         return 1.0 / float(self.w.detach().sigmoid())
 
     def charge(self, x: Any, v: Any) -> Any:

@@ -1,6 +1,7 @@
 """Leaky integrate-and-fire neurons: with a time constant, and as an RC circuit."""
 
-from typing import Any, Unpack
+from collections.abc import Callable
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -69,7 +70,7 @@ class LIFNode(BaseNode):
     """
 
     group = "integrate"
-    step_function = staticmethod(lif_step)
+    step_function: ClassVar[Callable[..., Any] | None] = staticmethod(lif_step)
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ def _weights_over_time(T: int) -> tuple[nn.Parameter, nn.Parameter]:
 
 
 def _potentials(weight: Tensor, bias: Tensor, x_seq: Tensor) -> Tensor:
-    """``weight @ x_seq + bias`` over time, in full precision: spikes hang on it."""
+    """Return ``weight @ x_seq + bias`` over time, in full precision, on which spikes depend."""
     x_seq = full_precision(x_seq)
     with torch.autocast(x_seq.device.type, enabled=False):
         return torch.addmm(bias, weight, x_seq.flatten(1)).view(x_seq.shape)
@@ -66,7 +66,7 @@ def masked_psn_step(
         queue: the last inputs, flattened or not, oldest first; fewer than ``k`` at the start.
         masked_weight: ``[T, T]``, of which row ``time_step`` is used.
         bias: ``[T, 1]``.
-        k: how many inputs are kept.
+        k: number of inputs that are kept.
         surrogate_function: spike function.
 
     Returns:
@@ -250,7 +250,7 @@ class MaskedPSN(_WindowedPSN):
 
     @property
     def lambda_(self) -> Tensor:
-        """How far the mask has faded in: 0 not at all, 1 fully."""
+        """Share of the mask in the weights: 0 is no mask, 1 the full mask."""
         value: Tensor = self._lambda_
         return value
 
@@ -262,7 +262,7 @@ class MaskedPSN(_WindowedPSN):
     def gen_masked_weight(
         lambda_: Tensor | float, mask0: Tensor, mask1: Tensor, weight: Tensor
     ) -> Tensor:
-        """``(lambda_ mask0 + (1 - lambda_) mask1) weight``, all ``[T, T]``."""
+        """Return ``(lambda_ mask0 + (1 - lambda_) mask1) weight``, all ``[T, T]``."""
         masked: Tensor = (lambda_ * mask0 + (1.0 - lambda_) * mask1) * weight
         return masked
 

@@ -12,6 +12,8 @@ from bitspike.neuron._catalogue import Demo, beats
 from bitspike.neuron._lif import LIFNode
 from bitspike.neuron._synaptic import SynapticNode
 
+_MIXES = "spikes of one neuron enter the others"
+
 
 class _Recurrent(BaseNode):
     """Adds the weighted spikes of the last step to the input of the next class in the MRO."""
@@ -39,22 +41,25 @@ def _inhibit(node: _Recurrent) -> None:
 
 
 class RecurrentLIFNode(_Recurrent, LIFNode):
-    """Leaky integrate and fire that hears its own last spikes (snnTorch's RLeaky).
+    """Leaky integrate and fire whose last spikes enter its input (snnTorch's RLeaky).
 
     ``X[t] + W S[t-1]`` takes the place of the input ``X[t]`` of `LIFNode`. Arguments that are not
     listed: see there.
 
     Args:
         features: None: ``W`` is one learnable number, the neuron's own feedback, 0 at the start.
-            An integer N: each neuron of the last axis, ``[B, ..., N]``, hears all of them;
-            ``W`` is the weight of ``recurrent``, an ``nn.Linear`` without bias.
+            An integer N: each of the N neurons of the last axis, ``[B, ..., N]``, receives the
+            spikes of all; ``W`` is the weight of ``recurrent``, an ``nn.Linear`` without bias.
         tau: membrane time constant in time steps, greater than 1.
         decay_input: whether the input is divided by tau as well.
     """
 
     group = "currents"
     demo = Demo(
-        tested={"features": 6}, loop="neurons hear each other", prepare=_inhibit, note="conn"
+        tested={"features": 6},
+        loop=_MIXES,
+        prepare=_inhibit,
+        note="conn",
     )
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "s")
@@ -80,7 +85,7 @@ class RecurrentLIFNode(_Recurrent, LIFNode):
 
 
 class RecurrentSynapticNode(_Recurrent, SynapticNode):
-    """A `SynapticNode` that hears its own last spikes (snnTorch's RSynaptic).
+    """A `SynapticNode` whose last spikes enter its input (snnTorch's RSynaptic).
 
     Arguments that are not listed: see there; ``features``: see `RecurrentLIFNode`.
 
@@ -93,7 +98,7 @@ class RecurrentSynapticNode(_Recurrent, SynapticNode):
     group = "currents"
     demo = Demo(
         beats(0.5), {"alpha": 0.7, "v_reset": 0.0}, {"features": 6},
-        loop="neurons hear each other", prepare=_inhibit, note="conn",
+        loop=_MIXES, prepare=_inhibit, note="conn",
     )  # fmt: skip
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "i", "s")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from operator import attrgetter, itemgetter
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,16 +29,6 @@ Sequences = tuple[Tensor, Tensor, Tensor | None]
 
 FUSED_FROM = 6_400
 """Number of neurons from which a single step runs faster in a kernel."""
-
-
-class Watcher(Protocol):
-    """Is shown the graph that the last states hang on."""
-
-    def watch(self, x: Tensor) -> Tensor:
-        """Return ``x`` with a node of its own in the graph."""
-
-    def watch_node(self, node: Any) -> None:
-        """Remember a node of the graph that saves tensors."""
 
 
 def full_precision(x: Tensor) -> Tensor:
@@ -59,7 +49,7 @@ def run(
     record: bool = False,
     backend: str = "auto",
     bits: bool = True,
-    watcher: Watcher | None = None,
+    watcher: MemoryModule | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
     """Run ``step`` over the sequence ``x_seq``, ``[T, B, ...]``.
 
@@ -70,7 +60,7 @@ def run(
         record: whether the first state of all steps is returned as well.
         backend: the requested backend.
         bits: whether spikes may come as a `SpikeTensor`.
-        watcher: is shown the graph of the last states.
+        watcher: the module that looks whether the graph of the last states has been freed.
 
     Returns:
         Outputs ``[T, B, ...]``, the last states, and the first state ``[T, B, ...]`` or None.
@@ -104,7 +94,7 @@ def run_current(
     states: Sequence[Tensor | float],
     *,
     backend: str = "auto",
-    watcher: Watcher | None = None,
+    watcher: MemoryModule | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run ``step`` over the current of a linear layer, ``[T, B, O]``, which is not written down.
 
@@ -287,7 +277,8 @@ def _is_ours(module: str) -> bool:
 
 def _names(code: CodeType) -> tuple[set[str], set[str]]:
     """Return the global variables that a function and those inside of it use, and attributes."""
-    variables, attributes = set(), set()
+    variables: set[str] = set()
+    attributes: set[str] = set()
     parts = [code]
     for part in parts:
         parts += [inner for inner in part.co_consts if isinstance(inner, CodeType)]

@@ -50,7 +50,7 @@ def stbif_step(
         in half precision ``q`` is float32.
 
     Raises:
-        RuntimeError: if a gradient is asked for.
+        RuntimeError: if a gradient is requested.
     """
     _refuse_gradients(x, q, acc_q, q_threshold, pos_max, neg_min)
     wide = _wide(x)
@@ -78,7 +78,7 @@ def stbif_multi_step(
 
     Raises:
         ValueError: if the sequence has no time steps.
-        RuntimeError: if a gradient is asked for.
+        RuntimeError: if a gradient is requested.
     """
     if x_seq.ndim == 0 or len(x_seq) == 0:
         raise ValueError(
@@ -134,7 +134,7 @@ class STBIFNode(Describable, MemoryModule):
     Raises:
         TypeError: if ``level`` is not an integer.
         ValueError: if ``level`` is less than 2, or another argument not one number.
-        RuntimeError: if a gradient is asked for.
+        RuntimeError: if a gradient is requested.
 
     Paper: You et al., "SpikeZIP-TF: conversion is all you need for transformer-based SNN",
     ICML 2024.
@@ -200,7 +200,7 @@ class STBIFNode(Describable, MemoryModule):
 
     @property
     def accumulated(self) -> Tensor:
-        """The sum of the outputs so far, ``[B, ...]``.
+        """Sum of the outputs so far, ``[B, ...]``.
 
         Raises:
             RuntimeError: before the first input.

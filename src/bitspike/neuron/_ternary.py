@@ -1,6 +1,7 @@
 """Neurons with spikes of both signs."""
 
-from typing import Any, Unpack
+from collections.abc import Callable
+from typing import Any, ClassVar, Unpack
 
 from bitspike import dynamics
 from bitspike.base import check_between, check_positive, check_tau
@@ -56,7 +57,7 @@ class TernaryIFNode(BaseNode):
 
     group = "outputs"
     demo = Demo(waves(0.2))
-    step_function = staticmethod(ternary_if_step)
+    step_function: ClassVar[Callable[..., Any] | None] = staticmethod(ternary_if_step)
 
     def __init__(
         self,

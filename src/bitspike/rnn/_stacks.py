@@ -179,37 +179,26 @@ class SpikingRNNBase(nn.Module):
             )
         first = self._first_states(x, states)
         masks = self._invariant_masks(x)
-        last: dict[int, Tensor] = {}
+        directions = [self.cells, self.cells_reverse] if self.bidirectional else [self.cells]
+        last: list[list[Tensor]] = [[] for _ in directions]
         y = x
         for layer in range(self.num_layers):
-            y = self._layer(layer, y, first, last)
+            outputs = []
+            for back, cells in enumerate(directions):
+                start = self._of_cell(first[:, layer + back * self.num_layers])
+                x_seq = y.flip(0) if back else y
+                y_seq, after = directional_rnn_cell_forward(cells[layer], x_seq, start)
+                outputs.append(y_seq.flip(0) if back else y_seq)
+                last[back].append(self._stacked(after))
+            y = torch.cat(outputs, dim=-1) if self.bidirectional else outputs[0]
             if layer < self.num_layers - 1:
                 y = (
                     nn.functional.dropout(y, self.dropout_p, self.training)
                     if masks is None
                     else y * masks[layer]
                 )
-        after = torch.stack([last[index] for index in range(len(last))], dim=1)
-        return y, after[0] if self.states_num() == 1 else tuple(after)
-
-    def _layer(self, layer: int, y: Tensor, first: Tensor, last: dict[int, Tensor]) -> Tensor:
-        """Return the output of one layer; its last states go to ``last``."""
-        index, back = layer, layer + self.num_layers
-        if self.bidirectional:
-            y, last_states, last_reverse = bidirectional_rnn_cell_forward(
-                self.cells[layer],
-                self.cells_reverse[layer],
-                y,
-                self._of_cell(first[:, index]),
-                self._of_cell(first[:, back]),
-            )
-            last[back] = self._stacked(last_reverse)
-        else:
-            y, last_states = directional_rnn_cell_forward(
-                self.cells[layer], y, self._of_cell(first[:, index])
-            )
-        last[index] = self._stacked(last_states)
-        return y
+        states_after = torch.stack([state for stack in last for state in stack], dim=1)
+        return y, states_after[0] if self.states_num() == 1 else tuple(states_after)
 
     def _of_cell(self, states: Tensor) -> Tensor:
         return states[0] if self.states_num() == 1 else states

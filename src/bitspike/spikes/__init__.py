@@ -7,7 +7,7 @@ works. Those who do know find `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``
 
 import torch
 
-from bitspike.spikes import _copies, _logic, _views  # noqa: F401 -- register what stays on bits
+from bitspike.spikes import _copies, _logic, _sums, _views  # noqa: F401 -- register what stays on bits
 from bitspike.spikes._bytes import (
     bit_pack_spike_dense,
     bit_spike_compress,
@@ -16,16 +16,9 @@ from bitspike.spikes._bytes import (
     sparse_linear,
 )
 from bitspike.spikes._layouts import ActivePixels, Permuted, Rows, as_channels_last, channels_last
+from bitspike.spikes._sums import count_over_time
 from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
-from bitspike.spikes._views import count_over_time
-from bitspike.spikes._words import (
-    own,
-    pack_bits,
-    popcount,
-    reorder_bits,
-    unpack_bits,
-    word_count,
-)
+from bitspike.spikes._words import own, pack_bits, popcount, reorder_bits, unpack_bits, word_count
 from bitspike.spikes._written import plain
 
 torch.serialization.add_safe_globals([rebuild])

@@ -1,53 +1,69 @@
 """How the spikes of a `SpikeTensor` lie in memory."""
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bitspike.spikes._words import pack_bits, reorder_bits, unpack_bits, word_count
+from bitspike.spikes._words import check_words, pack_bits, reorder_bits, unpack_bits, word_count
 
 
-class Layout(Protocol):
-    """What every layout can do. Layouts are never changed once they are made."""
+class Layout(ABC):
+    """Spikes in memory. A layout is never changed once it is made."""
+
+    __slots__ = ()
 
     @property
+    @abstractmethod
     def shape(self) -> torch.Size:
         """The logical shape."""
 
     @property
+    @abstractmethod
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The memory."""
+
+    @abstractmethod
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """Return the same spikes with ``function`` of each of the `tensors`."""
+
+    @abstractmethod
+    def rows(self) -> "Rows":
+        """Return the same spikes as `Rows`."""
+
+    @abstractmethod
+    def view(self, shape: tuple[int, ...]) -> "Layout | None":
+        """Return the spikes in another logical shape; None if only a dense tensor can have it."""
+
+    @property
     def device(self) -> torch.device:
         """Where the memory is."""
-
-    def rows(self) -> "Rows":
-        """The same spikes as `Rows`."""
+        return self.tensors[-1].device
 
     def to(self, device: torch.device, non_blocking: bool) -> "Layout":
-        """The same spikes on another device."""
-
-    def clone(self) -> "Layout":
-        """The same spikes in memory of their own."""
-
-    def view(self, shape: tuple[int, ...]) -> "Layout | None":
-        """The same spikes under another logical shape; None if only a dense tensor can have it."""
+        """Return the same spikes on another device."""
+        return self.map(lambda x: x.to(device, non_blocking=non_blocking))
 
     def nbytes(self) -> int:
-        """Bytes of memory."""
+        """Return the bytes of memory."""
+        return sum(x.numel() * x.itemsize for x in self.tensors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class Rows(Layout):
     """Features side by side in words of 64: what neurons emit.
 
     Attributes:
-        words: int64 ``[*lead, W]``, see `_bits`.
+        words: int64 ``[*lead, W]``, see `pack_bits`.
         features: the logical shape's trailing axes that the words hold; ``lead`` are the others.
-        counts: float32 ``[*lead[1:], *features]``, spikes over the first axis, if whoever made the
-            words has counted them.
+        counts: float32 ``[*lead[1:], *features]``, spikes over the first axis, if the kernel that
+            made the words has counted them.
     """
 
     words: Tensor
@@ -55,17 +71,11 @@ class Rows:
     counts: Tensor | None = None
 
     def __post_init__(self) -> None:
-        words = self.words
-        if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(self.size):
-            raise ValueError(
-                f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold the "
-                f"features {self.features}, for which the last axis must have "
-                f"{word_count(self.size)} words of torch.int64"
-            )
+        check_words(self.words, self.size)
 
     @classmethod
     def pack(cls, dense: Tensor, lead: int) -> "Rows":
-        """Rows of a dense tensor whose first ``lead`` axes are not packed."""
+        """Return rows of a dense tensor whose first ``lead`` axes are not packed."""
         lead = min(lead, dense.ndim)
         flat = dense.reshape(*dense.shape[:lead], math.prod(dense.shape[lead:]))
         return cls(pack_bits(flat), tuple(dense.shape[lead:]))
@@ -81,62 +91,57 @@ class Rows:
         return torch.Size([*self.lead, *self.features])
 
     @property
-    def device(self) -> torch.device:
-        """Where the words are."""
-        return self.words.device
-
-    @property
     def size(self) -> int:
         """Features in a row."""
         return math.prod(self.features)
 
+    @property
+    def tensors(self) -> tuple[Tensor]:
+        """The words."""
+        return (self.words,)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Rows":
+        """Return rows with ``function(words)``."""
+        return Rows(function(self.words), self.features)
+
     def rows(self) -> "Rows":
-        """Itself."""
+        """Return itself."""
         return self
 
+    def matrix(self) -> Tensor:
+        """Return the words as ``[R, W]``, contiguous."""
+        return self.words.contiguous().view(-1, self.words.shape[-1])
+
     def dense(self, dtype: torch.dtype) -> Tensor:
-        """The logical tensor, unpacked."""
+        """Return the logical tensor, unpacked."""
         return unpack_bits(self.words, self.size, dtype).reshape(self.shape)
 
-    def to(self, device: torch.device, non_blocking: bool) -> "Rows":
-        """The same spikes on another device."""
-        return Rows(self.words.to(device, non_blocking=non_blocking), self.features)
-
-    def clone(self) -> "Rows":
-        """The same spikes in memory of their own."""
-        return Rows(self.words.clone(), self.features)
-
-    def nbytes(self) -> int:
-        """Bytes of memory."""
-        return self.words.numel() * self.words.itemsize
-
     def view(self, shape: tuple[int, ...]) -> "Rows | None":
-        """The same words under another logical shape, or None if a row would be cut or joined."""
+        """Return the words in another logical shape, or None if a row would be cut or joined."""
         size, lead = 1, len(shape)
         while size < self.size and lead > 0:
             lead -= 1
             size *= shape[lead]
-        if size != self.size:
-            return None
         # Axes of length 1 may stand on either side; the lead must keep its number of rows.
-        if math.prod(shape[:lead]) != math.prod(self.lead):
+        if size != self.size or math.prod(shape[:lead]) != math.prod(self.lead):
             return None
-        words = self.words.reshape(*shape[:lead], word_count(self.size))
-        return Rows(words, tuple(shape[lead:]))
+        return Rows(self.words.reshape(*shape[:lead], word_count(size)), tuple(shape[lead:]))
+
+
+# -- features in another order ------------------------------------------------------------------
 
 
 @lru_cache(maxsize=64)
 def _targets(features: tuple[int, ...], order: tuple[int, ...]) -> Tensor:
-    """Where each stored feature stands among the logical ones, int32."""
+    """Return the place of each stored feature among the logical ones, int32."""
     inverse = tuple(order.index(axis) for axis in range(len(order)))
-    size = int(torch.Size(features).numel())
     with torch.inference_mode(False):  # it is kept for calls outside, too
-        logical = torch.arange(size, dtype=torch.int32, device="cpu")
+        logical = torch.arange(math.prod(features), dtype=torch.int32, device="cpu")
         return logical.view([features[axis] for axis in order]).permute(inverse).reshape(-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Permuted:
+class Permuted(Layout):
     """`Rows` with permuted features: channels last ``(H, W, C)``, named ``(C, H, W)``.
 
     Attributes:
@@ -158,44 +163,35 @@ class Permuted:
         return torch.Size([*self.base.lead, *self.features])
 
     @property
-    def device(self) -> torch.device:
-        """Where the words are."""
-        return self.base.device
+    def tensors(self) -> tuple[Tensor]:
+        """The words."""
+        return self.base.tensors
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Permuted":
+        """Return the same order of rows with ``function(words)``."""
+        return Permuted(self.base.map(function), self.order)
 
     def rows(self) -> Rows:
-        """The same spikes with their bits in logical order."""
+        """Return the same spikes with their bits in logical order."""
         target = _targets(self.base.features, self.order)
         return Rows(reorder_bits(self.base.words, self.base.size, target), self.features)
 
-    def to(self, device: torch.device, non_blocking: bool) -> "Permuted":
-        """The same spikes on another device."""
-        return Permuted(self.base.to(device, non_blocking), self.order)
-
-    def clone(self) -> "Permuted":
-        """The same spikes in memory of their own."""
-        return Permuted(self.base.clone(), self.order)
-
-    def nbytes(self) -> int:
-        """Bytes of memory."""
-        return self.base.nbytes()
-
     def view(self, shape: tuple[int, ...]) -> "Permuted | Rows | None":
-        """The same spikes under another logical shape, see `Rows.view`."""
+        """Return the same spikes in another logical shape, see `Rows.view`."""
         lead = len(shape) - len(self.order)
         if lead >= 0 and tuple(shape[lead:]) == self.features:
-            words = self.base.words.reshape(*shape[:lead], self.base.words.shape[-1])
-            return Permuted(Rows(words, self.base.features), self.order)
+            return self.map(lambda words: words.reshape(*shape[:lead], words.shape[-1]))
         return self.rows().view(shape)
 
 
 def channels_last(rows: Rows) -> Permuted:
-    """Rows of features ``(H, W, C)`` under the name ``(C, H, W)``."""
+    """Return rows of features ``(H, W, C)`` under the name ``(C, H, W)``."""
     axes = len(rows.features)
     return Permuted(rows, (axes - 1, *range(axes - 1)))
 
 
 def as_channels_last(layout: Layout, axes: int) -> Rows | None:
-    """Rows of features ``(H, W, C)`` of spikes whose last ``axes`` are ``(C, H, W)``.
+    """Return rows of features ``(H, W, C)`` of spikes whose last ``axes`` are ``(C, H, W)``.
 
     None if words hold other axes than these.
     """
@@ -211,11 +207,13 @@ def as_channels_last(layout: Layout, axes: int) -> Rows | None:
     return Rows(reorder_bits(rows.words, rows.size, target), (*plane, C))
 
 
+# -- constant-rate input ------------------------------------------------------------------------
+
 STEPS = 4  # steps and pixels in a unit of 16 bits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ActivePixels:
+class ActivePixels(Layout):
     """Spikes of samples whose pixels are mostly silent: an image held over T steps.
 
     The non-zero pixels of a sample are listed and taken four at a time. A group's spikes lie in
@@ -257,14 +255,24 @@ class ActivePixels:
         return torch.Size([self.steps, len(self.count), *self.features])
 
     @property
-    def device(self) -> torch.device:
-        """Where the memory is."""
-        return self.units.device
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Index, count and units."""
+        return self.index, self.count, self.units
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "ActivePixels":
+        """Return pixels with ``function`` of index, count and units."""
+        return ActivePixels(*map(function, self.tensors), self.steps, self.features)
+
+    def to(self, device: torch.device, non_blocking: bool) -> "ActivePixels | Rows":
+        """Return the same spikes on another device, as rows on one without these kernels."""
+        if device.type == "cpu":
+            return self.map(torch.clone)
+        return self.rows().map(lambda words: words.to(device, non_blocking=non_blocking))
 
     def rows(self) -> Rows:
-        """The same spikes as `Rows`, ``[T, B]`` leading."""
+        """Return the same spikes as `Rows`, ``[T, B]`` leading."""
         T, B = self.steps, len(self.count)
-        size = int(np.prod(self.features))
+        size = math.prod(self.features)
         dense = np.zeros((T, B, size + 4), np.uint8)
         # [B, G, unit, step, pixel of the group]
         bits = np.unpackbits(self.units.numpy().view(np.uint8), axis=-1, bitorder="little")
@@ -276,7 +284,7 @@ class ActivePixels:
         return Rows.pack(torch.from_numpy(dense[:, :, :size]).reshape(self.shape), 2)
 
     def between(self, start: int, stop: int) -> "ActivePixels":
-        """The steps from ``start`` to before ``stop``."""
+        """Return the steps from ``start`` to before ``stop``."""
         B, groups, _ = self.units.shape
         steps = stop - start
         units = np.zeros((B, groups, 16 * -(-steps // 64)), np.uint16)
@@ -292,37 +300,17 @@ class ActivePixels:
         words = torch.from_numpy(units.view(np.int64))
         return ActivePixels(self.index, self.count, words, steps, self.features)
 
-    def split(self, samples: int) -> "list[ActivePixels]":
-        """The spikes of so many samples at a time, as views."""
-        parts = (torch.split(whole, samples) for whole in (self.index, self.count, self.units))
-        return [
-            ActivePixels(index, count, units, self.steps, self.features)
-            for index, count, units in zip(*parts, strict=True)
-        ]
-
     def samples(self, start: int, stop: int) -> "ActivePixels":
-        """The spikes of the samples from ``start`` to before ``stop``, as a view."""
-        index, count, units = (t[start:stop] for t in (self.index, self.count, self.units))
-        return ActivePixels(index, count, units, self.steps, self.features)
+        """Return the spikes of the samples from ``start`` to before ``stop``, as a view."""
+        return self.map(lambda x: x[start:stop])
 
-    def to(self, device: torch.device, non_blocking: bool) -> "ActivePixels | Rows":
-        """The same spikes on another device, as rows where the kernels of this layout are not."""
-        if device.type == "cpu":
-            return self.clone()
-        return self.rows().to(device, non_blocking)
-
-    def clone(self) -> "ActivePixels":
-        """The same spikes in memory of their own."""
-        return ActivePixels(
-            self.index.clone(), self.count.clone(), self.units.clone(), self.steps, self.features
-        )
-
-    def nbytes(self) -> int:
-        """Bytes of memory."""
-        return sum(t.numel() * t.itemsize for t in (self.index, self.count, self.units))
+    def split(self, samples: int) -> "list[ActivePixels]":
+        """Return the spikes of so many samples at a time, as views."""
+        B = len(self.count)
+        return [self.samples(b, min(B, b + samples)) for b in range(0, B, samples)]
 
     def view(self, shape: tuple[int, ...]) -> "ActivePixels | Rows | None":
-        """The same spikes under another logical shape, see `Rows.view`."""
+        """Return the same spikes in another logical shape, see `Rows.view`."""
         if tuple(shape[:2]) != (self.steps, len(self.count)):
             return self.rows().view(shape)
-        return ActivePixels(self.index, self.count, self.units, self.steps, tuple(shape[2:]))
+        return ActivePixels(*self.tensors, self.steps, tuple(shape[2:]))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bitspike.spikes._layouts import Permuted, Rows
-from bitspike.spikes._tensor import SpikeTensor
-from bitspike.spikes._views import _register, _stored, _with_words
+from bitspike.spikes._tensor import SpikeTensor, register
+from bitspike.spikes._views import stored, with_words
 from bitspike.spikes._words import WORD, unpack_bits
 
 aten = torch.ops.aten
@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 
 def _as_bool(s: SpikeTensor) -> Tensor:
-    rows = s._layout.rows()
+    rows = s.bits.rows()
     return unpack_bits(rows.words, rows.size, torch.bool).reshape(s.shape)
 
 
@@ -34,23 +34,23 @@ def _comparison(compare: Callable[[float, Any], bool]) -> Callable[[SpikeTensor,
 
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    _register(getattr(aten, _name).Scalar)(_comparison(getattr(operator, _name)))
+    register(getattr(aten, _name).Scalar)(_comparison(getattr(operator, _name)))
 
 
-@_register(aten.logical_not.default)
+@register(aten.logical_not.default)
 def _logical_not(s: SpikeTensor) -> Tensor:
     return ~_as_bool(s)
 
 
-@_register(aten.rsub.Scalar)
+@register(aten.rsub.Scalar)
 def _one_minus(s: SpikeTensor, other: Any, alpha: Any = 1) -> Any:
     if other != 1 or alpha != 1 or s.numel() == 0:
         return NotImplemented
-    rows = _stored(s)
+    rows = stored(s)
     words = ~rows.words
     if rows.size % WORD:  # what lies beyond the last feature stays zero
         words[..., -1] &= (1 << rows.size % WORD) - 1
-    return _with_words(s, words)
+    return with_words(s, words)
 
 
 # -- of two spike tensors -----------------------------------------------------------------------
@@ -62,7 +62,7 @@ def _alike(a: Any, b: Any) -> tuple[Rows, Rows] | None:
         return None
     if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
         return None
-    x, y = a._layout, b._layout
+    x, y = a.bits, b.bits
     if isinstance(x, Permuted) and isinstance(y, Permuted) and x.order == y.order:
         rows = x.base, y.base
     else:
@@ -76,18 +76,18 @@ def _pairwise(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any
         if rows is None:
             return NotImplemented
         words = combine(rows[0].words, rows[1].words)
-        own = _stored(a)
+        own = stored(a)
         return (
-            _with_words(a, words)
+            with_words(a, words)
             if rows[0] is own
-            else SpikeTensor._of(Rows(words, rows[0].features), a)
+            else SpikeTensor.of(Rows(words, rows[0].features), a)
         )
 
     return handler
 
 
-_register(aten.mul.Tensor, aten.minimum.default)(_pairwise(torch.bitwise_and))
-_register(aten.maximum.default)(_pairwise(torch.bitwise_or))
+register(aten.mul.Tensor, aten.minimum.default)(_pairwise(torch.bitwise_and))
+register(aten.maximum.default)(_pairwise(torch.bitwise_or))
 
 
 def _logical(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -98,19 +98,19 @@ def _logical(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return handler
 
 
-_register(aten.logical_and.default)(_logical(_pairwise(torch.bitwise_and)))
-_register(aten.logical_or.default)(_logical(_pairwise(torch.bitwise_or)))
+register(aten.logical_and.default)(_logical(_pairwise(torch.bitwise_and)))
+register(aten.logical_or.default)(_logical(_pairwise(torch.bitwise_or)))
 _different = _logical(_pairwise(torch.bitwise_xor))
-_register(aten.logical_xor.default, aten.ne.Tensor)(_different)
+register(aten.logical_xor.default, aten.ne.Tensor)(_different)
 
 
-@_register(aten.eq.Tensor)
+@register(aten.eq.Tensor)
 def _same(a: Any, b: Any) -> Any:
     different = _different(a, b)
     return different if different is NotImplemented else ~different
 
 
-@_register(aten.equal.default)
+@register(aten.equal.default)
 def _all_the_same(a: Any, b: Any) -> Any:
     rows = _alike(a, b)
     return NotImplemented if rows is None else torch.equal(rows[0].words, rows[1].words)

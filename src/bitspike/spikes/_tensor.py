@@ -37,6 +37,16 @@ operations: dict[Any, Handler] = {}
 _traces: list[Counter[str]] = []
 
 
+def register(*names: Any) -> Callable[[Handler], Handler]:
+    """Decorate the handler of some of ATen's operations."""
+
+    def decorate(handler: Handler) -> Handler:
+        operations.update(dict.fromkeys(names, handler))
+        return handler
+
+    return decorate
+
+
 class SpikeTensor(Tensor):
     """A tensor of 0 and 1, logically of a floating dtype, stored as bits.
 
@@ -50,7 +60,7 @@ class SpikeTensor(Tensor):
     Make one with `pack`; see `dense`, `count`, `rate`, `words`.
     """
 
-    _layout: Layout
+    bits: Layout
     _shape: torch.Size
     _dtype: torch.dtype
     _family: Family | None = None
@@ -63,7 +73,7 @@ class SpikeTensor(Tensor):
         tensor: SpikeTensor = Tensor._make_wrapper_subclass(
             cls, shape, dtype=dtype, device=layout.device
         )
-        tensor._layout, tensor._shape, tensor._dtype = layout, shape, dtype
+        tensor.bits, tensor._shape, tensor._dtype = layout, shape, dtype
         return tensor
 
     # -- asked so often that the way through __torch_function__ would be felt ------------------
@@ -86,7 +96,7 @@ class SpikeTensor(Tensor):
     @property
     def device(self) -> torch.device:  # type: ignore[override]
         """Where the bits are."""
-        return self._layout.device
+        return self.bits.device
 
     def numel(self) -> int:
         """Number of logical elements."""
@@ -106,7 +116,7 @@ class SpikeTensor(Tensor):
     @property
     def words(self) -> Tensor:
         """The bits: int64 ``[*lead, W]``, 64 neighbouring features a word, the first lowest."""
-        return self._layout.rows().words
+        return self.bits.rows().words
 
     def count(self) -> int:
         """Number of spikes."""
@@ -118,7 +128,7 @@ class SpikeTensor(Tensor):
 
     def spike_bytes(self) -> int:
         """Bytes of memory that the spikes take."""
-        return self._layout.nbytes()
+        return self.bits.nbytes()
 
     # -- how torch sees it -------------------------------------------------------------------
 
@@ -163,7 +173,7 @@ class SpikeTensor(Tensor):
 
     def __tensor_flatten__(self) -> tuple[list[str], tuple[tuple[int, ...], torch.dtype]]:
         """Return which attributes hold the memory, and what else `__tensor_unflatten__` needs."""
-        return ["words"], (self._layout.rows().features, self.dtype)
+        return ["words"], (self.bits.rows().features, self.dtype)
 
     @staticmethod
     def __tensor_unflatten__(
@@ -192,24 +202,27 @@ class SpikeTensor(Tensor):
             raise RuntimeError(
                 "only spikes without history can be copied by deepcopy: detach() them first"
             )
-        copy = SpikeTensor(self._layout.clone(), self.dtype).requires_grad_(self.requires_grad)
+        copy = SpikeTensor(self.bits.map(torch.clone), self.dtype).requires_grad_(
+            self.requires_grad
+        )
         memo[id(self)] = copy
         return copy  # type: ignore[return-value]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        rows = self._layout.rows()
+        rows = self.bits.rows()
         return rebuild, (rows.words, rows.features, self.dtype, self.requires_grad)
 
     def _become_written(self, values: Tensor, path: Path) -> None:
         """Stands for a view of ``values`` from now."""
         attached = self.requires_grad or not values.requires_grad
-        for name in ("_layout", "_shape", "_dtype", "_family"):
+        for name in ("bits", "_shape", "_dtype", "_family"):
             self.__dict__.pop(name, None)
         self.__class__ = WrittenSpikes  # type: ignore[assignment]
         self._numbers, self._path, self._attached = values, path, attached
 
     @classmethod
-    def _of(cls, layout: Layout, like: Tensor) -> Self:
+    def of(cls, layout: Layout, like: Tensor) -> Self:
+        """Return spikes in the dtype of ``like``."""
         return cls(layout, like.dtype)
 
 
@@ -228,7 +241,7 @@ class _Unpack(torch.autograd.Function):
 def _dense(s: SpikeTensor, why: str) -> Tensor:
     for trace in _traces:
         trace[why] += 1
-    return s._layout.rows().dense(s.dtype)
+    return s.bits.rows().dense(s.dtype)
 
 
 def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

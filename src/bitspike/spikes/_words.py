@@ -32,6 +32,15 @@ def word_count(features: int) -> int:
     return -(-features // WORD)
 
 
+def check_words(words: Tensor, features: int) -> None:
+    """Raise ValueError unless ``words`` ``[..., W]`` are those of so many features."""
+    if words.dtype != torch.int64 or not words.ndim or words.shape[-1] != word_count(features):
+        raise ValueError(
+            f"spikes: words of shape {tuple(words.shape)} and {words.dtype} do not hold {features} "
+            f"features: the last axis must have {word_count(features)} words of torch.int64"
+        )
+
+
 def pack_bits(x: Tensor) -> Tensor:
     """Words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not zero."""
     if is_traced(x):
@@ -55,7 +64,8 @@ def pack_bits(x: Tensor) -> Tensor:
 
 
 def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
-    """A tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
+    """Return a tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
+    check_words(words, features)
     if is_traced(words):
         return traced("unpack", words, features, dtype)
     if features == 0:
@@ -75,7 +85,8 @@ def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
 
 
 def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
-    """Words ``[..., W]`` in which feature i has become feature ``target[i]``, int32 ``[F]``."""
+    """Return words ``[..., W]`` in which feature i has become ``target[i]``, int32 ``[F]``."""
+    check_words(words, features)
     if is_traced(words):
         return traced("reorder", words, target)
     kernels = dispatch.available("bits", words.device)

@@ -1,4 +1,4 @@
-"""What users test their own neurons with."""
+"""The conformance suite by which users test their own neurons."""
 
 from bitspike.testing._check_neuron import ConformanceError, Report, check_neuron
 

@@ -1,4 +1,4 @@
-"""A conformance suite for neurons of one's own."""
+"""A conformance suite for neurons."""
 
 import copy
 import io
@@ -20,17 +20,17 @@ Make = Callable[[], nn.Module]
 
 
 class ConformanceError(AssertionError):
-    """A neuron breaks a promise; the message says which one and by how much."""
+    """A neuron breaks a promise; the message says which, and by how much."""
 
 
 @dataclass
 class Report:
-    """What `check_neuron` found.
+    """The result of `check_neuron`.
 
     Attributes:
         neuron: the neuron's class.
         passed: the promises that it keeps.
-        notes: what could not be checked, and why.
+        notes: checks that could not be made, and why.
     """
 
     neuron: str
@@ -52,15 +52,15 @@ def check_neuron(
     *,
     without: Collection[str] = (),
 ) -> Report:
-    """Holds a neuron to what bitspike promises of every neuron.
+    """Check that a neuron keeps the promises of all neurons of bitspike.
 
     - ``"modes"``: a loop of single steps and one multi-step call give the same outputs, states and
       gradients.
-    - ``"parts"``: a sequence cut in two gives what the whole gives.
+    - ``"parts"``: a sequence in two parts gives the same as the whole sequence.
     - ``"differences"``: with ``spiking=False`` all gradients are those of finite differences, in
       float64.
-    - ``"kernel"``: the compiled kernel gives what the reference gives, outputs and every gradient,
-      in each step mode.
+    - ``"kernel"``: the compiled kernel gives the outputs and all gradients of the reference, in
+      each step mode.
     - ``"state"``: states are not in ``state_dict``, start anew after a reset, and survive copy and
       pickle.
 
@@ -74,10 +74,10 @@ def check_neuron(
             a neuron for inference.
 
     Returns:
-        What was checked. Print it.
+        The report. Print it.
 
     Raises:
-        ConformanceError: at the first promise that is broken.
+        ConformanceError: at the first broken promise.
         TypeError: if ``make`` does not make a module with step modes.
         ValueError: for an unknown promise.
     """
@@ -108,14 +108,14 @@ def check_neuron(
 
 @dataclass(frozen=True)
 class _Bench:
-    """A neuron's constructor, and the input it is tried with."""
+    """The constructor of a neuron, and the input of its tests."""
 
     make: Make
     x: Tensor
     gradients: bool
 
     def node(self, step_mode: str | None = None, backend: str = "eager") -> Any:
-        """A new neuron, in multi-step mode where it has one."""
+        """Return a new neuron, in multi-step mode where it has that mode."""
         torch.manual_seed(0)
         node: Any = self.make().double()
         modes = node.supported_step_mode()
@@ -124,7 +124,7 @@ class _Bench:
         return node
 
     def answer(self, node: Any) -> dict[str, Tensor]:
-        """Output, states, and the gradients of a loss on all of them."""
+        """Return output, states, and the gradients of a loss on all of them."""
         if not self.gradients:
             with torch.no_grad():
                 return {"output": _output(node, self.x), **_states(node)}
@@ -133,21 +133,23 @@ class _Bench:
         weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)
         loss = (weight * y).sum() + sum((k + 1) * v.sum() for k, v in enumerate(states.values()))
         wanted = {"input": x, **dict(node.named_parameters())}
-        found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
+        values = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
         gradients = {
-            f"gradient of {name}": g for name, g in zip(wanted, found, strict=True) if g is not None
+            f"gradient of {name}": g
+            for name, g in zip(wanted, values, strict=True)
+            if g is not None
         }
         return {"output": y, **states, **gradients}
 
 
 def _output(node: Any, x: Tensor) -> Tensor:
-    """The dense output for the sequence ``x``; of several, all of them."""
+    """Return the dense output for the sequence ``x``; several outputs are stacked."""
     if node.step_mode == "s":
-        return torch.stack([_one(node(step)) for step in x])
-    return _one(node(x)) + 0
+        return torch.stack([_stacked(node(step)) for step in x])
+    return _stacked(node(x)) + 0
 
 
-def _one(output: Any) -> Tensor:
+def _stacked(output: Any) -> Tensor:
     return torch.stack([*output]) if isinstance(output, list | tuple) else output
 
 
@@ -158,7 +160,7 @@ def _states(node: Any) -> dict[str, Tensor]:
 
 def _same(promise: str, got: dict[str, Tensor], want: dict[str, Tensor], bound: float) -> str:
     if got.keys() != want.keys():
-        raise ConformanceError(f"{promise}: one has {sorted(got)}, the other {sorted(want)}")
+        raise ConformanceError(f"{promise}: {sorted(got)} and {sorted(want)} are not the same")
     for name, value in want.items():
         if got[name].shape != value.shape:
             raise ConformanceError(
@@ -178,10 +180,10 @@ def _modes(bench: _Bench) -> Iterator[str]:
     if len(modes) < 2:
         yield f"not compared with another step mode: there is only {modes[0]!r}"
     else:
-        promise = "single steps give what one multi-step call gives"
+        promise = "single steps give the same as a multi-step call"
         yield _same(promise, bench.answer(bench.node("s")), y, 1e-9)
     if bool((y["output"] == y["output"].flatten()[0]).all()):
-        yield "not tested in earnest: all outputs are equal; change `scale` or the parameters"
+        yield "not a real test: all outputs are equal; change `scale` or the parameters"
 
 
 def _parts(bench: _Bench) -> Iterator[str]:
@@ -189,10 +191,10 @@ def _parts(bench: _Bench) -> Iterator[str]:
     cut = max(1, len(x) // 3)
     with torch.no_grad():
         expected = {"output": _output(whole, x), **_states(whole)}
-        found = {"output": torch.cat([_output(parts, x[:cut]), _output(parts, x[cut:])])}
+        joined = {"output": torch.cat([_output(parts, x[:cut]), _output(parts, x[cut:])])}
     yield _same(
-        "a sequence in two parts gives what the whole gives",
-        found | _states(parts), expected, 1e-12,
+        "a sequence in two parts gives the same as the whole sequence",
+        joined | _states(parts), expected, 1e-12,
     )  # fmt: skip
 
 
@@ -222,7 +224,7 @@ def _differences(bench: _Bench) -> Iterator[str]:
 
 
 def _kernel(bench: _Bench) -> Iterator[str]:
-    promise = "the compiled kernel gives what the reference gives"
+    promise = "the compiled kernel gives the same as the reference"
     for mode in bench.node().supported_step_mode():
         try:
             fused = bench.answer(bench.node(mode, "numba"))

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -20,42 +20,24 @@ class OptionError(ValueError):
     """An option has a value that the program cannot work with."""
 
 
-def option(
-    default: Any,
-    text: str,
-    *,
-    free: bool = False,
-    grows: bool = False,
-    least: int = 0,
-    most: int = _LARGEST,
-    must: Rule | None = None,
-    choices: Collection[str] = (),
-    metavar: str = "",
-) -> Any:
-    """Return a field of an options class. The type of the default is that of the option.
+def option(default: Any, text: str, *, choices: Collection[str] = (), metavar: str = "") -> Any:
+    """Return a field of an options class.
 
     Args:
-        default: the default; False makes a switch.
+        default: the default, whose type is that of the option; False makes a switch.
         text: the help.
-        free: a resumed run may change it, since it does not decide what is learned.
-        grows: a resumed run may give a larger number.
-        least: the smallest integer.
-        most: the largest integer.
-        must: the end of an error message, such as ``"must be even"``, and a function that says
-            whether a value is allowed. It takes the place of ``least`` and ``most``.
         choices: the words that are allowed.
         metavar: name of the value in the help.
     """
     names = {int: "N", float: "X"}
     argument: dict[str, Any] = {"action": "store_true"} if default is False else {}
     if type(default) in names:
-        argument = {"type": type(default), "metavar": metavar or names[type(default)]}
+        argument = {"type": type(default), "metavar": names[type(default)]}
     elif choices:
         argument = {"choices": tuple(choices)}
     elif metavar:
         argument = {"metavar": metavar}
-    metadata = {"text": text, "free": free, "grows": grows, "least": least, "most": most}
-    return field(default=default, metadata={**metadata, "must": must, "argument": argument})
+    return field(default=default, metadata={"text": text, "argument": argument})
 
 
 def flag(name: str) -> str:
@@ -69,9 +51,28 @@ class BaseOptions:
 
     Attributes:
         named: the options that stand in the name of every run, and the letters before their values.
+        free: the options that do not decide what is learned: a resumed run may change them.
+        growing: the options of which a resumed run may give a larger number.
+        least: the smallest integers, where that is not 0.
+        most: the largest integers.
+        rules: other conditions: the end of an error message, and whether a value is allowed.
     """
 
     named: ClassVar[Mapping[str, str]] = {}
+    free: ClassVar[frozenset[str]] = frozenset(
+        ("device", "j", "threads", "data_dir", "out_dir", "resume", "predict", "image")
+    )
+    growing: ClassVar[frozenset[str]] = frozenset()
+    least: ClassVar[Mapping[str, int]] = {"T": 1, "b": 1, "threads": 1}
+    # With many more threads OpenMP ends the process.
+    most: ClassVar[Mapping[str, int]] = {"T": 100_000, "threads": 1024}
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "seed": ("must lie in [0, 2**32)", lambda seed: 0 <= seed < 2**32),
+        # Adam's first step is up to ten times as large, and must be a float32 as well.
+        "lr": ("must lie in (0, 3e+37]", lambda lr: 0 < lr <= 3e37),
+        "momentum": ("must lie in [0, 1)", lambda momentum: 0 <= momentum < 1),
+        "tau": ("is in time steps and must be > 1", lambda tau: 1 < tau < math.inf),
+    }
 
     @property
     def run_name(self) -> str:
@@ -79,7 +80,7 @@ class BaseOptions:
         names = list(self.named)
         for part in fields(self):
             changed = getattr(self, part.name) != part.default
-            if changed and part.name not in self.named and not part.metadata["free"]:
+            if changed and part.name not in self.free | self.named.keys():
                 names.append(part.name)
         return "_".join(map(self._in_name, names))
 
@@ -91,7 +92,7 @@ class BaseOptions:
 
     def trajectory(self) -> dict[str, Any]:
         """Return the options that decide what is learned: a resumed run cannot change them."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["free"]}
+        return {name: value for name, value in asdict(self).items() if name not in self.free}
 
     def as_text(self) -> str:
         """Return one option a line, for ``args.txt``."""
@@ -107,28 +108,25 @@ class BaseOptions:
             OptionError: naming the option, its value and what it may be.
         """
         for part in fields(self):
-            _check(part, getattr(self, part.name), part.name in given)
-
-
-def _check(part: "Field[Any]", value: Any, given: bool) -> None:
-    name, rules = flag(part.name), part.metadata
-    choices = rules["argument"].get("choices")
-    if choices and value not in choices:
-        raise OptionError(f"{name} must be one of {', '.join(choices)}, but is {value!r}")
-    if isinstance(value, str):
-        if "\0" in value:
-            raise OptionError(f"{name} {value!r} has a NUL in it, which no path may have")
-        if given and not value.strip():
-            raise OptionError(f"{name} is empty")
-    elif rules["must"]:
-        text, allowed = rules["must"]
-        if not allowed(value):
-            raise OptionError(f"{name} {text}, but is {_shown(value)}")
-    elif type(value) is int:
-        if value < rules["least"]:
-            raise OptionError(f"{name} must be at least {rules['least']}, but is {value}")
-        if value > rules["most"]:
-            raise OptionError(f"{name} must be at most {rules['most']}, but is {_shown(value)}")
+            name, value = flag(part.name), getattr(self, part.name)
+            choices = part.metadata["argument"].get("choices")
+            if choices and value not in choices:
+                raise OptionError(f"{name} must be one of {', '.join(choices)}, but is {value!r}")
+            if part.name in self.rules:
+                text, allowed = self.rules[part.name]
+                if not allowed(value):
+                    raise OptionError(f"{name} {text}, but is {_shown(value)}")
+            elif isinstance(value, str):
+                if "\0" in value:
+                    raise OptionError(f"{name} {value!r} has a NUL in it, which no path may have")
+                if part.name in given and not value.strip():
+                    raise OptionError(f"{name} is empty")
+            elif type(value) is int:
+                least, most = self.least.get(part.name, 0), self.most.get(part.name, _LARGEST)
+                if value < least:
+                    raise OptionError(f"{name} must be at least {least}, but is {value}")
+                if value > most:
+                    raise OptionError(f"{name} must be at most {most}, but is {_shown(value)}")
 
 
 def _shown(value: float) -> str:
@@ -136,13 +134,6 @@ def _shown(value: float) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         return f"{'minus ' if value < 0 else ''}a number of {value.bit_length()} bits"
     return str(value)
-
-
-# Rules for options that most programs have. Adam's first step is up to ten times the learning rate,
-# and must be a float32 as well.
-SEED: Rule = ("must lie in [0, 2**32)", lambda seed: 0 <= seed < 2**32)
-LEARNING_RATE: Rule = ("must lie in (0, 3e+37]", lambda lr: 0 < lr <= 3e37)
-TIME_CONSTANT: Rule = ("is in time steps and must be > 1", lambda tau: 1 < tau < math.inf)
 
 
 def parse_options(
@@ -250,12 +241,11 @@ def adopt_options(options: Options, given: frozenset[str], saved: Mapping[str, A
         OptionError: if an option that was given on the command line contradicts the checkpoint.
     """
     adopted = dict(saved)
-    grows = {part.name for part in fields(options) if part.metadata["grows"]}
     for name, old in saved.items():
         new = getattr(options, name)
         if name not in given or new == old:
             continue
-        if name not in grows or new < old:
+        if name not in options.growing or new < old:
             raise OptionError(
                 f"-{name} {new} differs from the checkpoint's {old}; it cannot be changed any "
                 f"more: leave -{name} out, or start a new run"

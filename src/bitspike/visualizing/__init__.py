@@ -14,9 +14,9 @@ Matplotlib is imported by the first call, not by the import of this package:
 """
 
 from bitspike.visualizing._accuracy import plot_accuracy, plot_runs
-from bitspike.visualizing._figure import save
 from bitspike.visualizing._matrix import plot_2d_bar_in_3d, plot_2d_feature_map, plot_2d_heatmap
 from bitspike.visualizing._neuron import plot_one_neuron_v_s
+from bitspike.visualizing._save import save
 from bitspike.visualizing._spikes import plot_1d_spikes, plot_input
 
 __all__ = [

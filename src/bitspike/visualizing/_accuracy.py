@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bitspike.visualizing import _style as style
 from bitspike.visualizing._arrays import Array, ArrayLike, check_array, shape_text
-from bitspike.visualizing._figure import (
-    ACCENT,
-    INK,
-    font_size,
-    label,
-    new_figure,
-    open_spines,
-    set_ticks,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,11 +46,11 @@ def plot_accuracy(
             f"plot_accuracy: train_acc and test_acc must have one value per epoch each, "
             f"got {shape_text(train.shape)} and {shape_text(test.shape)}"
         )
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     axes = figure.add_subplot()
-    size = font_size(axes)
+    size = style.font_size(axes)
     _draw_curve(axes, train, train.size, label="train", color="0.6")
-    _draw_curve(axes, test, train.size, label="test", color=INK)
+    _draw_curve(axes, test, train.size, label="test", color=style.INK)
     best = int(test.argmax())
     axes.plot(
         [best + 1],
@@ -68,7 +60,7 @@ def plot_accuracy(
         marker="o",
         markersize=0.75 * size,
         markerfacecolor="none",
-        markeredgecolor=ACCENT,
+        markeredgecolor=style.ACCENT,
         markeredgewidth=0.13 * size,
     )
     _finish(axes, title, np.concatenate([train, test]), train.size, size)
@@ -102,13 +94,13 @@ def plot_runs(
         raise ValueError("plot_runs: runs is empty; there must be at least one")
     curves = {name: _percent(values, f"plot_runs: {name}") for name, values in runs.items()}
     longest = max(values.size for values in curves.values())
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     axes = figure.add_subplot()
     for name, values in curves.items():
         best = int(values.argmax())
         text = f"{name}: {values[best]:.2f} % (epoch {best + 1})"
         _draw_curve(axes, values, longest, label=text)
-    _finish(axes, title, np.concatenate([*curves.values()]), longest, 0.9 * font_size(axes))
+    _finish(axes, title, np.concatenate([*curves.values()]), longest, 0.9 * style.font_size(axes))
     return figure
 
 
@@ -124,16 +116,16 @@ def _percent(x: ArrayLike, argument: str) -> Array:
     return 100 * values
 
 
-def _draw_curve(axes: "Axes", values: Array, epochs: int, **style: Any) -> None:
+def _draw_curve(axes: "Axes", values: Array, epochs: int, **look: Any) -> None:
     """Draw one value for each epoch, with markers if the picture has few epochs."""
-    size = font_size(axes)
+    size = style.font_size(axes)
     axes.plot(
         np.arange(1, values.size + 1),
         values,
         linewidth=0.15 * size,
         marker="o" if epochs <= _MARKED_EPOCHS else "",
         markersize=0.3 * size,
-        **style,
+        **look,
     )
 
 
@@ -144,9 +136,9 @@ def _finish(axes: "Axes", title: str, values: Array, epochs: int, legend_size: f
     axes.set_ylim(max(0.0, low - 2 * room), min(100.0 + 0.5 * room, high + room))
     side = 0.5 if epochs == 1 else 0.03 * (epochs - 1)
     axes.set_xlim(1 - side, epochs + side)
-    label(axes, title, "epoch", "accuracy (%)")
-    open_spines(axes)
-    set_ticks(axes, int_x=True, int_y=False)
+    style.label(axes, title, "epoch", "accuracy (%)")
+    style.open_spines(axes)
+    style.set_ticks(axes, int_x=True, int_y=False)
     axes.grid(axis="y", color="0.5", alpha=0.2, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(edgecolor="none", framealpha=0.9, fontsize=legend_size, loc="best")

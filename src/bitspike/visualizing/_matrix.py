@@ -4,17 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bitspike.visualizing import _style as style
 from bitspike.visualizing._arrays import Array, ArrayLike, check_array, shape_text
-from bitspike.visualizing._figure import (
-    COLORMAP,
-    color_bar,
-    font_size,
-    label,
-    locator,
-    new_figure,
-    row_interpolation,
-    set_ticks,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,21 +60,21 @@ def plot_2d_heatmap(
     right = T - 0.5 if x_max is None else float(x_max)
     left = -0.5 * right / (T - 0.5)
 
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     axes = figure.add_subplot()
     image = axes.imshow(
         values.T,
         aspect="auto",
-        cmap=COLORMAP,
-        interpolation=row_interpolation(N),
+        cmap=style.COLORMAP,
+        interpolation=style.row_interpolation(N),
         extent=(left, right, N - 0.5, -0.5),
     )
-    label(axes, title, xlabel, ylabel)
+    style.label(axes, title, xlabel, ylabel)
     if N <= _SEPARATED_ROWS:
         axes.hlines(np.arange(1, N) - 0.5, left, right, colors="w", linewidths=1.0, alpha=0.6)
-    set_ticks(axes, int_x_ticks, int_y_ticks, rows=N)
+    style.set_ticks(axes, int_x_ticks, int_y_ticks, rows=N)
     if plot_colorbar:
-        color_bar(image, axes, colorbar_y_label)
+        style.color_bar(image, axes, colorbar_y_label)
     return figure, axes
 
 
@@ -130,15 +121,15 @@ def plot_2d_feature_map(
     tiles = padded.reshape(nrows, ncols, W + space, H + space).swapaxes(1, 2)
     sheet = tiles.reshape(nrows * (W + space), ncols * (H + space))
 
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     axes = figure.add_subplot()
-    image = axes.imshow(sheet, cmap=COLORMAP, interpolation="nearest")
-    label(axes, title)
+    image = axes.imshow(sheet, cmap=style.COLORMAP, interpolation="nearest")
+    style.label(axes, title)
     axes.xaxis.set_visible(False)
     axes.yaxis.set_visible(False)
     axes.spines[:].set_visible(False)
     if np.unique(maps).size > 2:
-        color_bar(image, axes)
+        style.color_bar(image, axes)
     return figure, axes
 
 
@@ -176,13 +167,13 @@ def plot_2d_bar_in_3d(
     """
     heights = check_array(array, "plot_2d_bar_in_3d: array", ("T", "N"))
     T, N = heights.shape
-    figure = new_figure(None, dpi)
+    figure = style.new_figure(None, dpi)
     from matplotlib import colormaps, rc_context
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
     with rc_context({"grid.color": "0.85", "grid.linewidth": 0.5}):
         axes: Any = figure.add_subplot(projection="3d")
-    shades = np.repeat(colormaps[COLORMAP](np.linspace(0.05, 0.9, N)), T, axis=0)
+    shades = np.repeat(colormaps[style.COLORMAP](np.linspace(0.05, 0.9, N)), T, axis=0)
     axes.add_collection3d(
         Poly3DCollection(_bars(heights), facecolors=shades, edgecolors="none", alpha=0.85)
     )
@@ -190,8 +181,8 @@ def plot_2d_bar_in_3d(
     axes.set_ylim(-0.5, T - 0.5)
     low, high = min(0.0, float(heights.min())), max(0.0, float(heights.max()))
     axes.set_zlim(low, high if high > low else 1.0)
-    label(axes, title, xlabel, ylabel)
-    axes.set_zlabel(zlabel, fontsize=1.05 * font_size(axes))
+    style.label(axes, title, xlabel, ylabel)
+    axes.set_zlabel(zlabel, fontsize=1.05 * style.font_size(axes))
     axes.tick_params(pad=-2)
     for axis, integer, length in (
         (axes.xaxis, int_x_ticks, N),
@@ -199,7 +190,7 @@ def plot_2d_bar_in_3d(
         (axes.zaxis, int_z_ticks, None),
     ):
         axis.labelpad = 0
-        axis.set_major_locator(locator(integer, length if integer else None))
+        axis.set_major_locator(style.locator(integer, length if integer else None))
     axes.set_box_aspect(None, zoom=1.12)
     return figure, axes
 

@@ -4,17 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bitspike.visualizing import _style as style
 from bitspike.visualizing._arrays import Array, ArrayLike, check_array, check_spikes, shape_text
-from bitspike.visualizing._figure import (
-    ACCENT,
-    CALM,
-    INK,
-    font_size,
-    label,
-    new_figure,
-    open_spines,
-    set_ticks,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,22 +51,22 @@ def plot_one_neuron_v_s(
     for name, level in (("v_threshold", v_threshold), ("v_reset", v_reset)):
         if level is not None and not np.isfinite(level):
             raise ValueError(f"plot_one_neuron_v_s: {name} must be finite, got {level}")
-    levels = [(v_threshold, r"$V_\mathrm{threshold}$", ACCENT)]
+    levels = [(v_threshold, r"$V_\mathrm{threshold}$", style.ACCENT)]
     if v_reset is not None:
-        levels.append((v_reset, r"$V_\mathrm{reset}$", CALM))
+        levels.append((v_reset, r"$V_\mathrm{reset}$", style.CALM))
 
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     grid = figure.add_gridspec(2, 1, height_ratios=[5, 1])
     top = figure.add_subplot(grid[0])
     bottom = figure.add_subplot(grid[1], sharex=top)
     _draw_potential(top, potential, levels)
-    label(top, title, ylabel="voltage")
+    style.label(top, title, ylabel="voltage")
     steps = np.flatnonzero(spikes)
-    bottom.vlines(steps, 0, 1, colors=ACCENT, linewidths=0.1 * font_size(bottom))
-    label(bottom, xlabel="simulating step", ylabel="spike")
+    bottom.vlines(steps, 0, 1, colors=style.ACCENT, linewidths=0.1 * style.font_size(bottom))
+    style.label(bottom, xlabel="simulating step", ylabel="spike")
     for axes in (top, bottom):
-        open_spines(axes)
-        set_ticks(axes, int_x=True, int_y=False)
+        style.open_spines(axes)
+        style.set_ticks(axes, int_x=True, int_y=False)
     top.tick_params(labelbottom=False)
     bottom.set_xlim(-0.5, potential.size - 0.5)
     bottom.set_ylim(0, 1.05)
@@ -98,7 +89,7 @@ def _check_steps(x: ArrayLike, name: str) -> Array:
 
 
 def _draw_potential(axes: "Axes", potential: Array, levels: list[tuple[float, str, str]]) -> None:
-    size = font_size(axes)
+    size = style.font_size(axes)
     highest = max(value for value, _, _ in levels)
     for value, text, color in levels:
         axes.axhline(value, label=text, color=color, linestyle="--", linewidth=0.07 * size)
@@ -114,5 +105,7 @@ def _draw_potential(axes: "Axes", potential: Array, levels: list[tuple[float, st
             annotation_clip=False,
         )
     marker = "o" if potential.size == 1 else ""
-    axes.plot(np.arange(potential.size), potential, color=INK, linewidth=0.1 * size, marker=marker)
+    axes.plot(
+        np.arange(potential.size), potential, color=style.INK, linewidth=0.1 * size, marker=marker
+    )
     axes.margins(y=0.08)

@@ -4,19 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bitspike.visualizing import _style as style
 from bitspike.visualizing._arrays import Array, ArrayLike, check_array, check_spikes, shape_text
-from bitspike.visualizing._figure import (
-    COLORMAP,
-    INK,
-    color_bar,
-    figure_of,
-    font_size,
-    label,
-    new_figure,
-    open_spines,
-    row_interpolation,
-    set_ticks,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +57,7 @@ def plot_1d_spikes(
     values = check_array(spikes, "plot_1d_spikes: spikes", ("T", "N"))
     check_spikes(values, "plot_1d_spikes: spikes")
 
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     if plot_firing_rate:
         grid = figure.add_gridspec(1, 2, width_ratios=[7, 1])
         axes = figure.add_subplot(grid[0, 0])
@@ -76,9 +65,9 @@ def plot_1d_spikes(
     else:
         axes = figure.add_subplot()
     _draw_raster(axes, values)
-    label(axes, title, xlabel, ylabel)
-    open_spines(axes)
-    set_ticks(axes, int_x_ticks, int_y_ticks, rows=values.shape[1])
+    style.label(axes, title, xlabel, ylabel)
+    style.open_spines(axes)
+    style.set_ticks(axes, int_x_ticks, int_y_ticks, rows=values.shape[1])
     figure.sca(axes)
     return figure, axes
 
@@ -113,19 +102,19 @@ def plot_input(
     picture = _check_image(image)
     trains = _check_trains(spikes, picture)
 
-    figure = new_figure(figsize, dpi)
+    figure = style.new_figure(figsize, dpi)
     grid = figure.add_gridspec(1, 3, width_ratios=[1, _RASTER_WIDTH, 1])
     left, middle, right = (figure.add_subplot(grid[i]) for i in range(3))
-    figure.suptitle(title, fontsize=1.25 * font_size(left))
+    figure.suptitle(title, fontsize=1.25 * style.font_size(left))
     _draw_grey(left, picture, "image")
     _draw_raster(middle, trains)
     middle.set_box_aspect(1 / _RASTER_WIDTH)
     caption = f"{int(trains.sum()):,} spikes in {trains.shape[0]:,} steps"
-    label(middle, caption, "time step", "pixel index")
-    set_ticks(middle, int_x=True, int_y=True, rows=trains.shape[1])
-    open_spines(middle)
+    style.label(middle, caption, "time step", "pixel index")
+    style.set_ticks(middle, int_x=True, int_y=True, rows=trains.shape[1])
+    style.open_spines(middle)
     rates = trains.mean(axis=0).reshape(picture.shape)
-    color_bar(_draw_grey(right, rates, "firing rate"), right, width=0.05)
+    style.color_bar(_draw_grey(right, rates, "firing rate"), right, width=0.05)
     return figure
 
 
@@ -144,7 +133,7 @@ def _draw_raster(axes: "Axes", spikes: Array) -> None:
 
 
 def _points_per_step(axes: "Axes", T: int) -> float:
-    return axes.get_window_extent().width * 72 / figure_of(axes).dpi / T
+    return axes.get_window_extent().width * 72 / style.figure_of(axes).dpi / T
 
 
 def _draw_ticks(axes: "Axes", spikes: Array) -> None:
@@ -157,7 +146,7 @@ def _draw_ticks(axes: "Axes", spikes: Array) -> None:
     width = float(np.clip(0.45 * _points_per_step(axes, T), 0.3, 3.0))
     axes.hlines(np.arange(N), -0.5, T - 0.5, colors="0.5", alpha=0.25, linewidths=0.5, zorder=0.5)
     axes.add_collection(
-        LineCollection(list(segments), colors=INK, linewidths=width, label="spikes")
+        LineCollection(list(segments), colors=style.INK, linewidths=width, label="spikes")
     )
 
 
@@ -165,7 +154,7 @@ def _draw_dots(axes: "Axes", spikes: Array) -> None:
     step, row = np.nonzero(spikes)
     size = float(np.clip(0.4 * _points_per_step(axes, spikes.shape[0]), 0.6, 1.4))
     (dots,) = axes.plot(
-        step, row, "o", markersize=size, markeredgewidth=0, color=INK, label="spikes"
+        step, row, "o", markersize=size, markeredgewidth=0, color=style.INK, label="spikes"
     )
     dots.set_snap(False)
 
@@ -174,7 +163,9 @@ def _draw_image(axes: "Axes", spikes: Array) -> None:
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     T, N = spikes.shape
-    fade = LinearSegmentedColormap.from_list("spikes", [to_rgba(INK, 0.0), to_rgba(INK, 1.0)])
+    fade = LinearSegmentedColormap.from_list(
+        "spikes", [to_rgba(style.INK, 0.0), to_rgba(style.INK, 1.0)]
+    )
     axes.imshow(
         _pool(spikes).T if N <= _TICK_ROWS else spikes.T,
         aspect="auto",
@@ -182,7 +173,7 @@ def _draw_image(axes: "Axes", spikes: Array) -> None:
         vmin=0,
         vmax=1,
         extent=(-0.5, T - 0.5, N - 0.5, -0.5),
-        interpolation=row_interpolation(N),
+        interpolation=style.row_interpolation(N),
         label="spikes",
     )
 
@@ -199,16 +190,18 @@ def _pool(spikes: Array) -> Array:
 def _draw_rates(axes: "Axes", spikes: Array, title: str) -> None:
     rates = spikes.mean(axis=0)
     N = rates.size
-    image = axes.imshow(rates[:, None], aspect="auto", cmap=COLORMAP, vmin=0, vmax=rates.max() or 1)
-    label(axes, title)
-    set_ticks(axes, int_x=True, int_y=True)
+    image = axes.imshow(
+        rates[:, None], aspect="auto", cmap=style.COLORMAP, vmin=0, vmax=rates.max() or 1
+    )
+    style.label(axes, title)
+    style.set_ticks(axes, int_x=True, int_y=True)
     axes.tick_params(left=False, labelleft=False, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
 
-    row_points = 0.8 * float(figure_of(axes).get_size_inches()[1]) * 72 / N
-    size = min(0.9 * font_size(axes), 0.7 * row_points)
-    if size < _SMALLEST_TEXT * font_size(axes):
-        color_bar(image, axes, width=0.3)
+    row_points = 0.8 * float(style.figure_of(axes).get_size_inches()[1]) * 72 / N
+    size = min(0.9 * style.font_size(axes), 0.7 * row_points)
+    if size < _SMALLEST_TEXT * style.font_size(axes):
+        style.color_bar(image, axes, width=0.3)
         return
     for n, rate in enumerate(rates):
         red, green, blue, _ = image.to_rgba(rate)
@@ -257,7 +250,7 @@ def _check_trains(spikes: ArrayLike, picture: Array) -> Array:
 
 def _draw_grey(axes: "Axes", values: Array, title: str) -> object:
     drawn = axes.imshow(values, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    label(axes, title)
+    style.label(axes, title)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

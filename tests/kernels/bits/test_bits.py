@@ -41,7 +41,7 @@ def test_reordered_bits_are_the_permuted_tensor(shape: tuple[int, ...]) -> None:
     results = []
     for backend in ("numba", "eager"):
         with kernels.use_backend(backend):
-            rows = as_channels_last(pack(dense, 1)._layout, 3)
+            rows = as_channels_last(pack(dense, 1).bits, 3)
             assert rows is not None
             assert torch.equal(rows.dense(torch.float32), dense.movedim(1, -1))
             results.append((rows.words, channels_last(rows).rows().words))

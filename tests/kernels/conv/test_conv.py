@@ -23,7 +23,7 @@ def spikes(*shape: int, density: float = EVENTS, dtype: torch.dtype = torch.floa
 
 def last(s: SpikeTensor) -> SpikeTensor:
     """The same spikes with their bits channels last."""
-    rows = as_channels_last(s._layout, s.ndim - 1)
+    rows = as_channels_last(s.bits, s.ndim - 1)
     assert rows is not None
     return SpikeTensor(channels_last(rows), s.dtype)
 

@@ -108,7 +108,7 @@ class TestEncoder:
         x = torch.rand(3, 1, 5, 5)
         spikes = encoder(x.expand(20, *x.shape))
         assert isinstance(spikes, SpikeTensor)
-        assert isinstance(spikes._layout, ActivePixels)
+        assert isinstance(spikes.bits, ActivePixels)
         assert spikes.shape == (20, 3, 1, 5, 5)
 
     def test_a_changing_sequence_becomes_bits_too(self) -> None:

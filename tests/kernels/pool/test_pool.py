@@ -20,7 +20,7 @@ def spikes(*shape: int, density: float = 0.2, dtype: torch.dtype = torch.float32
 
 def assert_parity(pool: Callable[[Tensor], Tensor], s: SpikeTensor, bits: bool) -> None:
     """Values and gradients are torch's: for a maximum to the bit, with the same ties."""
-    rows = as_channels_last(s._layout, s.ndim - 1)
+    rows = as_channels_last(s.bits, s.ndim - 1)
     assert rows is not None
     dense = s.dense().requires_grad_()
     expected = pool(dense)
@@ -184,7 +184,7 @@ def test_what_neurons_emit_after_a_convolution_is_channels_last() -> None:
     net, x = chain(torch.float32, 2)
     s = net[:3](x)
     assert isinstance(s, SpikeTensor)
-    rows = as_channels_last(s.flatten(0, 1)._layout, 3)  # type: ignore[attr-defined]
+    rows = as_channels_last(s.flatten(0, 1).bits, 3)  # type: ignore[attr-defined]
     assert rows is not None
-    assert rows.words.data_ptr() == s._layout.base.words.data_ptr()  # type: ignore[attr-defined]
+    assert rows.words.data_ptr() == s.bits.base.words.data_ptr()  # type: ignore[attr-defined]
     assert net[2].v.shape == s.shape[1:]

@@ -2,62 +2,71 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from numba import prange
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
 from bitspike import kernels
-from bitspike.kernels.bits import numba as bits
-from bitspike.kernels.conv import numba as conv
 from bitspike.kernels.linear import numba as linear
-from bitspike.kernels.runtime.addresses import address_of, at, check_words
-from bitspike.kernels.runtime.buffers import located
-from bitspike.spikes import ActivePixels, Rows, SpikeTensor, pack
+from bitspike.kernels.runtime.numba_kernel import Kernel
+from bitspike.spikes import ActivePixels, Rows, SpikeTensor, pack, reorder_bits, unpack_bits
 
 pytestmark = pytest.mark.backend("numba")
 
 FLOAT = torch.float32
 
 
-def test_what_fits_is_an_address_and_lengths() -> None:
-    x = torch.rand(4, 5)
-    assert at(x, FLOAT, 4, 5) == (x.data_ptr(), 4, 5)
-    assert address_of(torch.empty(0, 3)) == at(torch.empty(0, 3), FLOAT, 0, 3)[0]
-    words = torch.zeros(3, 2, dtype=torch.int64)
-    assert check_words(words, 65) is words
+def add_rows(x: Any, y: Any, total: Any) -> None:
+    for i in prange(len(x)):
+        for j in range(x.shape[1]):
+            y[i] += x[i, j]
+    total[0] += len(y)
+
+
+KERNEL = Kernel(add_rows, "x f32[N, M], y f32[N], total f32[]")
+
+
+def test_tensors_that_fit_are_taken() -> None:
+    x, y, total = torch.ones(4, 5), torch.zeros(4), torch.zeros(3)
+    KERNEL(x, y, total, work=1)
+    KERNEL(torch.empty(0, 3), torch.empty(0), total.expand(1, 3), work=1)
+    assert y.tolist() == [5.0] * 4
+    assert total.tolist() == [4.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: torch.rand(4, 6),
+        lambda: torch.rand(3, 6),
         lambda: torch.rand(20),
         lambda: torch.rand(5, 4).t(),
         lambda: torch.rand(1, 5).expand(4, 5),
         lambda: torch.rand(4, 5, dtype=torch.float64),
         lambda: torch.empty(4, 5, device="meta"),
+        lambda: pack(torch.ones(4, 5), 1),
     ],
-    ids=["shape", "axes", "transposed", "expanded", "float64", "meta"],
+    ids=["shape", "axes", "transposed", "expanded", "float64", "meta", "spikes"],
 )
 def test_other_arrays_are_refused(make: Callable[[], Tensor]) -> None:
     with pytest.raises(
-        ValueError, match=r"takes a contiguous tensor of torch.float32 \(4, 5\)|CPU"
+        ValueError, match=r"takes a contiguous tensor \[N, M?\]? ?of torch.float32|CPU"
     ):
-        at(make(), FLOAT, 4, 5)
+        KERNEL(make(), torch.zeros(4), None, work=1)
 
 
 def test_memory_that_is_not_there_is_refused() -> None:
+    x, y = torch.ones(4, 5), torch.zeros(4)
     with pytest.raises(ValueError, match="on meta"):
-        located(torch.empty(3, device="meta"))
+        KERNEL(x, y, torch.empty(3, device="meta"), work=1)
     with FakeTensorMode() as mode, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns, or raises, by itself
-        fake = mode.from_tensor(torch.rand(3))
+        fake = mode.from_tensor(torch.rand(4, 5))
         with pytest.raises((ValueError, RuntimeError)):
-            address_of(fake)
-    with pytest.raises(ValueError, match="memory of the CPU"):
-        address_of(pack(torch.ones(2, 3), 1))
+            KERNEL(fake, y, None, work=1)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +74,11 @@ def test_memory_that_is_not_there_is_refused() -> None:
 )
 def test_words_of_other_features_are_refused(words: Tensor) -> None:
     for run in (
-        lambda: check_words(words, 65),
-        lambda: bits.unpack(words, 65, FLOAT),
-        lambda: bits.reorder(words, torch.arange(65, dtype=torch.int32)),
-        lambda: bits.count_over_time(words, 65, 3),
-        lambda: conv._matrix(Rows(words, (13, 5, 1))),
+        lambda: unpack_bits(words, 65, FLOAT),
+        lambda: reorder_bits(words, 65, torch.arange(65, dtype=torch.int32)),
+        lambda: Rows(words, (13, 5, 1)),
     ):
-        with pytest.raises(ValueError, match=r"65 features as words|do not hold the features"):
+        with pytest.raises(ValueError, match=r"do not hold"):
             run()
 
 
@@ -100,9 +107,9 @@ def test_bits_beyond_the_features_name_no_memory(rows: int, outputs: int) -> Non
     x, ones = SpikeTensor(Rows(forged(rows, 5), (5,))), torch.ones(rows, 5)
     y = linear.linear(x, weight, None)
     torch.testing.assert_close(y, ones @ weight.t())
-    rows_of = x._layout.rows()
+    rows_of = x.bits.rows()
     for density in (0.01, 0.3, 1.0):
-        dw = linear._rows_gradient(rows_of, torch.ones(rows, outputs), density)
+        dw = linear.rows_gradient(rows_of, torch.ones(rows, outputs), density)
         torch.testing.assert_close(dw, torch.full((outputs, 5), float(rows)))
 
 
@@ -117,18 +124,18 @@ def test_bits_beyond_the_pixels_name_no_memory() -> None:
 def test_lists_of_pixels_that_do_not_fit_are_refused() -> None:
     spikes = kernels.encode_held(torch.rand(4, 9), 5, 0, 0)
     assert isinstance(spikes, SpikeTensor)
-    good = spikes._layout
+    good = spikes.bits
     assert isinstance(good, ActivePixels)
     parts = {"index": good.index, "count": good.count, "units": good.units}
     for name, part in parts.items():
         for wrong in (part[..., :-1], part.double(), part[:2]):
             if name == "count" and wrong.shape[0] != 4:
                 continue  # the number of samples is what count says
-            with pytest.raises(ValueError, match=r"a compiled kernel takes|do not lie in index"):
-                linear.arrays_of(ActivePixels(**{**parts, name: wrong}, steps=5, features=(9,)))
+            with pytest.raises(ValueError, match="do not lie in index"):
+                ActivePixels(**{**parts, name: wrong}, steps=5, features=(9,))
     for steps, features in ((65, (9,)), (5, (13,))):
-        with pytest.raises(ValueError, match=r"a compiled kernel takes|do not lie in index"):
-            linear.arrays_of(ActivePixels(**parts, steps=steps, features=features))
+        with pytest.raises(ValueError, match="do not lie in index"):
+            ActivePixels(**parts, steps=steps, features=features)
 
 
 @pytest.mark.parametrize("bias", [torch.rand(1), torch.rand(4, dtype=torch.float64)])

@@ -13,7 +13,7 @@ import pytest
 from numba import float32, int64, uint64
 
 from bitspike.kernels.linear import numba_rows
-from bitspike.kernels.norm import numba_kernels as norm_kernels
+from bitspike.kernels.norm import numba as norm_kernels
 from bitspike.kernels.runtime import numba_simd as simd
 
 ARM64 = "aarch64-unknown-linux-gnu"
@@ -50,7 +50,7 @@ def test_products_and_sums_are_fused_only_if_asked_for(fastmath: bool) -> None:
 
 def test_sixteen_sums_are_four_instructions() -> None:
     code = instructions(
-        numba_rows.backward_weight, uint64[:, ::1], float32[:, ::1], float32[:, ::1]
+        numba_rows.weight_by_events, uint64[:, ::1], float32[:, ::1], float32[:, ::1]
     )
     assert len(re.findall(r"\tfadd\tv\d+\.4s", code)) >= 4
     assert not re.search(r"\tfadd\ts", code)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numba import prange
 
 from bitspike.kernels.runtime import numba_simd as simd
@@ -39,12 +40,12 @@ def outcomes() -> list[str]:
     """What each template does within and beyond its array."""
     array, found = np.zeros(SIZE, np.float32), []
     kernels = {template.__name__: Kernel(template) for template in (one, load, store)}
-    kernels["entry"] = Kernel(entry, arrays={"array": (np.float32, 1)})
+    kernels["entry"] = Kernel(entry, "array f32[]")
     for name, kernel in kernels.items():
-        taken = (array.ctypes.data, SIZE) if name == "entry" else (array,)
+        taken = torch.from_numpy(array) if name == "entry" else array
         for at in (0, 16, 17, 32, -20):
             try:
-                kernel(*taken, at, work=1)
+                kernel(taken, at, work=1)
                 found.append(f"{name} {at} runs")
             except IndexError:
                 found.append(f"{name} {at} raises")

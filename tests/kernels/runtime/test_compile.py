@@ -114,9 +114,9 @@ def test_the_name_of_a_kernel_is_the_same_in_every_process() -> None:
     code = (
         "import torch\n"
         "from bitspike import neuron\n"
-        "from bitspike.kernels.scan import numba as scan\n"
+        "from bitspike.kernels.runtime import numba_kernel\n"
         "node = neuron.LIFNode(step_mode='m')\n"
-        "scan.Kernel.__call__ = lambda self, *args, work: print(self._name)\n"
+        "numba_kernel.Kernel.__call__ = lambda self, *args, work: print(self.name)\n"
         "node(torch.zeros(2, 2, 2))\n"
     )
     names = [
@@ -140,6 +140,6 @@ def test_other_numbers_need_no_other_kernel() -> None:
     for node in nodes:
         recorded = record(node.step, 1, (2,), torch.zeros(2))
         assert not isinstance(recorded, str)
-        kernels.append(recorded.kernels(scan.store, (), np.float32))
+        kernels.append(recorded.kernels(scan.store, (), torch.float32))
     assert kernels[0][0] is kernels[1][0]
     assert not np.array_equal(kernels[0][1], kernels[1][1])

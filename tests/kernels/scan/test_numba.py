@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import functional, kernels, layer, neuron, surrogate
-from bitspike.kernels.runtime import numba_entry
+from bitspike.kernels.runtime import numba_kernel
 from bitspike.kernels.scan import numba as fast
 from bitspike.kernels.scan import numba_source, reference
 from bitspike.kernels.scan.record import KernelStore, record
@@ -95,15 +95,17 @@ def assert_parity(
         torch.testing.assert_close(got, want, rtol=10 * scale, atol=10 * bound)
 
 
-class _Interpreted:
+class Interpreted(numba_kernel.Kernel):
     """A kernel that Python runs as it is written: slow, but without a compilation."""
 
-    def __init__(self, function: Any, name: str, arrays: Any) -> None:
-        self.function = numba_entry.entry(function, function, name, arrays)
+    def compile(self, parallel: bool) -> Any:  # noqa: ARG002
+        form = numba_kernel.entry(self.template, self.template, self.name, self.arrays)
 
-    def __call__(self, *args: Any, work: float) -> None:  # noqa: ARG002
-        with np.errstate(all="ignore"):
-            self.function(*args)
+        def run(*args: Any) -> None:
+            with np.errstate(all="ignore"):
+                form(*args)
+
+        return run
 
 
 def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -116,12 +118,11 @@ def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same kernels, not compiled: for the many combinations."""
-    monkeypatch.setattr(fast, "Kernel", _Interpreted)
-    store = KernelStore(fast.Kernels, fast._array)
-    monkeypatch.setattr(fast, "store", store)
+    monkeypatch.setattr(numba_source, "Kernel", Interpreted)
+    monkeypatch.setattr(fast, "store", KernelStore(fast.make_kernel, fast.numbers_array))
     for name in ("exp", "log", "sqrt", "sin", "cos", "tanh"):  # Python's own would raise
-        monkeypatch.setitem(numba_source._FUNCTIONS, name, getattr(np, name))
-    monkeypatch.setattr(numba_entry, "array_at", array_at)
+        monkeypatch.setitem(numba_source.FUNCTIONS, name, getattr(np, name))
+    monkeypatch.setattr(numba_kernel, "array_at", array_at)
 
 
 def make(name: str, reset: str, spike: Any) -> Node:

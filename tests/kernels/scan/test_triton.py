@@ -229,7 +229,7 @@ def test_the_gradient_of_a_gradient_is_refused() -> None:
 
 
 def test_sizes_and_numbers_need_no_other_kernel() -> None:
-    made = fast._store._structures
+    made = fast.store.structures
     for tau, T, M in ((3.0, 2, 5), (5.5, 3, 18), (7.0, 1, 1)):
         node = neuron.LIFNode(tau=tau, v_threshold=0.3 * tau, surrogate_function=surrogate.ATan())
         assert_parity(node, torch.randn(T, M) * 2, torch.randn(M), scan=compiled)

@@ -152,7 +152,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(triton.runtime.driver, "_active", _Driver())
     monkeypatch.setattr(triton_kernel.Kernel, "__call__", launch)
-    monkeypatch.setattr(scan, "_store", KernelStore(scan._Kernels, scan._array))
+    monkeypatch.setattr(scan, "store", KernelStore(scan.make_kernel, scan.numbers_array))
     return compiled
 
 
@@ -183,7 +183,7 @@ def test_more_neurons_than_32_bits_count(launched: list[Any]) -> None:
     recorded = record(node.step, 1, (1,), x)
     assert not isinstance(recorded, str)
     form = (torch.float32, x.device, False, ())
-    kernels, numbers = recorded.kernels(scan._store, (), form)
+    kernels, numbers = recorded.kernels(scan.store, (), form)
     one = torch.zeros(1)
     kernels.forward()(
         1 << 32, 512, one, 1 << 32, one, one, 3, 1 << 32, numbers, one, one, one,

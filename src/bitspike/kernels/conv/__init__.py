@@ -7,8 +7,17 @@ import torch
 from torch import Tensor
 
 from bitspike import dispatch
-from bitspike.kernels.runtime.arguments import sizes
 from bitspike.spikes import SpikeTensor
+
+
+def sizes(value: Any, axes: int) -> tuple[int, ...] | None:
+    """Return an argument of a layer as one number for each axis; None if it is something else."""
+    if isinstance(value, int):
+        return (value,) * axes
+    values = tuple(value) if isinstance(value, list | tuple) else ()
+    if len(values) == 1:
+        values *= axes
+    return values if len(values) == axes and all(isinstance(n, int) for n in values) else None
 
 
 def _padding(padding: Any, kernel: torch.Size, dilation: tuple[int, ...] | None) -> Any:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -19,21 +18,19 @@ from bitspike.kernels.fused.numba_source import (
     samples_a_row,
 )
 from bitspike.kernels.linear import numba as linear
-from bitspike.kernels.linear.numba import arrays_of, parts_of_gradient, table_work
-from bitspike.kernels.runtime.addresses import at
-from bitspike.kernels.runtime.buffers import all_located, located, pool
+from bitspike.kernels.linear.numba import parts_of_gradient, table_work
 from bitspike.kernels.runtime.double_backward import Arguments, differentiable_again
+from bitspike.kernels.runtime.memory import pool
 from bitspike.kernels.runtime.weight_cache import keeps_prepared
-from bitspike.kernels.scan.numba import Kernels, store
-from bitspike.kernels.scan.record import Recorded, Step, record, scan_recorded
-from bitspike.spikes import SpikeTensor
-from bitspike.spikes._layouts import ActivePixels, Rows
-from bitspike.spikes._words import own, word_count
+from bitspike.kernels.scan.numba import store
+from bitspike.kernels.scan.record import Kernels, Recorded, record, scan_recorded
+from bitspike.kernels.scan.reference import Step
+from bitspike.spikes import ActivePixels, Rows, SpikeTensor, own, word_count
 
 
 def unsupported(current: Current, states: Sequence[Tensor | float]) -> str | None:
     """Return why these kernels cannot run, whatever the step is; None if they can."""
-    pixels, weight = current.spikes._layout, current.weight
+    pixels, weight = current.spikes.bits, current.weight
     if not isinstance(pixels, ActivePixels) or weight.shape[1] != math.prod(pixels.features):
         return "the spikes are not those of constant-rate input"
     if len(weight) == 0 or torch.is_autocast_enabled("cpu") or not all(map(_is_start, states)):
@@ -78,8 +75,8 @@ class _Fused(torch.autograd.Function):
         *states: Tensor,
     ) -> tuple[Any, ...]:
         T, B, (N, I) = pixels.steps, len(pixels.count), weight.shape
-        kernels, numbers = recorded.kernels(store, (), np.float32)
-        starts, f32 = [_start(state, B * N) for state in states], torch.float32
+        kernels, numbers = recorded.kernels(store, (), torch.float32)
+        starts = [_start(state, B * N) for state in states]
         last = [pool.result((B, N), torch.float32) for _ in states]
         words = pool.result((T, B, word_count(N)), torch.int64)
         counts = pool.result((B, N), torch.float32)
@@ -91,10 +88,8 @@ class _Fused(torch.autograd.Function):
         size = (word_count(N) * -(-B // S) * -(-T // 4) * 4 * ROW,)
         tape = pool.empty(size, torch.float32) if saving else None
         kernels.kernel(forward_source)(
-            *arrays_of(pixels), *at(weight, f32, N, I),
-            *at(table, f32, -(-N // LANES), math.prod(pixels.features) + 1, LANES), fresh,
-            *located(tape), *located(words), *located(counts), T, S, numbers,
-            *all_located(starts, last), work=_work(pixels, N, kernels.plan.forward),
+            *pixels.tensors, weight, table, fresh, tape, words, counts, T, S, numbers,
+            *starts, *last, work=_work(pixels, N, kernels.plan.forward),
         )  # fmt: skip
         if saving:
             ctx.set_materialize_grads(False)
@@ -120,9 +115,8 @@ class _Fused(torch.autograd.Function):
         partial = pool.empty(shape, torch.float32)
         out = torch.empty((N, I), dtype=torch.float32, device="cpu")
         kernels.kernel(backward_source)(
-            *arrays_of(pixels), *located(g), g.stride(0), g.stride(1), *located(tape),
-            *at(partial, torch.float32, *shape), *at(out, torch.float32, N, I),
-            T, samples_a_row(N), ctx.numbers, *all_located(starts, after),
+            *pixels.tensors, g, g.stride(0), g.stride(1), tape, partial, out,
+            T, samples_a_row(N), ctx.numbers, *starts, *after,
             work=_work(pixels, N, len(kernels.plan.program.nodes)),
         )  # fmt: skip
         return (None, None, None, out, *(None for _ in ends))
@@ -155,7 +149,7 @@ def scan_of_record(
     """Run `scan` from a recorded step and states that are tensors."""
     if not recorded.gives_bits or recorded.learned or recorded.fields:
         return None
-    pixels, weight = current.spikes._layout, current.weight
+    pixels, weight = current.spikes.bits, current.weight
     saving = torch.is_grad_enabled() and weight.requires_grad
     y, *last = _Fused.apply(recorded, saving, pixels, weight, *starts)
     return y, tuple(last)

@@ -15,7 +15,14 @@ import numpy as np
 
 from bitspike.kernels.linear import numba_tables
 from bitspike.kernels.runtime.numba_simd import empty16, splat16
-from bitspike.kernels.scan.numba_source import TEXT, Source, number_lines, replay, step_lines
+from bitspike.kernels.scan.numba_source import (
+    TEXT,
+    Source,
+    arrays_of,
+    number_lines,
+    replay,
+    step_lines,
+)
 from bitspike.kernels.scan.record.plan import (
     Plan,
     assignments,
@@ -44,15 +51,15 @@ _NAMES: dict[str, Any] = {
     "empty16": empty16,
     "splat16": splat16,
 }
-_ARRAYS: dict[str, tuple[Any, int]] = {
-    "index": (np.int32, 2),
-    "count": (np.int32, 1),
-    "units": (np.uint64, 3),
-    "weight": (np.float32, 2),
-    "table": (np.float32, 3),
-    "words": (np.uint64, 1),
-    "partial": (np.float32, 4),
-    "out": (np.float32, 2),
+_KINDS = {
+    "index": "i32[B, L]",
+    "count": "i32[B]",
+    "units": "u64[B, G, H]",
+    "weight": "f32[N, I]",
+    "table": "f32[K, R, lanes]",
+    "words": "u64[]",
+    "partial": "f32[P, K, R, lanes]",
+    "out": "f32[N, I]",
 }
 
 
@@ -158,7 +165,7 @@ def forward(
 {indent(_each_sample(*keep), 2)}
 """
     tensors = ("index", "count", "units", "weight", "table", "tape", "words", "counts", *arguments)
-    return Source(text, constants(program, places), tensors, _ARRAYS, _NAMES)
+    return Source(text, constants(program, places), arrays_of(tensors, _KINDS), _NAMES)
 
 
 def _replay(plan: Plan) -> list[str]:
@@ -249,4 +256,5 @@ def backward(
         add_block(partial, out, block)
 """
     tensors = ("index", "count", "units", "g", "tape", "partial", "out", *arguments)
-    return Source(text, constants(program, range(len(program.nodes))), tensors, _ARRAYS, _NAMES)
+    arrays = arrays_of(tensors, _KINDS)
+    return Source(text, constants(program, range(len(program.nodes))), arrays, _NAMES)

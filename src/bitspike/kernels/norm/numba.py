@@ -1,4 +1,8 @@
-"""Batch norm with the batch's statistics, channels last, in buffers that are used again."""
+"""Batch norm with the batch's statistics, channels last, in buffers that are used again.
+
+A batch is a matrix ``[M, C]`` of float32, flat; a column is a channel. Sums are of float32 within
+64 rows and of float64 beyond, in parts that do not depend on the number of threads.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,24 +10,121 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numba import njit, prange
 from torch import Tensor
 
-from bitspike.kernels.norm import numba_kernels
-from bitspike.kernels.runtime.buffers import flat, pool
 from bitspike.kernels.runtime.double_backward import Arguments, differentiable_again
+from bitspike.kernels.runtime.memory import pool, unreadable
 from bitspike.kernels.runtime.numba_kernel import Kernel
-from bitspike.kernels.runtime.tensors import unreadable
-from bitspike.spikes._words import own
+from bitspike.kernels.runtime.numba_simd import (
+    add_float,
+    load16,
+    multiply_float,
+    splat16,
+    store16,
+    subtract_float,
+)
+from bitspike.spikes import own
+
+LANES = 16
+BLOCK = 64  # rows that stay in the first-level cache while the columns take their turn
+
+
+@njit(inline="always")
+def add_lanes(first: Any, second: Any, pair: Any, out: Any, c: Any) -> None:
+    """Adds two vectors to the columns from ``c`` on of ``out [2, C]``, in its precision."""
+    store16(pair, 0, first)
+    store16(pair, LANES, second)
+    for j in range(LANES):
+        out[0, c + j] += pair[j]
+        out[1, c + j] += pair[LANES + j]
+
+
+@njit(inline="always")
+def sums_of_block(
+    g: Any, x: Any, centre: Any, row: Any, last: Any, C: Any, squares: Any, out: Any
+) -> None:
+    """Add `sums` of the rows from ``row`` to before ``last`` to ``out [2, C]``."""
+    pair = np.empty(2 * LANES, np.float32)
+    for c in range(0, C // LANES * LANES, LANES):
+        total, product = splat16(np.float32(0.0)), splat16(np.float32(0.0))
+        middle = load16(centre, c)
+        for r in range(row, last):
+            other = subtract_float(load16(x, r * C + c), middle)
+            value = other if squares else load16(g, r * C + c)
+            total = add_float(total, value)
+            product = add_float(product, multiply_float(value, other))
+        add_lanes(total, product, pair, out, c)
+    for c in range(C // LANES * LANES, C):
+        total_of_column, product_of_column = np.float32(0.0), np.float32(0.0)
+        for r in range(row, last):
+            difference = x[r * C + c] - centre[c]
+            single = difference if squares else g[r * C + c]
+            total_of_column += single
+            product_of_column += single * difference
+        out[0, c] += total_of_column
+        out[1, c] += product_of_column
+
+
+def sums(g: Any, x: Any, centre: Any, out: Any, M: Any, C: Any, squares: Any) -> None:
+    """``out [parts, 2, C]``, float64: sums of ``g`` and of ``g (x - centre)`` over the rows.
+
+    With ``squares``, ``x - centre`` takes the place of ``g``.
+    """
+    parts = len(out)
+    for part in prange(parts):
+        own_sums = out[part]
+        own_sums[:, :] = 0.0
+        first, last = part * M // parts, (part + 1) * M // parts
+        for row in range(first, last, BLOCK):
+            sums_of_block(g, x, centre, row, min(last, row + BLOCK), C, squares, own_sums)
+
+
+def affine(x: Any, centre: Any, a: Any, b: Any, out: Any, M: Any, C: Any) -> None:
+    """``out = (x - centre) a + b`` with one of each for each column."""
+    for block in prange((M + BLOCK - 1) // BLOCK):
+        row, last = block * BLOCK, min(M, (block + 1) * BLOCK)
+        for c in range(0, C // LANES * LANES, LANES):
+            scale, start, middle = load16(a, c), load16(b, c), load16(centre, c)
+            for r in range(row, last):
+                at = r * C + c
+                value = multiply_float(subtract_float(load16(x, at), middle), scale)
+                store16(out, at, add_float(value, start))
+        for c in range(C // LANES * LANES, C):
+            for r in range(row, last):
+                out[r * C + c] = (x[r * C + c] - centre[c]) * a[c] + b[c]
+
+
+def input_gradient(
+    g: Any, x: Any, centre: Any, a: Any, b: Any, d: Any, out: Any, M: Any, C: Any
+) -> None:
+    """``out = g a + (x - centre) b + d`` with one of each for each column."""
+    for block in prange((M + BLOCK - 1) // BLOCK):
+        row, last = block * BLOCK, min(M, (block + 1) * BLOCK)
+        for c in range(0, C // LANES * LANES, LANES):
+            scale, slope = load16(a, c), load16(b, c)
+            start, middle = load16(d, c), load16(centre, c)
+            for r in range(row, last):
+                at = r * C + c
+                value = multiply_float(subtract_float(load16(x, at), middle), slope)
+                value = add_float(add_float(multiply_float(load16(g, at), scale), value), start)
+                store16(out, at, value)
+        for c in range(C // LANES * LANES, C):
+            for r in range(row, last):
+                at = r * C + c
+                out[at] = g[at] * a[c] + (x[at] - centre[c]) * b[c] + d[c]
+
+
+# -- host functions -----------------------------------------------------------------------------
 
 PARTS = 32  # of the rows, in sums
 
 LARGE = 1 << 25
 """Bytes from which malloc gives fresh pages for every tensor; below, torch's own is faster."""
 
-_squares = Kernel(numba_kernels.squares, "norm")
-_products = Kernel(numba_kernels.products, "norm")
-_affine = Kernel(numba_kernels.affine, "norm")
-_backward = Kernel(numba_kernels.backward, "norm")
+_sums = Kernel(sums, "g f32[], x f32[]", "norm")
+_affine = Kernel(affine, "x f32[], out f32[]", "norm")
+_backward = Kernel(input_gradient, "g f32[], x f32[], out f32[]", "norm")
 
 
 def unsupported(x: Tensor, *parameters: Tensor) -> str | None:
@@ -61,19 +162,19 @@ class _BatchNorm(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         C = x.shape[1]
         M = x.numel() // C
-        values = flat(x.movedim(1, -1))
-        centre = values[:C].copy()  # any value near the mean keeps the sums of squares small
-        sums = np.empty((PARTS, 2, C))
-        _squares(values, centre, sums, M, C, work=0.5 * x.numel())
-        shift, square = sums.sum(0) / M
+        # Any value near the mean keeps the sums of squares small.
+        centre = x.detach().movedim(1, -1).reshape(-1)[:C].numpy().copy()
+        partial = np.empty((PARTS, 2, C))
+        _sums(x, x, centre, partial, M, C, True, work=0.5 * x.numel())
+        shift, square = partial.sum(0) / M
         mean, variance = centre + shift, np.maximum(square - shift * shift, 0.0)
         scale = 1 / np.sqrt(variance + eps)
         gain = scale if weight is None else scale * weight.detach().numpy()
         middle = mean.astype(np.float32)
         start = (middle - mean) * gain + (0.0 if bias is None else bias.detach().numpy())
-        out = pool.empty((x.shape[0], *x.shape[2:], C), torch.float32)
+        out = pool.empty((x.shape[0], *x.shape[2:], C))
         single = gain.astype(np.float32), start.astype(np.float32)
-        _affine(values, middle, *single, flat(out), M, C, work=0.5 * x.numel())
+        _affine(x, middle, *single, out, M, C, work=0.5 * x.numel())
         if running is not None:
             for kept, new in zip(running, (mean, variance * (M / (M - 1))), strict=True):
                 kept.lerp_(torch.from_numpy(new).to(kept.dtype), momentum)
@@ -87,16 +188,16 @@ class _BatchNorm(torch.autograd.Function):
         x, weight, _ = ctx.saved_tensors
         C = x.shape[1]
         M = x.numel() // C
-        values, g = flat(x.movedim(1, -1)), flat(grad.movedim(1, -1).contiguous())
-        sums = np.empty((PARTS, 2, C))
-        _products(g, values, ctx.mean, sums, M, C, work=0.5 * x.numel())
-        total, product = sums.sum(0)
+        g = grad.movedim(1, -1).contiguous()
+        partial = np.empty((PARTS, 2, C))
+        _sums(g, x, ctx.mean, partial, M, C, False, work=0.5 * x.numel())
+        total, product = partial.sum(0)
         gx = None
         if ctx.needs_input_grad[0]:
-            gx = pool.empty((x.shape[0], *x.shape[2:], C), torch.float32)
+            gx = pool.empty((x.shape[0], *x.shape[2:], C))
             slopes = ctx.gain, -ctx.gain * ctx.scale**2 * product / M, -ctx.gain * total / M
             single = [array.astype(np.float32) for array in slopes]
-            _backward(g, values, ctx.mean, *single, flat(gx), M, C, work=0.8 * x.numel())
+            _backward(g, x, ctx.mean, *single, gx, M, C, work=0.8 * x.numel())
             gx = gx.movedim(-1, 1)
         if weight is None:
             return gx, None, None, None, None, None
@@ -112,6 +213,6 @@ def batch_norm(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """The same as ``F.batch_norm(..., training=True)``; see `supports`."""
+    """Return ``F.batch_norm(..., training=True)``."""
     y: Tensor = _BatchNorm.apply(x, weight, bias, running, momentum, eps)
     return y

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from bitspike import dispatch
-from bitspike.kernels.runtime.tensors import without_negative_bit
+from bitspike.kernels.runtime.memory import without_negative_bit
 
 
 def encode_poisson(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bitspike import dispatch
-from bitspike.kernels.runtime.arguments import sizes
+from bitspike.kernels.conv import sizes
 from bitspike.spikes import SpikeTensor
 
 

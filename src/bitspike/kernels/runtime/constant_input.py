@@ -1,4 +1,7 @@
-"""Inputs that are held over time: every time step is the same memory."""
+"""Inputs that are constant over time: one time step in memory stands for all T.
+
+A layer computes ``img.expand(T, *img.shape)`` once, and its result comes as a `ConstantTensor`.
+"""
 
 from typing import Any
 
@@ -13,7 +16,7 @@ _PROPERTIES = (
     "device", "dtype", "grad_fn", "is_cpu", "is_cuda", "is_leaf", "is_meta", "is_sparse", "layout",
     "ndim", "requires_grad", "shape",
 )  # fmt: skip
-_LOOKS = frozenset(
+_WITHOUT_MEMORY = frozenset(
     {
         *(getattr(Tensor, name).__get__ for name in _PROPERTIES),
         Tensor.__len__, Tensor.dim, Tensor.element_size, Tensor.is_complex, torch.is_complex,
@@ -21,13 +24,13 @@ _LOOKS = frozenset(
         Tensor.is_inference, Tensor.is_neg, Tensor.numel, torch.numel, Tensor.size, Tensor.stride,
     }
 )  # fmt: skip
-"""What only looks at a tensor, and never at its memory."""
+"""Functions that look at a tensor, but not at its memory."""
 
 
-class HeldTensor(Tensor):
-    """One time step that stands for T equal ones, until somebody wants more than its form.
+class ConstantTensor(Tensor):
+    """One time step that stands for T equal ones, until an operation looks at its memory.
 
-    Layers and neurons compute with the one step. For all others it is an ordinary tensor with
+    Layers and neurons compute with the one step. For everybody else it is an ordinary tensor with
     memory of its own, which they may write into: the first operation makes it one.
     """
 
@@ -38,29 +41,29 @@ class HeldTensor(Tensor):
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         with torch._C.DisableTorchFunctionSubclass():
-            if not torch.compiler.is_compiling() and func not in _LOOKS:
+            if not torch.compiler.is_compiling() and func not in _WITHOUT_MEMORY:
                 _refuse_lost_gradients(func, args, kwargs or {})
-                for one in tree_leaves((args, kwargs)):
-                    if isinstance(one, HeldTensor):
-                        _write_out(one)
+                for leaf in tree_leaves((args, kwargs)):
+                    if isinstance(leaf, ConstantTensor):
+                        _write_out(leaf)
             return func(*args, **(kwargs or {}))
 
 
-def _write_out(held: HeldTensor) -> None:
-    """Gives ``held`` memory for each step, in the order of its one step, and makes it a Tensor."""
+def _write_out(x_seq: ConstantTensor) -> None:
+    """Give ``x_seq`` memory for each step, in the order of its one step, and make it a Tensor."""
     with torch.no_grad():
-        order = [0, *sorted(range(1, held.dim()), key=held.stride, reverse=True)]
-        dense = held.permute(order).clone(memory_format=torch.contiguous_format)
-        held.data = dense.permute([order.index(axis) for axis in range(held.dim())])
-    held.__class__ = Tensor  # type: ignore[assignment]
-    del held._step
+        order = [0, *sorted(range(1, x_seq.dim()), key=x_seq.stride, reverse=True)]
+        dense = x_seq.permute(order).clone(memory_format=torch.contiguous_format)
+        x_seq.data = dense.permute([order.index(axis) for axis in range(x_seq.dim())])
+    x_seq.__class__ = Tensor  # type: ignore[assignment]
+    del x_seq._step
 
 
 def _refuse_lost_gradients(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Neurons use the one step, so that the T are not in their graph."""
+    """Raise for the gradient of a constant input: neurons use the one step, the T have no graph."""
     if func is torch.autograd.grad:
         inputs = kwargs["inputs"] if "inputs" in kwargs else args[1]
-        if any(isinstance(one, HeldTensor) for one in tree_leaves(inputs)):
+        if any(isinstance(leaf, ConstantTensor) for leaf in tree_leaves(inputs)):
             raise RuntimeError(
                 "torch.autograd.grad: an input is what a layer made of an image that is held over "
                 "time, and its T steps were computed as one; clone() it before it goes on, and ask "
@@ -68,37 +71,31 @@ def _refuse_lost_gradients(func: Any, args: tuple[Any, ...], kwargs: dict[str, A
             )
 
 
-def is_held(x_seq: Tensor) -> bool:
-    """Whether ``x_seq`` repeats one time step, as ``img.expand(T, *img.shape)`` does.
+def is_constant(x_seq: Tensor) -> bool:
+    """Return whether ``x_seq`` repeats one time step, as ``img.expand(T, *img.shape)`` does.
 
-    Not if it wants a gradient: that of each step is another.
+    An input that requires grad does not count: the gradient of each step is another.
     """
-    if isinstance(x_seq, HeldTensor):
-        return (
-            not torch.compiler.is_compiling()
-        )  # Dynamo takes it for the tensor that it stands for
+    if isinstance(x_seq, ConstantTensor):
+        return not torch.compiler.is_compiling()  # Dynamo takes it for an ordinary tensor
     if isinstance(x_seq, SpikeTensor) or x_seq.ndim < 2 or x_seq.numel() == 0:
         return False
     return x_seq.shape[0] > 1 and x_seq.stride(0) == 0 and not x_seq.requires_grad
 
 
-def held_step(x_seq: Tensor) -> Tensor | None:
-    """The one time step ``[1, B, ...]`` of what `hold` has made; None of anything else."""
-    return x_seq._step if isinstance(x_seq, HeldTensor) else None
-
-
-def once(x_seq: Tensor) -> Tensor:
-    """The one time step of a held sequence, ``[1, B, ...]``."""
-    return x_seq._step if isinstance(x_seq, HeldTensor) and is_held(x_seq) else x_seq[:1]
+def constant_step(x_seq: Tensor) -> Tensor:
+    """Return the time step ``[1, B, ...]`` that a constant sequence repeats."""
+    constant = isinstance(x_seq, ConstantTensor) and is_constant(x_seq)
+    return x_seq._step if constant else x_seq[:1]
 
 
 def one_step(x_seq: Tensor) -> Tensor:
-    """The first time step ``[B, ...]`` of a sequence, without history."""
-    return once(x_seq).detach()[0]
+    """Return the first time step ``[B, ...]`` of a sequence, without history."""
+    return constant_step(x_seq).detach()[0]
 
 
-class _Hold(torch.autograd.Function):
-    """Holds ``[1, B, ...]`` for T steps; the gradient's sum over them lies as the input does.
+class _Repeat(torch.autograd.Function):
+    """Repeats ``[1, B, ...]`` T times; the gradient's sum over them lies as the input does.
 
     Batch norm and convolution take several times as long for a gradient in another order.
     """
@@ -107,7 +104,7 @@ class _Hold(torch.autograd.Function):
     def forward(ctx: Any, y: Tensor, T: int) -> Tensor:
         strides = y.stride()
         ctx.order = sorted(range(1, y.ndim), key=lambda axis: -strides[axis])
-        return Tensor._make_subclass(HeldTensor, y.expand(T, *y.shape[1:]))
+        return Tensor._make_subclass(ConstantTensor, y.expand(T, *y.shape[1:]))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -115,12 +112,12 @@ class _Hold(torch.autograd.Function):
         return total.movedim(tuple(range(1, grad.ndim)), tuple(ctx.order)), None
 
 
-def hold(y_seq: Any, T: int) -> Any:
-    """One time step ``[1, B, ...]``, or a tuple of such, as ``[T, B, ...]`` without a copy."""
+def repeat_step(y_seq: Any, T: int) -> Any:
+    """Return a time step ``[1, B, ...]``, or a tuple of such, as ``[T, B, ...]`` without a copy."""
     if isinstance(y_seq, tuple):
-        return tuple(hold(one, T) for one in y_seq)
+        return tuple(repeat_step(y, T) for y in y_seq)
     if type(y_seq) is not Tensor or tracer() is not None:
         return y_seq.expand(T, *y_seq.shape[1:]).clone()
-    held: Any = _Hold.apply(y_seq, T)  # type: ignore[no-untyped-call]
-    held._step = y_seq
-    return held
+    constant: Any = _Repeat.apply(y_seq, T)  # type: ignore[no-untyped-call]
+    constant._step = y_seq
+    return constant

@@ -1,9 +1,9 @@
 """Gradients of gradients: a kernel's backward is none of autograd's operations.
 
-With ``create_graph=True`` autograd records what a backward pass does, in order to differentiate it
-again. What a kernel computes would be taken for a constant, without a word. There the backward pass
-runs the reference on the tensors that forward has saved, and lets autograd differentiate that, as
-often as it likes.
+With ``create_graph=True`` autograd records the operations of a backward pass, in order to
+differentiate it again. The result of a kernel would be taken for a constant, silently. There the
+backward pass runs the reference on the tensors that forward has saved, and lets autograd
+differentiate that, as often as it likes.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.kernels.runtime.tensors import without_negative_bit
+from bitspike.kernels.runtime.memory import without_negative_bit
 
 Arguments = tuple[Any, ...]
 Reference = Callable[[Any], tuple[Arguments, Callable[..., Any]]]
@@ -25,38 +25,35 @@ has no gradient.
 
 
 def differentiable_again(reference: Reference) -> Callable[[Callable[..., Any]], Any]:
-    """Decorates the ``backward`` of a kernel, so that its gradients have gradients.
+    """Decorate the ``backward`` of a kernel, so that its gradients have gradients.
 
     Args:
         reference: see `Reference`. The arguments come from ``ctx.saved_tensors``, with their graph.
     """
-
-    def decorate(backward: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(backward)
-        def run(ctx: Any, *grads: Tensor | None) -> Any:
-            if not torch.is_grad_enabled():
-                return backward(ctx, *map(without_negative_bit, grads))
-            return _by_reference(ctx, reference, grads)
-
-        return run
-
-    return decorate
+    return _decorate(lambda ctx, grads: _by_reference(ctx, reference, grads))
 
 
 def differentiable_once(why: str) -> Callable[[Callable[..., Any]], Any]:
-    """Decorates a ``backward`` that keeps too little to be differentiated again: it raises.
+    """Decorate a ``backward`` that keeps too little to be differentiated again: it raises.
 
-    torch's own ``once_differentiable`` lets pass what depends on saved tensors alone.
+    torch's own ``once_differentiable`` lets pass gradients that depend on saved tensors alone.
 
     Args:
         why: what cannot be differentiated again, and what to do.
     """
 
+    def refuse(ctx: Any, grads: Any) -> Any:  # noqa: ARG001
+        raise RuntimeError(f"gradients of gradients (create_graph=True): {why}")
+
+    return _decorate(refuse)
+
+
+def _decorate(again: Callable[[Any, tuple[Tensor | None, ...]], Any]) -> Callable[..., Any]:
     def decorate(backward: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(backward)
         def run(ctx: Any, *grads: Tensor | None) -> Any:
             if torch.is_grad_enabled():
-                raise RuntimeError(f"gradients of gradients (create_graph=True): {why}")
+                return again(ctx, grads)
             return backward(ctx, *map(without_negative_bit, grads))
 
         return run
@@ -71,21 +68,18 @@ def _by_reference(ctx: Any, reference: Reference, grads: tuple[Tensor | None, ..
         for place, argument in enumerate(arguments)
         if ctx.needs_input_grad[place] and argument is not None
     }
-    outputs = compute(*(wanted.get(place, one) for place, one in enumerate(arguments)))
+    outputs = compute(*(wanted.get(place, x) for place, x in enumerate(arguments)))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     pairs = [
         (output, grad)
-        for output, grad in zip(_as_tuple(outputs), grads, strict=True)
+        for output, grad in zip(outputs, grads, strict=True)
         if grad is not None and output is not None and output.requires_grad
     ]
-    found: dict[int, Tensor | None] = {}
+    gradients: dict[int, Tensor | None] = {}
     if wanted and pairs:
         of, given = zip(*pairs, strict=True)
         made = torch.autograd.grad(
             of, list(wanted.values()), given, create_graph=True, allow_unused=True
         )
-        found = dict(zip(wanted, made, strict=True))
-    return tuple(found.get(place) for place in range(len(ctx.needs_input_grad)))
-
-
-def _as_tuple(outputs: Any) -> tuple[Any, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)
+        gradients = dict(zip(wanted, made, strict=True))
+    return tuple(gradients.get(place) for place in range(len(ctx.needs_input_grad)))

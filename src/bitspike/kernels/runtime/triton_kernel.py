@@ -3,8 +3,9 @@
 import hashlib
 import linecache
 import os
+from collections.abc import Callable
 from functools import cache
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ WARPS = 4
 
 
 def interpreting() -> bool:
-    """Whether kernels made now are interpreted: what the environment says to Triton."""
+    """Return whether kernels made now are interpreted: what the environment says to Triton."""
     return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes", "y")
 
 
 def function_of(text: str) -> Any:
-    """The last function that ``text`` defines, for Triton to compile or to interpret.
+    """Return the last function that ``text`` defines, for Triton to compile or to interpret.
 
     Triton reads a kernel's source by way of Python's cache of source lines: there the text is put,
     under a name that tells it from every other. The machine code Triton keeps on the disk, by what
@@ -33,12 +34,7 @@ def function_of(text: str) -> Any:
     name = f"<bitspike {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     names: dict[str, Any] = {"__name__": __name__, "tl": tl}
-    if interpreting():
-        from bitspike.kernels.runtime import triton_interpreter
-
-        names["libdevice"] = triton_interpreter.libdevice
-    else:
-        names["libdevice"] = libdevice
+    names["libdevice"] = _interpreted_libdevice() if interpreting() else libdevice
     exec(compile(text, name, "exec"), names)  # noqa: S102 -- the text is made by `_scan_source`
     made = [one for one, value in names.items() if isinstance(value, FunctionType)]
     for one in made[:-1]:  # those that it calls
@@ -47,8 +43,28 @@ def function_of(text: str) -> Any:
 
 
 @cache
+def _interpreted_libdevice() -> Any:
+    """Return CUDA's mathematical functions for Triton's interpreter, which knows none: torch's own.
+
+    So an interpreted kernel rounds as the eager reference does.
+    """
+    from triton.runtime.interpreter import TensorHandle
+
+    def elementwise(function: Callable[..., Tensor]) -> Callable[..., Any]:
+        def apply(*values: Any) -> Any:
+            data = function(*(torch.from_numpy(value.handle.data) for value in values)).numpy()
+            return tl.core.tensor(TensorHandle(data, values[0].dtype.scalar), values[0].type)
+
+        return apply
+
+    names = ("exp", "log", "sin", "cos", "tanh", "atan", "erf", "erfc", "pow")
+    functions = {name: elementwise(getattr(torch, name)) for name in names}
+    return SimpleNamespace(**functions, rint=elementwise(torch.round))
+
+
+@cache
 def options(target: Any = None) -> dict[str, Any]:
-    """How to launch: each operation is to be rounded by itself.
+    """Return how to launch: each operation is to be rounded by itself.
 
     Args:
         target: for which GPU; None for the current one.
@@ -59,6 +75,19 @@ def options(target: Any = None) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in known}
 
 
+@cache
+def obstacle_of(device: torch.device) -> str | None:
+    """Return why Triton cannot compile for a GPU; None if it can."""
+    try:
+        options()
+        capability = torch.cuda.get_device_capability(device)
+    except Exception as error:  # whatever a missing driver or C compiler raises
+        return f"Triton cannot use {device}: {type(error).__name__}: {error}".split("\n")[0]
+    if torch.version.hip is None and capability < (7, 0):
+        return f"Triton needs a GPU of compute capability 7.0, {device} has {capability}"
+    return None
+
+
 class Kernel:
     """A kernel whose programs share ``M`` neurons among them, ``BLOCK`` each."""
 
@@ -67,7 +96,7 @@ class Kernel:
         self.function = function_of(text)
 
     def __call__(self, M: int, block: int, *args: Any, **constants: Any) -> None:
-        """Runs the kernel on the device of its first argument, in torch's current stream."""
+        """Run the kernel on the device of its first argument, in torch's current stream."""
         if M == 0:
             return
         x: Tensor = args[0]

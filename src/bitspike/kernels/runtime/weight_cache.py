@@ -1,4 +1,4 @@
-"""What the engine makes of parameters, kept between calls by who knows that they stay the same."""
+"""Tables that kernels make of weights, kept between calls while the weights stay the same."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _kept: ContextVar[dict[Any, tuple[Any, Any]] | None] = ContextVar("bitspike_prep
 
 @contextmanager
 def keep_prepared(store: dict[Any, tuple[Any, Any]]) -> Iterator[None]:
-    """While entered, what is made of parameters and modules is kept in ``store`` and found again.
+    """Keep in ``store``, inside the block, what is made of parameters and modules.
 
     They must not change as long as ``store`` is used.
     """
@@ -26,19 +26,18 @@ def keep_prepared(store: dict[Any, tuple[Any, Any]]) -> Iterator[None]:
 
 
 def keeps_prepared() -> bool:
-    """Whether what `prepared` makes will be found again."""
+    """Return whether the results of `prepared` are kept."""
     return _kept.get() is not None
 
 
 def prepared(origins: tuple[Any, ...], make: Callable[[], Made], *key: Any) -> Made:
-    """``make()``, or what it made of the same origins and key before, inside `keep_prepared`.
+    """Return ``make()``, or its result for the same origins and key, inside `keep_prepared`.
 
-    Nothing is kept if one of the origins is no parameter, module or None: it may be temporary.
+    Nothing is kept unless all origins are parameters, modules or None: others may be temporary.
     """
     store = _kept.get()
-    if store is None or not all(
-        one is None or isinstance(one, nn.Parameter | nn.Module) for one in origins
-    ):
+    kinds = (nn.Parameter, nn.Module, type(None))
+    if store is None or not all(isinstance(origin, kinds) for origin in origins):
         return make()
     place = (*map(id, origins), *key)
     if place not in store:

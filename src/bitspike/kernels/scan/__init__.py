@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from bitspike import dispatch
-from bitspike.kernels.runtime.constant_input import held_step
-from bitspike.kernels.runtime.tensors import is_channels_last, without_negative_bit
+from bitspike.kernels.runtime.constant_input import ConstantTensor, constant_step
+from bitspike.kernels.runtime.memory import is_channels_last, without_negative_bit
 from bitspike.kernels.scan.operator import traced_scan
 from bitspike.kernels.scan.record import Recorded, record
 from bitspike.kernels.scan.reference import Step
@@ -77,12 +77,12 @@ def scan(
         x_seq = x_seq.dense()
     if torch.compiler.is_compiling():
         return traced_scan(step, x_seq, states, store_v_seq, backend)
-    T, held = x_seq.shape[0], held_step(x_seq)
-    x_seq = without_negative_bit(x_seq if held is None else held)
+    T, constant = x_seq.shape[0], isinstance(x_seq, ConstantTensor)
+    x_seq = without_negative_bit(constant_step(x_seq) if constant else x_seq)
     states = [without_negative_bit(state) for state in states]
     chosen, recorded = _choose(step, x_seq, states, backend, key)
     implementation = dispatch.implementation("scan", chosen)
-    if held is not None and chosen != "numba":
+    if constant and chosen != "numba":
         x_seq = x_seq.expand(T, *x_seq.shape[1:])
     if isinstance(recorded, str):
         if watcher is not None:

@@ -1,6 +1,5 @@
 """A neuron's time loop as one fused scan forward and one backward, compiled from its step."""
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,64 +10,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitspike.kernels.runtime.buffers import all_located, located, pool
 from bitspike.kernels.runtime.double_backward import Arguments, differentiable_again
-from bitspike.kernels.runtime.in_place import is_alone
+from bitspike.kernels.runtime.memory import not_on_cpu, pool
 from bitspike.kernels.runtime.numba_kernel import Kernel
-from bitspike.kernels.runtime.tensors import unreadable
 from bitspike.kernels.scan.numba_source import BLOCK, Source, backward_source, forward_source
-from bitspike.kernels.scan.record import KernelStore, Recorded, scan_recorded
+from bitspike.kernels.scan.record import Kernels, KernelStore, Recorded, scan_recorded
 from bitspike.kernels.scan.record.plan import Plan
-from bitspike.spikes import SpikeTensor
-from bitspike.spikes._layouts import Rows
-from bitspike.spikes._words import own, word_count
+from bitspike.spikes import Rows, SpikeTensor, own, word_count
 
 CACHED = 24 * 1024
 """Values that backward keeps of a task: few enough for the cache, and for malloc's own memory."""
 
-_NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
-class Kernels:
-    """The kernels of a plan in one precision, each compiled at its first use."""
-
-    def __init__(self, plan: Plan, dtype: Any) -> None:
-        self.plan, self.dtype = plan, dtype
-        self._made: dict[Any, Kernel] = {}
-
-    def kernel(self, source: Callable[..., Source], *options: Any) -> Kernel:
-        """Return the kernel that ``source(plan, *options)`` writes."""
-        kernel = self._made.get((source, *options))
-        if kernel is None:
-            made = source(self.plan, *options)
-            arrays = {name: made.arrays.get(name, (self.dtype, 1)) for name in made.tensors}
-            text = f"{made.text}{sorted(made.constants.items())}{self.dtype}"
-            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-            kernel = Kernel(made.function(self.dtype), digest, arrays=arrays)
-            self._made[source, *options] = kernel
-        return kernel
+def make_kernel(
+    source: Callable[..., Source], plan: Plan, dtype: torch.dtype, *options: Any
+) -> Kernel:
+    """Return the kernel that ``source`` writes."""
+    return source(plan, *options).kernel(dtype)
 
 
-def _array(numbers: list[Any], dtype: Any) -> Any:
-    return np.array([float(value) for value in numbers], dtype)
+def numbers_array(numbers: list[Any], dtype: torch.dtype) -> Any:
+    """Return the numbers of a program as kernels take them."""
+    return np.array([float(value) for value in numbers], _NUMPY[dtype])
 
 
-store = KernelStore(Kernels, _array)
+store = KernelStore(make_kernel, numbers_array)
 
 
 def unsupported(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
-    """Why this backend cannot run a scan over ``x_seq``; None if it can."""
-    if x_seq.device.type != "cpu":
-        return f"the input is on {x_seq.device}"
-    why = unreadable(x_seq, *states)
-    if why is not None:
-        return why
-    if x_seq.dtype not in _NUMPY:
-        return f"the input is {x_seq.dtype}"
-    for state in states:
-        if state.dtype != x_seq.dtype:
-            return f"the input is {x_seq.dtype}, a state {state.dtype}"
-    return None
+    """Return why this backend cannot run a scan over ``x_seq``; None if it can."""
+    return not_on_cpu(x_seq, *states, dtypes=tuple(_NUMPY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +95,11 @@ class _Scan(torch.autograd.Function):
         x_seq: Tensor,
         *tensors: Tensor,
     ) -> tuple[Any, ...]:
-        states, fields = recorded.states, len(recorded.fields)
-        starts, given, learned = (
-            tensors[:states], tensors[states : states + fields], tensors[states + fields :],
-        )  # fmt: skip
+        starts, given, learned = recorded.split(tensors)
         shape, kind = x_seq.shape[1:], x_seq.dtype
         sizes = _sizes(T, shape)
         x = _rows_of(x_seq.detach(), sizes)
-        wanted = tuple(
-            k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
-        )
-        kernels, numbers = recorded.kernels(store, wanted, _NUMPY[kind])
+        kernels, numbers = recorded.kernels(store, learned, kind)
         v_seq = pool.empty((T, *shape), kind) if recording else None
         last = [pool.result(tuple(shape), kind) for _ in starts]
         before, wide = _starts(starts), _wide(given, shape)
@@ -140,9 +107,8 @@ class _Scan(torch.autograd.Function):
         x_t, x_r = _strides(x, sizes)
         if x.numel():  # Numba's parallel form of a dense output crashes where there is no task
             kernels.kernel(forward_source, bits)(
-                *located(x), x_t, x_r, *located(out), *located(v_seq),
-                T, sizes.R, sizes.N, _rows_a_task(BLOCK, sizes.N, x_r), numbers,
-                *all_located(before, last, wide),
+                x, x_t, x_r, out, v_seq, T, sizes.R, sizes.N, _rows_a_task(BLOCK, sizes.N, x_r),
+                numbers, *before, *last, *wide,
                 work=T * sizes.R * sizes.N * 0.12 * kernels.plan.forward,
             )  # fmt: skip
         if saving:
@@ -160,14 +126,12 @@ class _Scan(torch.autograd.Function):
         kernels: Kernels = ctx.kernels
         plan, sizes = kernels.plan, ctx.sizes
         T, R, N = sizes.T, sizes.R, sizes.N
-        held = len(x_seq) < T
-        reused = not held and is_alone(x_seq)
+        constant = len(x_seq) < T
         x, kind, shape = _rows_of(x_seq.detach(), sizes), x_seq.dtype, x_seq.shape[1:]
-        states, fields = len(ends), len(ends) + len(ctx.recorded.fields)
-        starts, given, learned = tensors[:states], tensors[states:fields], tensors[fields:]
+        starts, given, learned = ctx.recorded.split(tensors)
         before, wide = _starts(starts), _wide(given, shape)
         g = _rows_of(_zero(kind).expand(T, R, N) if g is None else g, sizes)
-        gx = x if reused else _empty_like(x)
+        gx = _empty_like(x)
         wanted = ctx.needs_input_grad[_OPTIONS + 1 :]
         first = [
             torch.empty(shape, dtype=kind, device="cpu") if needed else None
@@ -182,10 +146,9 @@ class _Scan(torch.autograd.Function):
         rows = _rows_a_task(block, N, g_r, x_r, gx_r)
         numbers = plan.gradients.numbers
         sums = np.empty((len(numbers), -(-R // rows) * -(-N // block)))
-        kernels.kernel(backward_source, held)(
-            *located(g), g_t, g_r, *located(gv), *located(x), x_t, x_r, *located(gx), gx_t, gx_r,
-            sums, T, R, N, block, rows, ctx.numbers,
-            *all_located(before, last, first, wide, to_fields),
+        kernels.kernel(backward_source, constant)(
+            g, g_t, g_r, gv, x, x_t, x_r, gx, gx_t, gx_r, sums, T, R, N, block, rows, ctx.numbers,
+            *before, *last, *first, *wide, *to_fields,
             work=T * R * N * 0.08 * len(plan.program.nodes),
         )  # fmt: skip
         of_fields = [

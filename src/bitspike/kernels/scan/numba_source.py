@@ -12,17 +12,18 @@ No arithmetic is reordered and none fused, so that spikes and potentials equal t
 reference's to the bit.
 """
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
+import torch
 from numba import prange
 
-from bitspike.kernels.bits import numba_decisions
-from bitspike.kernels.runtime.numba_entry import Arrays
+from bitspike.kernels.bits import numba as bits_kernels
+from bitspike.kernels.runtime.numba_kernel import Kernel, function_of
 from bitspike.kernels.scan.record.plan import (
     Plan,
     assignments,
@@ -66,7 +67,7 @@ TEXT = {
 TEXT |= {name: f"{name}({{}})" for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")}
 TEXT |= {name: f"{name}({{}})" for name in ("erf", "erfc", "abs", "floor", "round")}
 
-_FUNCTIONS = {
+FUNCTIONS = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "atan")},
     "erf": math.erf,
     "erfc": math.erfc,
@@ -75,34 +76,43 @@ _FUNCTIONS = {
     "prange": prange,
     "np": np,
     "BLOCK": BLOCK,
-    "WORD": numba_decisions.WORD,
+    "WORD": bits_kernels.WORD,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A kernel's text, the constants that it names, and which of its arguments are tensors.
+    """A kernel's text, the constants that it names, and its array arguments (see `Kernel`).
 
-    ``arrays`` has the element type and number of axes of those tensors that are no row of floats,
-    ``names`` what else the text names.
+    ``names`` has what else the text names.
     """
 
     text: str
     constants: dict[str, float]
-    tensors: tuple[str, ...]
-    arrays: Arrays = field(default_factory=lambda: {"words": (np.uint64, 1)})
+    arrays: str
     names: Mapping[str, Any] = field(default_factory=dict)
 
-    def function(self, dtype: type[np.floating[Any]]) -> FunctionType:
-        """The kernel as a Python function, in one precision."""
-        # Under the name of this file, for Numba keeps its cache beside the file of a function.
-        module = compile(self.text, __file__, "exec")
-        code = next(one for one in module.co_consts if isinstance(one, CodeType))
-        single = dtype is np.float32
-        names: dict[str, Any] = {name: dtype(value) for name, value in self.constants.items()}
-        pack = numba_decisions.pack_float32 if single else numba_decisions.pack_float64
-        names |= {"dtype": dtype, "one": dtype(1), "zero": dtype(0), "pack": pack}
-        return FunctionType(code, {**_FUNCTIONS, **self.names, **names, "__name__": __name__})
+    def kernel(self, dtype: torch.dtype) -> Kernel:
+        """Return the kernel in one precision."""
+        kind, numbers = {torch.float32: ("f32", np.float32), torch.float64: ("f64", np.float64)}[
+            dtype
+        ]
+        names: dict[str, Any] = {name: numbers(value) for name, value in self.constants.items()}
+        pack = bits_kernels.pack_float32 if kind == "f32" else bits_kernels.pack_float64
+        names |= {"dtype": numbers, "one": numbers(1), "zero": numbers(0), "pack": pack}
+        names = {**FUNCTIONS, **self.names, **names, "__name__": __name__}
+        digest = hashlib.sha256(f"{self.text}{sorted(self.constants.items())}{kind}".encode())
+        function = function_of(self.text, __file__, names)
+        arrays = self.arrays.replace("real[", f"{kind}[")
+        return Kernel(function, arrays, digest.hexdigest()[:16])
+
+
+def arrays_of(names: Iterable[str], kinds: Mapping[str, str]) -> str:
+    """Return the array arguments of a kernel; those without a kind are flat, of its precision."""
+    return ", ".join(f"{name} {kinds.get(name, 'real[]')}" for name in names)
+
+
+_KINDS = {"words": "u64[]"}
 
 
 def number_lines(program: Program, places: list[int]) -> list[str]:
@@ -173,7 +183,7 @@ def forward(x, x_t, x_r, {tensors[1]}, v_seq, T, R, N, rows, numbers, {", ".join
 {indent(output, 3)}
 {indent([f"last{k}[own : own + count] = state{k}" for k in states], 2)}
 """
-    return Source(text, constants(program, places), tensors)
+    return Source(text, constants(program, places), arrays_of(tensors, _KINDS))
 
 
 _BITS = [
@@ -281,7 +291,8 @@ def backward(
 {indent(finish, 2)}
 """
     tensors = ("g", "gv_seq", "x", "gx", *arguments)
-    return Source(text, constants(program, range(len(program.nodes))), tensors)
+    arrays = arrays_of(tensors, _KINDS)
+    return Source(text, constants(program, range(len(program.nodes))), arrays)
 
 
 _GX_ROW = ["gx_at = t * gx_t + r * gx_r + begin", "gx_row = gx[gx_at : gx_at + count]"]

@@ -2,16 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from bitspike.kernels.runtime.double_backward import differentiable_once
-from bitspike.kernels.runtime.tensors import unreadable
-from bitspike.kernels.runtime.triton_kernel import Kernel, interpreting, options
-from bitspike.kernels.scan.record import KernelStore, Recorded
+from bitspike.kernels.runtime.memory import unreadable
+from bitspike.kernels.runtime.triton_kernel import Kernel, interpreting, obstacle_of
+from bitspike.kernels.scan.record import Kernels, KernelStore, Recorded
 from bitspike.kernels.scan.record.plan import Plan
 from bitspike.kernels.scan.triton_source import backward_source, forward_source
 
@@ -46,47 +45,20 @@ def unsupported(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
     return None
 
 
-@cache
-def obstacle_of(device: torch.device) -> str | None:
-    """Why Triton cannot compile for a GPU; None if it can."""
-    try:
-        options()
-        capability = torch.cuda.get_device_capability(device)
-    except Exception as error:  # whatever a missing driver or C compiler raises
-        return f"Triton cannot use {device}: {type(error).__name__}: {error}".split("\n")[0]
-    if torch.version.hip is None and capability < (7, 0):
-        return f"Triton needs a GPU of compute capability 7.0, {device} has {capability}"
-    return None
-
-
-class _Kernels:
-    """The two kernels of a plan in one form, each made at its first use."""
-
-    def __init__(self, plan: Plan, form: Any) -> None:
-        dtype, _, _, learned = form
-        self.plan, self._how = plan, (_PRECISIONS[dtype], learned)
-        self._made: dict[Any, Kernel] = {}
-
-    def forward(self) -> Kernel:
-        return self._kernel(forward_source)
-
-    def backward(self) -> Kernel:
-        return self._kernel(backward_source)
-
-    def _kernel(self, source: Callable[..., str]) -> Kernel:
-        if source not in self._made:
-            self._made[source] = Kernel(source(self.plan, *self._how))
-        return self._made[source]
-
-
-def _array(numbers: list[Any], form: Any) -> Tensor:
+def numbers_array(numbers: list[Any], form: Any) -> Tensor:
     """The numbers on the device; in place of those that are tensors there stands nothing."""
     dtype, device, *_ = form
     values = [0.0 if isinstance(value, Tensor) else float(value) for value in numbers]
     return torch.tensor(values, dtype=dtype, device=device)
 
 
-_store = KernelStore(_Kernels, _array)
+def make_kernel(source: Callable[..., str], plan: Plan, form: Any) -> Kernel:
+    """Return the kernel that ``source`` writes."""
+    dtype, _, _, learned = form
+    return Kernel(source(plan, _PRECISIONS[dtype], learned))
+
+
+store = KernelStore(make_kernel, numbers_array)
 
 
 def _block(M: int) -> int:
@@ -98,35 +70,29 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, recorded: Recorded, saving: bool, recording: bool, x_seq: Tensor, *tensors: Tensor
     ) -> tuple[Any, ...]:
-        states, fields = recorded.states, len(recorded.fields)
-        starts, given, learned = (
-            tensors[:states], tensors[states : states + fields], tensors[states + fields :],
-        )  # fmt: skip
+        starts, given, learned = recorded.split(tensors)
         T, *shape = x_seq.shape
         M = math.prod(shape)
         x = _rows_of(x_seq, T, M)
-        wanted = tuple(
-            k for k, value in zip(recorded.learned, learned, strict=True) if value.requires_grad
-        )
         form = (x.dtype, x.device, interpreting(), tuple(recorded.learned))
-        kernels, numbers = recorded.kernels(_store, wanted, form)
+        kernels, numbers = recorded.kernels(store, learned, form)
         plan = kernels.plan
-        store = [x.new_empty(T, M) for _ in plan.stored] if saving else []
+        kept = [x.new_empty(T, M) for _ in plan.stored] if saving else []
         v_seq = x.new_empty(x_seq.shape) if recording else None
         last = [x.new_empty(shape) for _ in starts]
         wide = [field.to(x.dtype).expand(shape).contiguous() for field in given]
         scalars = [value.detach().to(x).contiguous() for value in learned]
         out = x.new_empty(x_seq.shape)
-        kernels.forward()(
+        kernels.kernel(forward_source)(
             M, _block(M),
             x, x.stride(0), out, x if v_seq is None else v_seq, T, M, numbers, *scalars,
             *(start.contiguous() for start in starts), *last, *wide,
-            *(store if saving else [x] * len(plan.stored)),
+            *(kept if saving else [x] * len(plan.stored)),
             SAVING=saving, RECORDING=recording,
         )  # fmt: skip
         ctx.set_materialize_grads(False)
         if saving:
-            ctx.save_for_backward(x if plan.keeps_x else None, *store, *wide, *scalars)
+            ctx.save_for_backward(x if plan.keeps_x else None, *kept, *wide, *scalars)
         ctx.kernels, ctx.numbers, ctx.x_shape = kernels, numbers, x_seq.shape
         ctx.given = [(field.shape, field.dtype) for field in given]
         ctx.learned = [
@@ -142,11 +108,11 @@ class _Scan(torch.autograd.Function):
     )
     def backward(ctx: Any, g: Tensor | None, gv_seq: Tensor | None, *ends: Tensor | None) -> Any:
         x, *saved = ctx.saved_tensors
-        kernels: _Kernels = ctx.kernels
+        kernels: Kernels = ctx.kernels
         plan, numbers = kernels.plan, ctx.numbers
         T, *shape = ctx.x_shape
         stored, fields = len(plan.stored), len(ctx.given)
-        store, wide, scalars = (
+        kept, wide, scalars = (
             saved[:stored], saved[stored : stored + fields], saved[stored + fields :],
         )  # fmt: skip
         nothing = numbers.new_zeros(shape)
@@ -159,11 +125,11 @@ class _Scan(torch.autograd.Function):
         to_fields = [torch.empty_like(nothing) for _ in wide]
         block = _block(M)
         sums = numbers.new_empty(len(plan.gradients.numbers), -(-M // block))
-        kernels.backward()(
+        kernels.kernel(backward_source)(
             M, block,
             g, g.stride(0), gx if gv_seq is None else gv_seq.contiguous(),
             x, x.stride(0), gx, sums, T, M, numbers, *scalars,
-            *ends, *first, *wide, *to_fields, *store,
+            *ends, *first, *wide, *to_fields, *kept,
             RECORDING=gv_seq is not None,
         )  # fmt: skip
         of_fields = [

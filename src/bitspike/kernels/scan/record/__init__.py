@@ -1,7 +1,7 @@
 """Recorded steps, and the kernels that were made for them."""
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from bitspike.kernels.scan.record.program import NotTraceableError, Program, dec
 from bitspike.kernels.scan.record.proof import proved
 
 Step = Callable[..., Sequence[Tensor]]
-Kernels = TypeVar("Kernels")
 
 _KEPT = 256  # records and plans; a parameter that changes at each call would make more and more
 
@@ -37,10 +36,18 @@ class Recorded:
         tensors: tuple[Any, ...] = (x_seq, *states, *self.fields, *learned)
         return tensors, torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
 
+    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
+        """Return states, fields and learned numbers of the `tensors` behind the input."""
+        fields = self.states + len(self.fields)
+        return tensors[: self.states], tensors[self.states : fields], tensors[fields:]
+
     def kernels(
-        self, store: "KernelStore[Kernels]", wanted: tuple[int, ...], form: Hashable
-    ) -> tuple[Kernels, Any]:
-        """The kernels with gradients of the numbers ``wanted``, and the numbers as an array."""
+        self, store: "KernelStore", learned: Sequence[Tensor], form: Hashable
+    ) -> tuple["Kernels", Any]:
+        """Return the kernels, with gradients of the numbers that want one, and the numbers."""
+        wanted = tuple(
+            k for k, value in zip(self.learned, learned, strict=True) if value.requires_grad
+        )
         found: tuple[Kernels, Any] | None = self._found.get((store, wanted, form))
         if found is None:
             kernels = store.find(self.program, wanted, form)
@@ -90,41 +97,55 @@ def record(
     return recorded
 
 
-class KernelStore(Generic[Kernels]):
+class Kernels:
+    """The kernels of a plan in one form, each made at its first use."""
+
+    def __init__(self, plan: Plan, form: Any, make: Callable[..., Any]) -> None:
+        self.plan, self._form, self._make = plan, form, make
+        self._made: dict[Any, Any] = {}
+
+    def kernel(self, source: Callable[..., Any], *options: Any) -> Any:
+        """Return the kernel whose source text ``source(plan, ...)`` writes."""
+        kernel = self._made.get((source, *options))
+        if kernel is None:
+            kernel = self._make(source, self.plan, self._form, *options)
+            self._made[source, *options] = kernel
+        return kernel
+
+
+class KernelStore:
     """A backend's kernels by the structure of the step that they were made for.
 
     Args:
-        make: the kernels of a plan in one form, that is, precision or whatever else they differ in.
-        array: numbers as the kernels take them.
+        make: ``make(source, plan, form, *options)`` returns a kernel. The form is a precision or
+            anything else in which the kernels of a plan differ.
+        array: ``array(numbers, form)`` returns the numbers as the kernels take them.
     """
 
-    def __init__(
-        self, make: Callable[[Plan, Any], Kernels], array: Callable[[list[Any], Any], Any]
-    ) -> None:
+    def __init__(self, make: Callable[..., Any], array: Callable[[list[Any], Any], Any]) -> None:
         self._make, self.array = make, array
         self._plans: dict[Any, Kernels] = {}
-        self._structures: dict[Any, Kernels] = {}
+        self.structures: dict[Any, Kernels] = {}
 
     def find(self, program: Program, wanted: tuple[int, ...], form: Hashable) -> Kernels:
-        """Kernels for a program's structure."""
+        """Return the kernels for a program's structure."""
         key = (tuple(program.nodes), program.results, wanted, form)
-        found = self._plans.get(key)
-        if found is None:
-            plan = Plan.of(program.copy(), wanted)
-            found = self._shared(plan, form)
-            _keep(self._plans, key, found)
-        return found
+        kernels = self._plans.get(key)
+        if kernels is None:
+            kernels = self._shared(Plan.of(program.copy(), wanted), form)
+            _keep(self._plans, key, kernels)
+        return kernels
 
     def _shared(self, plan: Plan, form: Hashable) -> Kernels:
-        """The kernels depend on the structure only: other numbers share them."""
+        """Return kernels that depend on the structure only: other numbers share them."""
         wanted = tuple(plan.gradients.numbers)  # the nodes alone do not tell whose gradient is used
         key = (tuple(plan.program.nodes), plan.program.results, plan.forward, wanted, form)
-        if key not in self._structures:
+        if key not in self.structures:
             # Values are no part of it; kept, they would hold on to parameters and their graph.
             plan.program.numbers = [0.0] * len(plan.program.numbers)
             plan.program.fields = [torch.empty(0, device="cpu")] * len(plan.program.fields)
-            self._structures[key] = self._make(plan, form)
-        return self._structures[key]
+            self.structures[key] = Kernels(plan, form, self._make)
+        return self.structures[key]
 
 
 def scan_recorded(
@@ -141,8 +162,7 @@ def scan_recorded(
     Returns:
         Outputs, the recorded states or None, the last states.
     """
-    states, fields = recorded.states, recorded.states + len(recorded.fields)
-    learned = dict(zip(recorded.learned, tensors[fields:], strict=True))
-    step = step_of(recorded.program, tensors[states:fields], learned)
-    y, last, v_seq = reference.scan(step, x_seq, tensors[:states], store_v_seq)
+    states, fields, learned = recorded.split(tensors)
+    step = step_of(recorded.program, fields, dict(zip(recorded.learned, learned, strict=True)))
+    y, last, v_seq = reference.scan(step, x_seq, states, store_v_seq)
     return (y, v_seq, *last)

@@ -4,11 +4,11 @@ What any backend needs that makes kernels from source: which nodes forward and b
 and one line of Python for each of them.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bitspike.kernels.scan.record.cut import smallest_cut
 from bitspike.kernels.scan.record.differentiate import Gradients, differentiate
 from bitspike.kernels.scan.record.program import Program, operands
 
@@ -132,3 +132,56 @@ def used_numbers(program: Program, places: Iterable[int]) -> list[int]:
 def indent(lines: Iterable[str], by: int) -> str:
     """``lines`` as text, by so many times four spaces."""
     return "\n".join("    " * by + line for line in lines)
+
+
+# -- what forward keeps for backward: as few values as possible ------------------------------------
+
+Vertex = tuple[int, bool]
+"""A node's near side (False) or far side (True); what passes between them is kept."""
+
+_SOURCE, _SINK = (-1, True), (-2, False)
+_UNLIMITED = 1 << 30
+
+
+def smallest_cut(program: Program, wanted: set[int]) -> list[int]:
+    """Return the fewest nodes from which all ``wanted`` ones can be computed.
+
+    Numbers and fields are at hand anyway; values that come from the input and the states have to
+    be kept. This is a smallest vertex cut, found by augmenting paths; of several, the one nearest
+    to the input.
+    """
+    capacity: dict[Vertex, dict[Vertex, int]] = defaultdict(dict)
+    relevant, todo = set(wanted), list(wanted)
+    while todo:
+        for one in operands(program.nodes[todo.pop()]):
+            if one not in relevant:
+                relevant.add(one)
+                todo.append(one)
+    for place in sorted(relevant):
+        node = program.nodes[place]
+        capacity[place, False][place, True] = 1
+        if node[0] in ("x", "state"):
+            capacity[_SOURCE][place, False] = _UNLIMITED
+        for one in operands(node):
+            capacity[one, True][place, False] = _UNLIMITED
+        if place in wanted:
+            capacity[place, True][_SINK] = _UNLIMITED
+    while True:
+        before: dict[Vertex, Vertex] = {_SOURCE: _SOURCE}
+        queue = deque([_SOURCE])
+        while queue and _SINK not in before:
+            here = queue.popleft()
+            for there, free in capacity[here].items():
+                if free > 0 and there not in before:
+                    before[there] = here
+                    queue.append(there)
+        if _SINK not in before:
+            reached = set(before)
+            return [
+                p for p in sorted(relevant) if (p, False) in reached and (p, True) not in reached
+            ]
+        here = _SINK
+        while here != _SOURCE:
+            there, here = here, before[here]
+            capacity[here][there] -= 1
+            capacity[there][here] = capacity[there].get(here, 0) + 1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bitspike.dispatch import constant_while_compiling
-from bitspike.kernels.runtime.tensors import unreadable
+from bitspike.kernels.runtime.memory import unreadable
 from bitspike.spikes import SpikeTensor
 from bitspike.surrogate import SurrogateFunctionBase
 

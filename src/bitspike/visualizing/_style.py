@@ -1,12 +1,9 @@
-"""The look that all pictures share, and writing them to files."""
+"""The look that all pictures share: figure, font sizes, spines, ticks, colour bar."""
 
-import os
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from bitspike._extras import require
-from bitspike._files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,45 +19,8 @@ _SINGLE_TICKS = 16
 _SHARP_ROWS = 64
 
 
-def save(fig: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write ``fig`` to ``path`` in one step and close it.
-
-    The picture is written to a temporary file beside ``path``, which then takes its place, so an
-    interrupted program leaves either the old file or the new one. Missing folders are created. If
-    writing fails, the figure stays open and the temporary file is removed.
-
-    Args:
-        fig: A matplotlib figure. The functions that return ``(figure, axes)`` need ``fig[0]``.
-        path: Where to write; the suffix (``.png``, ``.pdf``, ``.svg``, ...) chooses the format.
-
-    Raises:
-        TypeError: ``fig`` is not a figure.
-        ValueError: Matplotlib does not know the suffix.
-        OSError: The file cannot be written.
-        ImportError: Matplotlib is not installed.
-    """
-    plt = _pyplot()
-    if not isinstance(fig, plt.Figure):
-        raise TypeError(
-            f"save: fig must be a matplotlib Figure, got {type(fig).__name__}; "
-            f"the functions named as in SpikingJelly return (figure, axes): pass the first"
-        )
-    target = Path(path)
-    known = fig.canvas.get_supported_filetypes()
-    kind = target.suffix.removeprefix(".").lower()
-    if kind not in known:
-        raise ValueError(
-            f"save: the name {target.name!r} must end in one of ."
-            + ", .".join(sorted(known))
-            + " so that the format is known"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(target) as temporary:
-        fig.savefig(temporary, format=kind)
-    plt.close(fig)
-
-
-def _pyplot() -> ModuleType:
+def pyplot() -> ModuleType:
+    """Import pyplot, or raise ImportError with the command that installs it."""
     require("matplotlib", extra="plot", purpose="bitspike.visualizing")
     import matplotlib.pyplot as plt
 
@@ -69,7 +29,7 @@ def _pyplot() -> ModuleType:
 
 def new_figure(figsize: tuple[float, float] | None, dpi: float) -> "Figure":
     """Open a pyplot figure with a tight layout, of ``figsize`` inches (None: matplotlib's)."""
-    figure: Figure = _pyplot().figure(figsize=figsize, dpi=dpi, layout="tight")
+    figure: Figure = pyplot().figure(figsize=figsize, dpi=dpi, layout="tight")
     return figure
 
 
