@@ -114,7 +114,8 @@ CASES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
 def test_torch_finds_no_fault_in_an_operator(case: str) -> None:
     function, arguments = CASES[case]()
     random = case.startswith("poisson,") or case == "poisson"
-    opcheck(function.default, arguments, **({"test_utils": _RANDOM} if random else {}))
+    checks: Any = {"test_utils": _RANDOM} if random else {}
+    opcheck(function.default, arguments, **checks)
 
 
 def test_every_operation_has_an_operator() -> None:
@@ -161,8 +162,9 @@ def test_a_poisson_operator_draws_from_torchs_generator() -> None:
     torch.manual_seed(3)
     words = bits.poisson(x, 4, "auto")
     torch.manual_seed(3)
-    assert torch.equal(words, kernels.encode_poisson(x.expand(4, 2, 70), None, x.dtype).words)
-    held = kernels.encode_held(x, 4, seed=5, first=1)
+    expected: Any = kernels.encode_poisson(x.expand(4, 2, 70), None, x.dtype)
+    assert torch.equal(words, expected.words)
+    held: Any = kernels.encode_held(x, 4, seed=5, first=1)
     assert torch.equal(bits.poisson_held(x, 4, 5, 1, "auto"), held.words)
 
 

@@ -26,14 +26,14 @@ def _linear_scan(
     pixels = ActivePixels(index, count, units, steps, (weight.shape[1],))
     current = Current(SpikeTensor(pixels, weight.dtype), weight)
     recorded = recorded_step(step, numbers, [], weight)
-    kernels = dispatch.available("fused", current, states)
-    result = None if kernels is None else kernels.scan_of_record(recorded, current, states)
-    if result is None:
-        y, _, *last = scan_recorded(recorded, current.dense(), states, False)
-    else:
-        y, last = result
-    dense: Any = y.dense() if isinstance(y, SpikeTensor) else y
-    return dense, list(last)
+    kernels: Any = dispatch.available("fused", current, states)
+    result: Any = None if kernels is None else kernels.scan_of_record(recorded, current, states)
+    if result is not None:
+        spikes, last = result
+        return spikes.dense(), list(last)
+    outputs: Any = scan_recorded(recorded, current.dense(), states, False)
+    y, _, *rest = outputs
+    return y, rest
 
 
 def _fake(

@@ -60,7 +60,7 @@ def traced_encode(
     held = x_seq.ndim >= 3 and len(x_seq) > 1 and x_seq.stride(0) == 0
     steps = len(x_seq) if held else 0
     words = poisson_operator(x_seq[0] if held else x_seq, steps, backend)
-    spikes = unpack(words, math.prod(x_seq.shape[2:]), dtype).view(x_seq.shape)
+    spikes: Tensor = unpack(words, math.prod(x_seq.shape[2:]), dtype).view(x_seq.shape)
     return spikes[0] if one_step else spikes
 
 
@@ -68,4 +68,5 @@ def traced_encode_held(x: Tensor, T: int, seed: int, first: int, backend: str) -
     """Run `bitspike.kernels.encode_held` while Dynamo traces it."""
     dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
     words = poisson_held_operator(x, T, seed, first, backend)
-    return unpack(words, math.prod(x.shape[1:]), dtype).view(T, *x.shape)
+    spikes: Tensor = unpack(words, math.prod(x.shape[1:]), dtype).view(T, *x.shape)
+    return spikes

@@ -85,8 +85,9 @@ def is_constant(x_seq: Tensor) -> bool:
 
 def constant_step(x_seq: Tensor) -> Tensor:
     """Return the time step ``[1, B, ...]`` that a constant sequence repeats."""
-    constant = isinstance(x_seq, ConstantTensor) and is_constant(x_seq)
-    return x_seq._step if constant else x_seq[:1]
+    if isinstance(x_seq, ConstantTensor) and is_constant(x_seq):
+        return x_seq._step
+    return x_seq[:1]
 
 
 def one_step(x_seq: Tensor) -> Tensor:

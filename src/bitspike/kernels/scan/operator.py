@@ -74,9 +74,10 @@ def describe_step(
 
 def described(program: Program) -> tuple[str, list[float], list[Tensor]]:
     """Return a record as text, its numbers, and its parameters, as the operator takes them."""
-    learned = tuple(k for k, value in enumerate(program.numbers) if not isinstance(value, float))
-    numbers = [math.nan if k in learned else value for k, value in enumerate(program.numbers)]
-    parameters = [program.numbers[k] for k in learned]
+    values: list[Any] = program.numbers
+    learned = tuple(k for k, value in enumerate(values) if not isinstance(value, float))
+    numbers = [math.nan if k in learned else value for k, value in enumerate(values)]
+    parameters = [values[k] for k in learned]
     text = _text(tuple(program.nodes), program.results, learned)
     return text, numbers, [*parameters, *program.fields]
 
