@@ -3,7 +3,7 @@
 import re
 
 _NUMBER = re.compile(r"-?\d+\.\d+")
-TOLERANCE = 0.25  # of a pixel, and of what stands in a label
+TOLERANCE = 0.25  # of a pixel, and of a number in a label
 
 
 def alike(old: str, new: str) -> bool:

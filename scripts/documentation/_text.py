@@ -22,8 +22,8 @@ _SEE = re.compile(
 )
 _SHARED_BASES = (
     neuron.NonSpikingBaseNode,
-    neuron.FewSpikeNode,
     neuron.NoisyBaseNode,
+    neuron.LIFNode,
     neuron.BaseNode,
 )
 """Classes whose docstrings describe arguments of neurons that do not derive from them."""

@@ -52,7 +52,7 @@ def trace(kind: type[Any]) -> Trace:
     node = make(kind)
     xs = list(kind.demo.x)
     whole = "s" not in node.supported_step_mode() or node.step_mode == "m"
-    with torch.no_grad(), kernels.use_backend("eager"):  # a kernel asks no surrogate function
+    with torch.no_grad(), kernels.use_backend("eager"):  # kernels do not call the surrogate
         return _sequence(node, xs) if whole else _steps(node, xs)
 
 
@@ -70,11 +70,13 @@ def _numbers(values: Sequence[Any] | Tensor) -> list[float]:
 
 def _listen(node: Any) -> list[Tensor]:
     """Return a list that fills with the arguments of the surrogate: distances to the threshold."""
-    heard: list[Tensor] = []
+    distances: list[Tensor] = []
     spike = getattr(node, "surrogate_function", None)
     if spike is not None:
-        spike.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0].detach().clone()))
-    return heard
+        spike.register_forward_pre_hook(
+            lambda _, inputs: distances.append(inputs[0].detach().clone())
+        )
+    return distances
 
 
 def _threshold(node: Any) -> float | None:
@@ -87,7 +89,7 @@ def _threshold(node: Any) -> float | None:
 
 
 def _steps(node: Any, xs: list[float]) -> Trace:
-    heard = _listen(node)
+    distances = _listen(node)
     run = Trace(xs)
     before: list[float] = []
     levels: list[float] = []
@@ -102,26 +104,26 @@ def _steps(node: Any, xs: list[float]) -> Trace:
             levels.append(level)
             if node.demo.potential is not None:
                 before.append(node.demo.potential(node, run.y[-1]))
-            elif heard:
-                before.append(_numbers(heard)[0] + level)
-        heard.clear()
+            elif distances:
+                before.append(_numbers(distances)[0] + level)
+        distances.clear()
     run.threshold = levels or None
     run.before = before if len(before) == len(xs) else None
     return run
 
 
 def _sequence(node: Any, xs: list[float]) -> Trace:
-    heard = _listen(node)
+    distances = _listen(node)
     if hasattr(node, "reset_noise"):
         node.reset_noise(1)
     ys = _numbers(node(torch.tensor(xs).view(-1, 1, 1)))
     if node.demo.replay is not None:
         after, before, level = node.demo.replay(node, xs, ys)
         return Trace(xs, {"V": after}, before, [level] * len(xs), ys)
-    if not heard:
+    if not distances:
         return Trace(xs, {"V": ys})
     level = _threshold(node) or 0.0
-    asked = torch.cat([distance.reshape(-1) for distance in heard])[: len(xs)]
+    asked = torch.cat([distance.reshape(-1) for distance in distances])[: len(xs)]
     return Trace(xs, {"H": [float(u) + level for u in asked]}, None, [level] * len(xs), ys)
 
 

@@ -47,7 +47,7 @@ class StatelessEncoder(nn.Module, StepModule):
         self.step_mode = step_mode
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"step_mode={self.step_mode!r}"
 
 
@@ -229,7 +229,7 @@ class StatefulEncoder(MemoryModule):
             )
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"T={self.T}, step_mode={self.step_mode!r}"
 
 

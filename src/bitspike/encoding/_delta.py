@@ -67,7 +67,7 @@ class DeltaEncoder(MemoryModule):
         return on - (change <= -self.threshold).to(x_seq.dtype) if self.off_spike else on
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return (
             f"threshold={self.threshold}, padding={self.padding}, off_spike={self.off_spike}, "
             f"step_mode={self.step_mode!r}"

@@ -61,7 +61,7 @@ class LatencyEncoder(StatefulEncoder):
         return F.one_hot(when.round().long(), self.T).movedim(-1, 0).to(x.dtype)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"{super().extra_repr()}, enc_function={self.enc_function!r}"
 
 

@@ -70,7 +70,7 @@ class PopEncoder(nn.Module):
         return activity_seq.clone()
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"obs_dim={self.obs_dim}, pop_dim={self.pop_dim}, spike_ts={self.spike_ts}"
 
 

@@ -67,7 +67,7 @@ class TemporalWiseAttention(nn.Module, MultiStepModule):
         return (x * score.view(*score.shape, *[1] * (x.ndim - 2))).transpose(0, 1)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"T={self.T}, dimension={self.dimension}"
 
 
@@ -163,5 +163,5 @@ class MultiDimensionalAttention(nn.Module, MultiStepModule):
         return F.relu(y).transpose(0, 1)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"T={self.T}, C={self.C}"

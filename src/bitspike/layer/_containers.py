@@ -197,7 +197,7 @@ class ElementWiseRecurrentContainer(_Recurrent):
         return self.element_wise_function(y, x)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"element_wise_function={self.element_wise_function}, {super().extra_repr()}"
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from bitspike.base import (
     MultiStepModule,
     StepModule,
+    check_count,
     check_rank,
     check_sequence,
     seq_to_ann_forward,
@@ -31,9 +32,7 @@ class VotingLayer(nn.Module, StepModule):
 
     def __init__(self, voting_size: int = 10, step_mode: str = "s") -> None:
         super().__init__()
-        if voting_size < 1:
-            raise ValueError(f"VotingLayer: voting_size must be 1 or more, but got {voting_size}")
-        self.voting_size = voting_size
+        self.voting_size = check_count(self, "voting_size", voting_size)
         self.step_mode = step_mode
 
     def single_step_forward(self, x: Tensor) -> Tensor:
@@ -43,9 +42,8 @@ class VotingLayer(nn.Module, StepModule):
                 f"VotingLayer: one time step must be [B, C * {self.voting_size}], but got "
                 f"{tuple(x.shape)}"
             )
-        return nn.functional.avg_pool1d(x.unsqueeze(1), self.voting_size, self.voting_size).squeeze(
-            1
-        )
+        means = nn.functional.avg_pool1d(x.unsqueeze(1), self.voting_size, self.voting_size)
+        return means.squeeze(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run one time step ``[B, ...]`` or a sequence ``[T, B, ...]``, as `step_mode` says."""
@@ -56,7 +54,7 @@ class VotingLayer(nn.Module, StepModule):
         return y_seq
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"voting_size={self.voting_size}, step_mode={self.step_mode!r}"
 
 
@@ -65,11 +63,7 @@ class _Slots(nn.Module, MultiStepModule):
 
     def __init__(self, num_slots: int, always_convert: bool = False) -> None:
         super().__init__()
-        if num_slots < 1:
-            raise ValueError(
-                f"{type(self).__name__}: num_slots must be 1 or more, but got {num_slots}"
-            )
-        self.num_slots = num_slots
+        self.num_slots = check_count(self, "num_slots", num_slots)
         self.always_convert = bool(always_convert)
 
     def forward(self, x_seq: Tensor) -> Tensor:
@@ -83,7 +77,7 @@ class _Slots(nn.Module, MultiStepModule):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"num_slots={self.num_slots}, always_convert={self.always_convert}"
 
 
@@ -148,5 +142,5 @@ class PrintShapeModule(nn.Module):
         return x
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"ext_str={self.ext_str!r}"

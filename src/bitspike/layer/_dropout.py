@@ -67,7 +67,7 @@ class Dropout(MemoryModule):
         return self.memory_like("mask", x)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"p={self.p}, {super().extra_repr()}"
 
 
@@ -239,7 +239,7 @@ class DropConnectLinear(MemoryModule):
             return torch.normal(mean.expand(shape), std.expand(shape))
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, p={self.p}, invariant={self.invariant}, "

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import check_sequence, seq_to_ann_forward
+from bitspike.base import StepModule, check_sequence, seq_to_ann_forward
 from bitspike.layer._stepwise import Device, Size, Stepwise
 
 
@@ -124,18 +124,29 @@ class ConvTranspose3d(_ConvTranspose, nn.ConvTranspose3d):
     """``torch.nn.ConvTranspose3d`` in both step modes: ``[B, C, D, H, W]``, or T before it."""
 
 
-def _standardise(weight: Tensor, gain: Tensor | None, eps: float) -> Tensor:
-    dims = tuple(range(1, weight.ndim))
-    var, mean = torch.var_mean(weight, dims, keepdim=True)
-    standard = (weight - mean) / (var * prod(weight.shape[1:]) + eps) ** 0.5
-    return standard if gain is None else standard * gain
+class _WeightStandardised(StepModule):
+    """Mixin with the standardised weights of each output."""
+
+    weight: Tensor
+    gain: nn.Parameter | None
+    eps: float
+
+    def _standardise(self: Any, gain: bool, eps: float) -> None:
+        """Register the learnable factors, if there are any."""
+        shape = len(self.weight), *[1] * (self.weight.ndim - 1)
+        ones = nn.Parameter(self.weight.new_ones(shape)) if gain else None
+        self.register_parameter("gain", ones)
+        self.eps = eps
+
+    def get_weight(self) -> Tensor:
+        """Return the standardised weights, shaped like ``weight``."""
+        weight, dims = self.weight, tuple(range(1, self.weight.ndim))
+        var, mean = torch.var_mean(weight, dims, keepdim=True)
+        standard = (weight - mean) / (var * prod(weight.shape[1:]) + self.eps) ** 0.5
+        return standard if self.gain is None else standard * self.gain
 
 
-def _gain(weight: Tensor, gain: bool) -> nn.Parameter | None:
-    return nn.Parameter(weight.new_ones(len(weight), *[1] * (weight.ndim - 1))) if gain else None
-
-
-class WSConv2d(Conv2d):
+class WSConv2d(_WeightStandardised, Conv2d):
     """`Conv2d` with weight standardisation.
 
     The weights ``W`` of each output channel, ``n`` of them, have mean 0 and sum of squares about 1
@@ -150,8 +161,6 @@ class WSConv2d(Conv2d):
     Paper: Qiao et al., "Micro-Batch Training with Batch-Channel Normalization and Weight
     Standardization", 2019.
     """
-
-    gain: nn.Parameter | None
 
     def __init__(
         self,
@@ -174,27 +183,20 @@ class WSConv2d(Conv2d):
         super().__init__(
             in_channels, out_channels, *sizes, bias, padding_mode, step_mode, device, dtype
         )
-        self.register_parameter("gain", _gain(self.weight, gain))
-        self.eps = eps
-
-    def get_weight(self) -> Tensor:
-        """Return the standardised weights, ``[out_channels, in_channels / groups, H, W]``."""
-        return _standardise(self.weight, self.gain, self.eps)
+        self._standardise(gain, eps)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002, ARG002
         y: Tensor = super()._conv_forward(input, self.get_weight(), bias)
         return y
 
 
-class WSLinear(Linear):
+class WSLinear(_WeightStandardised, Linear):
     """`Linear` with weight standardisation; see `WSConv2d`.
 
     Args:
         gain: whether each output has a learnable factor, 1 at first.
         eps: added to the variance.
     """
-
-    gain: nn.Parameter | None
 
     def __init__(
         self,
@@ -208,12 +210,7 @@ class WSLinear(Linear):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_features, out_features, bias, step_mode, device, dtype)
-        self.register_parameter("gain", _gain(self.weight, gain))
-        self.eps = eps
-
-    def get_weight(self) -> Tensor:
-        """Return the standardised weights, ``[out_features, in_features]``."""
-        return _standardise(self.weight, self.gain, self.eps)
+        self._standardise(gain, eps)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Run one time step or a sequence: only the last axis matters."""

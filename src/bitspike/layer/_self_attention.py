@@ -54,7 +54,7 @@ class _Heads(nn.Module, MultiStepModule):
             )
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"dim={self.dim}, num_heads={self.num_heads}"
 
 
@@ -166,7 +166,7 @@ class QKAttention(_Heads):
         return y
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"{super().extra_repr()}, qka_type={self.qka_type!r}"
 
 

@@ -76,6 +76,6 @@ class Stepwise(StepModule):
         return seq_to_ann_forward(x_seq, stateless)
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         inner: str = super().extra_repr()  # type: ignore[misc]
         return ", ".join(part for part in (inner, f"step_mode={self.step_mode!r}") if part)

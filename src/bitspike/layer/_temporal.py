@@ -7,12 +7,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, check_finite, check_sequence, check_tau
+from bitspike.base import MemoryModule, check_count, check_positive, check_sequence, check_tau
 from bitspike.layer._memory_shape import dense, shaped
 from bitspike.spikes import SpikeTensor
 
 
-def check_delay(delay_steps: int) -> int:
+def _check_delay(delay_steps: int) -> int:
     """Return ``delay_steps``.
 
     Raises:
@@ -47,7 +47,7 @@ def delay(x_seq: Tensor, delay_steps: int) -> Tensor:
     Raises:
         ValueError: if ``delay_steps`` is not an integer or below 0.
     """
-    check_delay(delay_steps)
+    _check_delay(delay_steps)
     if delay_steps == 0:
         return x_seq
     if delay_steps >= len(x_seq):
@@ -71,7 +71,7 @@ def delay_step(
     Raises:
         ValueError: if ``delay_steps`` is not an integer or below 0.
     """
-    check_delay(delay_steps)
+    _check_delay(delay_steps)
     waiting = (*queue, x)
     if len(waiting) > delay_steps:
         return waiting[0], waiting[1:]
@@ -131,7 +131,7 @@ class Delay(_DelayLine):
     """
 
     def __init__(self, delay_steps: int, step_mode: str = "s") -> None:
-        super().__init__(check_delay(delay_steps), step_mode)
+        super().__init__(_check_delay(delay_steps), step_mode)
 
     @property
     def delay_steps(self) -> int:
@@ -142,7 +142,7 @@ class Delay(_DelayLine):
         return past[:T]
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"delay_steps={self.delay_steps}, {super().extra_repr()}"
 
 
@@ -188,15 +188,12 @@ class LearnableDelay(_DelayLine):
         sigma: float = 1.0,
         step_mode: str = "s",
     ) -> None:
-        super().__init__(check_delay(max_delay), step_mode)
-        if max_delay < 1:
-            raise ValueError(f"LearnableDelay: max_delay must be 1 or more, but got {max_delay}")
+        super().__init__(_check_delay(max_delay), step_mode)
+        check_count(self, "max_delay", max_delay)
         if kernel not in self.kernels:
             raise ValueError(f"LearnableDelay: kernel must be 'linear' or 'gauss', got {kernel!r}")
         self.kernel = kernel
-        self.sigma = check_finite(self, "sigma", sigma)
-        if self.sigma <= 0:
-            raise ValueError(f"LearnableDelay: sigma must be greater than 0, but got {sigma}")
+        self.sigma = check_positive(self, "sigma", sigma)
         self.delay = nn.Parameter(torch.empty(num_channels))
         self.reset_parameters()
 
@@ -240,7 +237,7 @@ class LearnableDelay(_DelayLine):
         return y
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         sigma = f", sigma={self.sigma:g}" if self.kernel == "gauss" else ""
         return (
             f"{len(self.delay)}, max_delay={self.max_delay}, kernel={self.kernel!r}{sigma}, "
@@ -318,5 +315,5 @@ class SynapseFilter(MemoryModule):
         return y_seq
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"tau={self.tau:g}, learnable={self.learnable}, {super().extra_repr()}"

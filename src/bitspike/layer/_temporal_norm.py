@@ -42,7 +42,7 @@ class _SequenceNorm(MultiStepModule):
         return y_seq
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"{super().extra_repr()}, step_mode='m'"  # type: ignore[misc]
 
 
@@ -208,7 +208,7 @@ class _ThroughTime(MemoryModule):
             )
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"T={self.T}, {super().extra_repr()}"
 
 
@@ -338,5 +338,5 @@ class NeuNorm(MemoryModule):
         return y
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return f"shape={tuple(self.w.shape)}, k={self.k0}, {super().extra_repr()}"

@@ -84,7 +84,7 @@ class Block(nn.Module):
         return JOINTS[self.cnf](*((shortcut, y) if self.first_is_x else (y, shortcut)))
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return "" if self.cnf is None else f"cnf={self.cnf}"
 
 

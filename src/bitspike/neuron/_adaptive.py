@@ -28,7 +28,7 @@ class AdaptBaseNode(BaseNode):
         w_rest: adaptation current at the start.
         tau_w: time constant of the adaptation in time steps, greater than 0.
         a: how strongly the potential drives the adaptation.
-        b: what a spike adds to it.
+        b: amount that a spike adds to it.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("v", "w")
@@ -137,10 +137,9 @@ class IzhikevichNode(AdaptBaseNode):
         H[t] = V[t-1] + (X[t] + a0 (V[t-1] - v_rest) (V[t-1] - v_c) - W[t-1]) / tau
         W[t] = W[t-1] + (a (H[t] - v_rest) - W[t-1]) / tau_w + b S[t]
 
-    Fire, reset and arguments that are not listed: see `AdaptBaseNode`.
+    Fire, reset and arguments that are not listed: see `AdaptBaseNode` and `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
         v_c: critical potential.
         a0: strength of the quadratic term, greater than 0.
 
@@ -221,12 +220,11 @@ class AdaptiveLIFNode(BaseNode):
         S[t] = Theta(H[t] - (v_threshold + beta A[t-1]))
         A[t] = A[t-1] (1 - 1 / tau_a) + S[t]
 
-    Reset with the raised threshold; arguments that are not listed: see `BaseNode`.
+    Reset with the raised threshold; arguments that are not listed: see `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
         tau_a: time constant of the threshold in time steps, greater than 1.
-        beta: what a spike adds to the threshold.
+        beta: amount that a spike adds to the threshold.
 
     Paper: Bellec et al., "Long short-term memory and learning-to-learn in networks of spiking
     neurons", NeurIPS 2018.
@@ -289,14 +287,11 @@ class ComplementaryLIFNode(BaseNode):
         M[t] = M[t-1] sigmoid(H[t] / tau) + S[t]
         V[t] = H[t] - S[t] (v_threshold + sigmoid(M[t]))
 
-    In evaluation spikes have no surrogate gradient.
+    In evaluation spikes have no surrogate gradient. Arguments that are not listed: see `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
-        v_threshold: threshold of the membrane potential.
         surrogate_function: spike function with a surrogate gradient; None is
             ``surrogate.Rect()``.
-        step_mode: ``'s'`` or ``'m'``.
         store_state_seqs: True keeps ``[v_seq, m_seq]`` of the last multi-step call in
             ``state_seqs``.
 

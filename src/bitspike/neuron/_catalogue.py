@@ -1,4 +1,4 @@
-"""What documentation and tests learn from a neuron's class: equations, group, units, an example."""
+"""Equations, group, units and example of a neuron, from which documentation and tests are made."""
 
 import html
 import inspect
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bitspike.neuron._arguments import Older, Unit
 
 Equation = tuple[str, str]
-"""What is defined, ``H[t]``, and the lines that define it."""
+"""The defined variable, such as ``H[t]``, and the lines that define it."""
 
 T_DEMO = 60
 """Number of time steps of a picture."""
@@ -74,6 +74,10 @@ class Demo:
         return {k: v for k, v in self.tested.items() if parameters[k].default is empty}
 
 
+_NOT_SHOWN = ("surrogate_function", "step_mode", "store_v_seq", "store_state_seqs")
+"""Arguments that ``repr`` shows elsewhere or leaves out."""
+
+
 class Describable:
     """Mixin of all neurons: ``print(node)`` shows the update equations, ``repr`` stays short."""
 
@@ -101,10 +105,14 @@ class Describable:
         return "\n".join([head, *(f"    {line}" for line in lines)])
 
     def extra_repr(self) -> str:
-        """Return the settings, in the order of the constructor's arguments, for ``repr(net)``."""
-        names = [name.removeprefix("init_") for name in _arguments(type(self))]
-        shown = {name: _setting(getattr(self, name, nn)) for name in [*names, "step_mode"]}
-        shown.pop("store_v_seq", None)
+        """Return the settings for ``repr(net)``, in the order of the constructors' arguments."""
+        makers = [vars(base)["__init__"] for base in type(self).__mro__ if "__init__" in vars(base)]
+        makers = makers[: makers.index(nn.Module.__init__)]
+        names = [name for make in makers for name in inspect.signature(make).parameters]
+        shown: dict[str, str] = {}
+        for name in [name.removeprefix("init_") for name in names if name not in _NOT_SHOWN]:
+            shown.setdefault(name, _setting(getattr(self, name, nn)))
+        shown["step_mode"] = repr(getattr(self, "step_mode", None))
         return ", ".join(f"{name}={text}" for name, text in shown.items() if text)
 
     def __str__(self) -> str:
@@ -114,19 +122,6 @@ class Describable:
         head, *lines = self.describe().split("\n    ")
         body = html.escape("\n".join(lines))
         return f"<div><code>{html.escape(head)}</code><pre>{body}</pre></div>"
-
-
-def _arguments(kind: type) -> list[str]:
-    """Return the constructor's arguments; in place of ``**kwargs``, those of the next base."""
-    names: list[str] = []
-    for base in kind.__mro__:
-        if "__init__" in vars(base):
-            parameters = inspect.signature(base).parameters.values()
-            names += [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
-            rest = [one.annotation for one in parameters if one.kind is one.VAR_KEYWORD]
-            if not rest or Older in get_args(rest[0]):
-                break
-    return names
 
 
 def _setting(value: Any) -> str:

@@ -90,8 +90,8 @@ class ColouredNoise:
     """Noise of a layer of ``num_node`` neurons over episodes of T steps, made in advance.
 
     ``reset_noise(n)`` makes noise for n calls. Each call of the neuron takes the next piece,
-    unless a piece is loaded: then the call replays it, which lets a learner repeat with the same
-    noise what an actor has done.
+    unless a piece is loaded: then the call replays it, so that a learner can repeat the steps of
+    an actor with the same noise.
     """
 
     num_node: int

@@ -91,9 +91,6 @@ class FewSpikeNode(Describable, nn.Module, StepModule):
 
     Args:
         table: thresholds, reset values and weights; buffers ``theta``, ``h``, ``d``.
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Sigmoid()``.
-        step_mode: ``'s'`` or ``'m'``.
 
     Raises:
         TypeError: if ``table`` is no `FewSpikeTable`, or an input has no floating-point dtype.

@@ -49,7 +49,6 @@ class FlexSN(Describable, MemoryModule):
         num_states: number of states.
         static_inputs: the tensors P, with one element or of the shape of one step. A
             ``nn.Parameter`` becomes a parameter, any other tensor a buffer.
-        step_mode: ``'s'`` or ``'m'``.
         store_state_seqs: True keeps the states of all steps of a multi-step call in
             ``state_seqs``, a tuple of ``[T, B, ...]``.
 

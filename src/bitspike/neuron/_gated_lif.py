@@ -94,8 +94,6 @@ class GatedLIFNode(Describable, MemoryModule, MultiStepModule):
         init_tau: at the start.
         init_v_threshold: at the start.
         init_conduct: at the start, at every step.
-        surrogate_function: spike function with a surrogate gradient; None is
-            ``surrogate.Sigmoid()``.
         step_mode: ``'m'``.
 
     Raises:

@@ -121,10 +121,9 @@ class ILIFNode(LIFNode):
         S[t] = round(clamp(H[t] / v_threshold, 0, D))
         V[t] = H[t] - v_threshold S[t]
 
-    Arguments that are not listed: see `BaseNode`.
+    Arguments that are not listed: see `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
         v_threshold: potential of one spike.
         surrogate_function: a ``surrogate.MultiLevelSpikeCount``, which knows D; None is D = 4.
 
@@ -178,10 +177,9 @@ class MultiSpikeLIFNode(BaseNode):
 
     The gradient of S with respect to ``H / v_threshold`` is that of a periodic sum of the surrogate
     at each threshold, cut to the spikes' range: 1 where ``v_threshold / 2 < H``, up to
-    ``max_spikes + 1/2`` thresholds, else 0. Arguments that are not listed: see `BaseNode`.
+    ``max_spikes + 1/2`` thresholds, else 0. Arguments that are not listed: see `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
         v_threshold: potential of one spike.
         max_spikes: largest number of spikes in one step.
     """

@@ -136,8 +136,6 @@ class KLIFNode(BaseNode):
 
     Args:
         scale_reset: whether the potential is divided by ``k`` again before the reset.
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
 
     Paper: Jiang and Zhang, "KLIF: an optimized spiking neuron unit for tuning surrogate gradient
     slope and membrane potential", arXiv 2302.09238.
@@ -175,3 +173,7 @@ class KLIFNode(BaseNode):
             x, v, self.k, self.tau, self.decay_input, self.scale_reset,
             self.v_threshold, self.v_reset, self.surrogate_function, self.detach_reset,
         )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Return the learned slope and the settings for ``repr(net)``."""
+        return f"k={self.k.item():.4g}, {super().extra_repr()}"

@@ -207,11 +207,7 @@ class MPBNLIFNode(MPBNBaseNode):
     """Leaky integrate and fire with batch normalisation of the membrane potential.
 
     The charge is `LIFNode`'s, with ``decay_input=False`` by default. Normalisation, shapes and
-    the other arguments: see `MPBNBaseNode`.
-
-    Args:
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
+    the other arguments: see `MPBNBaseNode` and `LIFNode`.
     """
 
     group = "training"

@@ -245,11 +245,10 @@ class SimpleLIFNode(SimpleBaseNode):
         H[t] = V[t-1] + (X[t] - (V[t-1] - r)) / tau     decay_input=True
         H[t] = V[t-1] - (V[t-1] - r) / tau + X[t]       decay_input=False
 
-    Arguments that are not listed: see `BaseNode`.
+    Arguments that are not listed: see `LIFNode`.
 
     Args:
         tau: membrane time constant in time steps.
-        decay_input: whether the input is divided by tau as well.
     """
 
     group = "integrate"

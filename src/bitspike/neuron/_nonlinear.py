@@ -53,10 +53,9 @@ class QIFNode(BaseNode):
     """Quadratic integrate and fire: the potential runs away by itself above ``v_c``.
 
     Charge: ``H[t] = V[t-1] + (X[t] + a0 (V[t-1] - v_rest) (V[t-1] - v_c)) / tau``. Fire, reset and
-    the other arguments: see `BaseNode`.
+    the other arguments: see `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
         v_c: critical potential.
         a0: strength of the quadratic term, greater than 0.
         v_rest: resting potential.
@@ -138,10 +137,9 @@ class EIFNode(BaseNode):
 
         H[t] = V[t-1] + (X[t] + v_rest - V[t-1] + delta_T exp((V[t-1] - theta_rh) / delta_T)) / tau
 
-    Fire, reset and the other arguments: see `BaseNode`.
+    Fire, reset and the other arguments: see `LIFNode`.
 
     Args:
-        tau: membrane time constant in time steps, greater than 1.
         delta_T: sharpness of the onset, greater than 0.
         theta_rh: rheobase threshold, where the onset begins.
         v_rest: resting potential.

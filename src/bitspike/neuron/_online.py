@@ -28,9 +28,9 @@ class _OnlineLIFNode(SingleStepModule, LIFNode):
 class OTTTLIFNode(_OnlineLIFNode):
     """Leaky integrate and fire for online training through time (OTTT).
 
-    A step of training detaches ``V[t-1]``, then does what `LIFNode` does, and returns the list
-    ``[S[t], A[t]]`` with the trace that takes the place of the spikes where the next layer's
-    weights are updated; it carries no gradient::
+    A step of training detaches ``V[t-1]``, then runs the step of `LIFNode`, and returns the list
+    ``[S[t], A[t]]``. The trace replaces the spikes in the update of the next layer's weights; it
+    carries no gradient::
 
         A[t] = (1 - 1 / tau) A[t-1] + S[t]       A[0] = 0
 
@@ -86,7 +86,7 @@ class OTTTLIFNode(_OnlineLIFNode):
 class SLTTLIFNode(_OnlineLIFNode):
     """Leaky integrate and fire for spatial learning through time (SLTT).
 
-    A step of training detaches ``V[t-1]``, then does what `LIFNode` does. In evaluation the
+    A step of training detaches ``V[t-1]``, then runs the step of `LIFNode`. In evaluation the
     spikes have no surrogate gradient. Single-step only: ``[B, ...]``. Arguments: see `LIFNode`;
     ``detach_reset`` is True by default.
 

@@ -202,7 +202,6 @@ class MaskedPSN(_WindowedPSN):
         lambda_init: ``lambda_`` at the start.
         surrogate_function: spike function with a surrogate gradient; None is
             ``surrogate.ATan()``.
-        step_mode: ``'s'`` or ``'m'``.
 
     Raises:
         TypeError: if k or T is not an integer.
@@ -294,6 +293,10 @@ class MaskedPSN(_WindowedPSN):
         check_sequence(self, x_seq, self.T)
         return self.surrogate_function(_potentials(self.masked_weight(), self.bias, x_seq))
 
+    def extra_repr(self) -> str:
+        """Return how far the mask has faded in, and the settings, for ``repr(net)``."""
+        return f"lambda_={self.lambda_.item():g}, {super().extra_repr()}"
+
 
 class SlidingPSN(_WindowedPSN):
     """Parallel spiking neuron with the same weights at every step, for sequences of any length.
@@ -312,7 +315,6 @@ class SlidingPSN(_WindowedPSN):
             False with random ones.
         surrogate_function: spike function with a surrogate gradient; None is
             ``surrogate.ATan()``.
-        step_mode: ``'s'`` or ``'m'``.
 
     Raises:
         TypeError: if k is not an integer.

@@ -50,8 +50,6 @@ class RecurrentLIFNode(_Recurrent, LIFNode):
         features: None: ``W`` is one learnable number, the neuron's own feedback, 0 at the start.
             An integer N: each of the N neurons of the last axis, ``[B, ..., N]``, receives the
             spikes of all; ``W`` is the weight of ``recurrent``, an ``nn.Linear`` without bias.
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
     """
 
     group = "currents"
@@ -91,8 +89,8 @@ class RecurrentSynapticNode(_Recurrent, SynapticNode):
 
     Args:
         features: None or the number of neurons on the last axis.
-        alpha: what is left of the current after a step, between 0 and 1.
-        beta: what is left of the potential after a step, between 0 and 1.
+        alpha: part of the current that a step leaves, between 0 and 1.
+        beta: part of the potential that a step leaves, between 0 and 1.
     """
 
     group = "currents"

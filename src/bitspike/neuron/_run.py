@@ -34,7 +34,7 @@ FUSED_FROM = 6_400
 def full_precision(x: Tensor) -> Tensor:
     """Return ``x`` in float32 under autocast, where membranes keep that precision; else ``x``.
 
-    Pass what an `autograd.Function` takes through here, see `bitspike.spikes.plain`.
+    The inputs of an `autograd.Function` must pass through here, see `bitspike.spikes.plain`.
     """
     x = plain(x)
     half = x.dtype in (torch.float16, torch.bfloat16)
@@ -133,7 +133,7 @@ def step_key(step: Step) -> Hashable | None:
 
 
 def _module_key(module: nn.Module, *roots: str) -> Hashable | None:
-    """Return what the functions ``roots`` of ``module`` can read, if all of that is constant."""
+    """Return all that the functions ``roots`` of ``module`` can read; None if it may change."""
     own = module.__dict__
     if own["_parameters"] or own["_buffers"]:
         return None
@@ -148,7 +148,7 @@ def _module_key(module: nn.Module, *roots: str) -> Hashable | None:
     stamp = code.stamp()
     if stamp is None:
         return None
-    # marshal tells 0.0 from -0.0, and True from 1.
+    # The bytes of marshal differ between 0.0 and -0.0, and between True and 1.
     key: tuple[Any, ...] = (stamp, read, marshal.dumps(values, 2))
     for name, child in own["_modules"].items():
         if child is None:
@@ -233,7 +233,7 @@ class _Reachable:
         self._done: set[CodeType] = set()
 
     def follow_method(self, name: str) -> None:
-        """Follow what ``self.name`` or ``super().name`` may be."""
+        """Follow the functions that ``self.name`` and ``super().name`` may call."""
         owners = [c for c in self._kind.__mro__ if name in vars(c) and _is_ours(c.__module__)]
         for k, owner in enumerate(owners):
             self.read[owner if k else self._kind, name] = None

@@ -129,7 +129,6 @@ class STBIFNode(Describable, MemoryModule):
         sym: whether the levels lie on both sides of 0.
         pos_max: largest sum; None is ``level // 2 - 1`` with ``sym``, else ``level - 1``.
         neg_min: smallest sum; None is ``-level // 2`` with ``sym``, else 0.
-        step_mode: ``'s'`` or ``'m'``.
 
     Raises:
         TypeError: if ``level`` is not an integer.

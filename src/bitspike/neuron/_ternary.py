@@ -107,9 +107,7 @@ class TernaryLIFNode(TernaryIFNode):
         H[t] = V[t-1] + (X[t] - (V[t-1] - r)) / tau     decay_input=True
         H[t] = V[t-1] - (V[t-1] - r) / tau + X[t]       decay_input=False
 
-    Args:
-        tau: membrane time constant in time steps, greater than 1.
-        decay_input: whether the input is divided by tau as well.
+    Arguments: see `LIFNode`.
     """
 
     group = "outputs"

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import check_sequence
+from bitspike.base import check_count, check_sequence
 from bitspike.rnn._cells import (
     Spike,
     SpikingGRUCell,
@@ -121,13 +121,11 @@ class SpikingRNNBase(nn.Module):
     ) -> None:
         super().__init__()
         kind = type(self).__name__
-        if num_layers < 1:
-            raise ValueError(f"{kind}: num_layers must be 1 or more, but got {num_layers}")
         if not 0 <= dropout_p <= 1:
             raise ValueError(f"{kind}: dropout_p is a probability, but got {dropout_p}")
         self.input_size = input_size
         self.hidden_size = hidden_size
-        self.num_layers = num_layers
+        self.num_layers = check_count(kind, "num_layers", num_layers)
         self.bias = bias
         self.dropout_p = dropout_p
         self.invariant_dropout_mask = bool(invariant_dropout_mask)
@@ -240,7 +238,7 @@ class SpikingRNNBase(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         return (
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
             f"dropout_p={self.dropout_p}, bidirectional={self.bidirectional}"

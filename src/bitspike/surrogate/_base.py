@@ -209,7 +209,7 @@ class SurrogateFunctionBase(nn.Module):
         return function(x, *self.parameters_of_shape())
 
     def extra_repr(self) -> str:
-        """Shown by ``repr(net)``."""
+        """Return the text for ``repr(net)``."""
         values = [
             f"tensor of shape {list(v.shape)}" if isinstance(v, Tensor) and v.dim() else
             v.item() if isinstance(v, Tensor) else v

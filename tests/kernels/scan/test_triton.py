@@ -49,7 +49,7 @@ def test_every_neuron_and_reset(name: str, reset: str) -> None:
     assert_parity(node, x, v, store=True, exact=exact, scan=compiled)
 
 
-@pytest.mark.parametrize("name", ["lif", "izhikevich", "klif"])
+@pytest.mark.parametrize("name", ["LIFNode", "IzhikevichNode", "KLIFNode"])
 def test_every_surrogate(name: str) -> None:
     for spike in surrogates():
         node = make(name, "hard", spike)
@@ -114,7 +114,7 @@ def test_detached_reset(reset: str) -> None:
     assert_parity(node, torch.randn(5, 2, 10) * 2, torch.randn(2, 10), scan=compiled)
 
 
-@pytest.mark.parametrize("name", ["lif", "plif", "izhikevich", "eif"])
+@pytest.mark.parametrize("name", ["LIFNode", "ParametricLIFNode", "IzhikevichNode", "EIFNode"])
 def test_float64(name: str) -> None:
     node = make(name, "soft", surrogate.Sigmoid()).double()
     x, v = torch.randn(4, 3, 9, dtype=torch.float64), torch.randn(3, 9, dtype=torch.float64)
@@ -285,7 +285,7 @@ def test_a_network_learns_the_same() -> None:
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["lif", "recurrent", "complementary"])
+@pytest.mark.parametrize("name", ["LIFNode", "RecurrentLIFNode", "ComplementaryLIFNode"])
 def test_single_steps(name: str) -> None:
     x = torch.randn(3, 2, 9) * 1.5
     results = []

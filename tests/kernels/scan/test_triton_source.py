@@ -27,7 +27,11 @@ from bitspike.kernels.scan import triton_source  # noqa: E402
 WRITERS = (triton_source.forward_source, triton_source.backward_source)
 TARGETS = {"ptx": GPUTarget("cuda", 90, 32), "amdgcn": GPUTarget("hip", "gfx942", 64)}
 POINTERS = {"float32": "*fp32", "float64": "*fp64"}
-FUNCTIONS = {"eif", "liaf", "complementary"}  # those whose steps have exp, tanh, sigmoid
+FUNCTIONS = {
+    "EIFNode",
+    "LIAFNode",
+    "ComplementaryLIFNode",
+}  # those whose steps have exp, tanh, sigmoid
 
 
 @pytest.fixture(autouse=True)
@@ -79,15 +83,15 @@ def test_every_neuron_is_valid_for_cuda(name: str, writer: Any) -> None:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("name", ["plif", "complementary"])
+@pytest.mark.parametrize("name", ["ParametricLIFNode", "ComplementaryLIFNode"])
 def test_float64(name: str, writer: Any) -> None:
     ptx = assembly(writer, of_neuron(name), "float64")
     assert "f64" in ptx
-    assert name == "complementary" or "fma" not in ptx
+    assert name == "ComplementaryLIFNode" or "fma" not in ptx
 
 
 def test_fused_arithmetic_would_be_seen() -> None:
-    writer, program = triton_source.forward_source, of_neuron("plif")
+    writer, program = triton_source.forward_source, of_neuron("ParametricLIFNode")
     assert "fma" in assembly(writer, program, enable_fp_fusion=True)
 
 
@@ -102,7 +106,7 @@ def test_every_operation_is_valid_for_cuda(writer: Any, precision: str) -> None:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("name", ["plif", "eif"])
+@pytest.mark.parametrize("name", ["ParametricLIFNode", "EIFNode"])
 def test_it_is_valid_for_amd(name: str, writer: Any) -> None:
     assert "amdgcn" in assembly(writer, of_neuron(name), language="amdgcn")
 
