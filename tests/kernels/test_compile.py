@@ -155,7 +155,7 @@ def test_states_are_carried_on_with_and_without_their_graph() -> None:
         gradients.append(torch.autograd.grad(total, [*network.parameters()]))
     for got, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(got, expected)
-    records = [one.get_submodule("2").v_seq for one in (net, reference)]
+    records: list[Any] = [one.get_submodule("2").v_seq for one in (net, reference)]
     assert torch.equal(*records)
 
 
