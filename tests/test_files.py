@@ -1,12 +1,11 @@
 import errno
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.processes import Process
 
 from bitspike._files import atomic
 
@@ -90,14 +89,13 @@ def test_readers_never_meet_half_a_file(tmp_path: Path) -> None:
         f"        temporary.write_bytes(sys.argv[2].encode() * {size})"
     )
     target.write_bytes(b"c" * size)
-    commands = [[sys.executable, "-c", code, str(target), letter] for letter in "ab"]
-    writers = [subprocess.Popen(command) for command in commands]
+    writers = [Process(code, target, letter) for letter in "ab"]
     seen = set()
-    while any(writer.poll() is None for writer in writers):
+    while any(writer.alive() for writer in writers):
         content = target.read_bytes()
         assert content == content[:1] * size
         seen.add(content[:1])
-    assert [writer.returncode for writer in writers] == [0, 0]
+    assert [writer.wait().code for writer in writers] == [0, 0]
     assert seen >= {b"a", b"b"}
     assert names(tmp_path) == ["file.bin"]
 

@@ -64,6 +64,10 @@ _CURES = {
     "triton": "pip install triton, of which there are builds for Linux",
 }
 
+_transforms = torch._C._are_functorch_transforms_active
+_tracing_state = torch._C._get_tracing_state
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+
 _current: ContextVar[str] = ContextVar("bitspike_backend", default="auto")
 
 
@@ -97,7 +101,9 @@ def resolve(requested: str = "auto") -> str:
     if requested == "auto":
         requested = _current.get()
     if requested == "auto":
-        requested = check_backend(os.environ.get("BITSPIKE_BACKEND", "auto"))
+        requested = os.environ.get("BITSPIKE_BACKEND", "auto")
+        if requested != "auto":
+            check_backend(requested)
     return requested
 
 
@@ -139,29 +145,28 @@ def tracer() -> str | None:
 
     Kernels read memory, which a traced tensor does not have.
     """
-    if torch._C._are_functorch_transforms_active():
+    if _transforms():
         return "torch.func's transforms (grad, vmap, ...) cannot look into kernels"
     if torch.compiler.is_compiling():
         return "torch.compile cannot look into kernels"
-    if torch._C._get_tracing_state() is not None:
+    if _tracing_state() is not None:
         return "torch.jit.trace cannot look into kernels"
-    if torch._C._len_torch_dispatch_stack() > 0:
+    if _dispatch_modes() > 0:
         return "a dispatch mode, such as FakeTensorMode or make_fx's, cannot look into kernels"
     return None
 
 
-def _obstacle(operation: str, backend: str, args: tuple[Any, ...]) -> str | None:
+def _load(operation: str, backend: str, args: tuple[Any, ...]) -> tuple[Any, str | None]:
+    """Return the module of a compiled backend, or None and why it cannot run."""
     if not _installed(backend):
-        return f"{backend} is not installed: {_CURES[backend]}"
-    reason: str | None = tracer() or implementation(operation, backend).unsupported(*args)
-    return reason
-
-
-def _candidate(operation: str, requested: str, device: str) -> str:
-    """Return the backend to try: the requested one if the operation has it."""
-    if requested == "auto":
-        requested = "triton" if device == "cuda" else "numba"
-    return requested if requested in IMPLEMENTATIONS[operation] else "eager"
+        return None, f"{backend} is not installed: {_CURES[backend]}"
+    reason: str | None = tracer()
+    if reason is None:
+        module = implementation(operation, backend)
+        reason = module.unsupported(*args)
+        if reason is None:
+            return module, None
+    return None, reason
 
 
 def explain(
@@ -180,14 +185,14 @@ def explain(
         BackendError: if a compiled backend was requested by name and cannot run.
     """
     requested = resolve(backend)
-    candidate = _candidate(operation, requested, device)
-    if candidate == "eager":
-        reason = "was requested" if requested == "eager" else f"has no kernel for {operation}"
-        return "eager", f"the backend {requested!r} {reason}"
-    obstacle = _obstacle(operation, candidate, args)
-    if obstacle is None:
-        return candidate, None
-    return decline(requested, candidate, obstacle), obstacle
+    candidate = requested
+    if candidate == "auto":
+        candidate = "triton" if device == "cuda" else "numba"
+    if candidate == "eager" or candidate not in IMPLEMENTATIONS[operation]:
+        why = "was requested" if requested == "eager" else f"has no kernel for {operation}"
+        return "eager", f"the backend {requested!r} {why}"
+    reason = _load(operation, candidate, args)[1]
+    return (candidate if reason is None else decline(requested, candidate, reason)), reason
 
 
 def decline(requested: str, backend: str, reason: str) -> str:
@@ -219,6 +224,6 @@ def available(operation: str, *args: Any, backend: str = "auto") -> Any:
     """
     if torch.compiler.is_compiling():
         return None
-    if resolve(backend) not in ("auto", "numba") or _obstacle(operation, "numba", args) is not None:
+    if resolve(backend) not in ("auto", "numba"):
         return None
-    return implementation(operation, "numba")
+    return _load(operation, "numba", args)[0]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from tests.examples.tutorial import Program, Run
 
 
 def test_a_run(program: "Program", small: list[str], reference: "Run", tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Refused
+    from tests.examples.conftest import Refused
+    from tests.examples.tutorial import Program
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from bitspike.examples.conv_fashion_mnist import (
 from bitspike.training import Answer, StopRequest, draw_input, votes
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from tests.examples.tutorial import Program, Run
 
 Only = Callable[[Path], "Run"]
 SMALL = ["-T", "2", "-channels", "2", "-b", "16", "-j", "0", "-threads", "1"]

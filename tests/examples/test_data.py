@@ -15,7 +15,7 @@ from bitspike.examples import lif_fc_mnist
 from bitspike.examples.lif_fc_mnist import Options
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program
+    from tests.examples.tutorial import Program
 
     from bitspike.datasets import ImageDataset
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from tests.examples.tutorial import Program, Run
 
 
 def test_same_seed_after_other_random_numbers(
@@ -25,7 +25,7 @@ def test_same_seed_after_other_random_numbers(
 def test_a_process_of_its_own_gives_the_same(
     program: "Program", small: list[str], reference: "Run", tmp_path: Path
 ) -> None:
-    done = program.apart(*small, "-epochs", "3", "-out-dir", str(tmp_path))
+    done = program.fresh(*small, "-epochs", "3", "-out-dir", str(tmp_path), small=True)
     assert (done.code, done.err) == (0, "")
     program.only(tmp_path).assert_same_as(reference)
 

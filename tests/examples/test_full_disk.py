@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.examples.conftest import Run
+from tests.examples.tutorial import Run
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Finished, Program
+    from tests.examples.tutorial import Finished, Program
 
 # Files of the process may not grow beyond a number of bytes, as if the disk had no more.
 LIMITED = """

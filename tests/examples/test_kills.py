@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.examples.conftest import Run
+from tests.examples.tutorial import Run
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program
+    from tests.examples.tutorial import Program
 
 # A run writes checkpoint_latest at its start, and checkpoint_max and checkpoint_latest after each
 # of its three epochs, all of which are better than those before.

@@ -14,7 +14,7 @@ from bitspike.examples import lif_fc_mnist
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.examples.conftest import Program, Run
+    from tests.examples.tutorial import Program, Run
 
     from bitspike.training import TrainingState
 

@@ -14,7 +14,7 @@ import pytest
 from bitspike.cli import main
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program
+    from tests.examples.tutorial import Program
 
 OLD = Path(__file__).parent / "checkpoints" / "lif_fc_mnist_format_1.pth"
 TRAIN_LOSS = [0.071660, 0.027637, 0.017363]

@@ -1,21 +1,19 @@
 """A run has a folder of its own, whatever else lies or works in the same place."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.examples.conftest import DRIVER, ENVIRONMENT, Run
+from tests.examples.tutorial import Run
+from tests.processes import Process
 
 from bitspike.training import Resumed, RunError, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.examples.conftest import Program
+    from tests.examples.tutorial import Program
 
 NAME = "T4_b32_adam_lr0.01_limit320"
 
@@ -97,26 +95,17 @@ def test_no_epoch_at_all(
 
 # -- several processes at once ------------------------------------------------------------------
 
-# Stops in its first batch, until the test has made the file that is named.
+# Says that it has begun by a file, and waits in its first batch until the test has made another.
 WAITS = """
 import time
 update = Precision.update
 def waiting(*args):
+    Path({go!r}).with_name(f"begun_{{os.getpid()}}").touch()
     while not Path({go!r}).exists():
         time.sleep(0.01)
     update(*args)
 Precision.update = waiting
 """
-
-
-def start(change: str, *argv: str | Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", DRIVER % change, *map(str, argv)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **ENVIRONMENT, "BITSPIKE_BACKEND": "eager"},
-    )
 
 
 def wait_until(true: "Callable[[], bool]") -> None:
@@ -137,12 +126,11 @@ def test_two_runs_at_once(
     """Each has what its own options say, as a sweep needs it."""
     out, go = tmp_path / "out", tmp_path / "go"
     argv = [*small, "-epochs", "1", "-out-dir", str(out)]
-    both = [start(WAITS.format(go=str(go)), *argv, "-seed", str(seed)) for seed in seeds]
-    wait_until(lambda: len(checkpoints(out)) == 2)
+    waits = WAITS.format(go=str(go))
+    both = [program.start(*argv, "-seed", str(seed), change=waits) for seed in seeds]
+    wait_until(lambda: len(list(tmp_path.glob("begun_*"))) == 2)
     go.touch()
-    for one in both:
-        one.communicate()
-    assert [one.returncode for one in both] == [0, 0]
+    assert [process.wait().code for process in both] == [0, 0]
     found = []
     for path in checkpoints(out):
         run = Run(path.parent)
@@ -161,8 +149,9 @@ def test_a_run_that_is_alive_is_not_resumed(
 ) -> None:
     """Neither in its folder nor elsewhere, until it has ended, in whatever way."""
     out, go = tmp_path / "out", tmp_path / "go"
-    alive = start(WAITS.format(go=str(go)), *small, "-epochs", "1", "-out-dir", out)
-    wait_until(lambda: len(checkpoints(out)) == 1)
+    argv = [*small, "-epochs", "1", "-out-dir", out]
+    alive = program.start(*argv, change=WAITS.format(go=str(go)))
+    wait_until(lambda: len(list(tmp_path.glob("begun_*"))) == 1)
     (checkpoint,) = checkpoints(out)
     before = files(checkpoint.parent)
     for elsewhere in ([], ["-out-dir", str(tmp_path / "other")]):
@@ -175,7 +164,7 @@ def test_a_run_that_is_alive_is_not_resumed(
     assert files(checkpoint.parent) == before
     assert not (tmp_path / "other").exists()
     alive.kill()
-    alive.communicate()
+    alive.wait()
     assert program.here("-resume", checkpoint, "-epochs", "1") == 0
     assert len(Run(checkpoint.parent).metrics()) == 1
 
@@ -194,16 +183,18 @@ def test_a_checkpoint_that_changes_while_it_is_read(tmp_path: Path) -> None:
 
 
 def test_many_processes_make_as_many_folders(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom pathlib import Path\n"
-        "from bitspike.training import run_folder\n"
-        "with run_folder(Path(sys.argv[1]), None) as folder:\n"
-        "    print(folder.name)\n    sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "deep" / "run")]
-    several = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    names = [one.communicate()[0].splitlines()[-1] for one in several]
-    assert sorted(names) == ["run", "run_2", "run_3", "run_4"]
+    """None ends before all have made theirs."""
+    code = """
+import sys, time
+from pathlib import Path
+from bitspike.training import run_folder
+here = Path(sys.argv[1])
+with run_folder(here / "deep" / "run", None) as folder:
+    print(folder.name)
+    while len(list(here.glob("deep/run*/"))) < 4:
+        time.sleep(0.01)
+"""
+    several = [Process(code, tmp_path) for _ in range(4)]
+    done = [process.wait() for process in several]
+    assert [(one.code, one.err) for one in done] == [(0, "")] * 4
+    assert sorted(one.out.splitlines()[-1] for one in done) == ["run", "run_2", "run_3", "run_4"]

@@ -10,7 +10,7 @@ from bitspike.examples.lif_fc_mnist import Options
 from bitspike.training import parse_options
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program
+    from tests.examples.tutorial import Program
 
 # Name, default, a value to give, and what is read.
 OPTIONS: list[tuple[str, Any, str, Any]] = [
@@ -101,7 +101,7 @@ def test_name_of_the_run(argv: str, name: str) -> None:
 
 @pytest.mark.parametrize("argv", [["-h"], ["-T", "0"]], ids=["help", "bad value"])
 def test_as_a_program(program: "Program", argv: list[str]) -> None:
-    done = program.apart(*argv, whole=True)
+    done = program.fresh(*argv)
     if argv == ["-h"]:
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("usage: lif_fc_mnist [-h] [-T N]")

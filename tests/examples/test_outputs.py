@@ -14,7 +14,7 @@ from PIL import Image
 from bitspike.examples.lif_fc_mnist import Options
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Finished, Program, Run
+    from tests.examples.tutorial import Finished, Program, Run
 
 T, LIMIT, EPOCHS = 20, 2000, 2
 PICTURES = ["accuracy", "input", "spikes", "voltage"]
@@ -41,7 +41,7 @@ def out_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(default_program: "Program", mnist_root: Path, out_dir: Path) -> "Finished":
     options = f"-T {T} -limit {LIMIT} -epochs {EPOCHS} -lr 2e-3 -device cpu".split()
     folders = ["-data-dir", str(mnist_root), "-out-dir", str(out_dir)]
-    return default_program.apart(*options, *folders, whole=True)
+    return default_program.fresh(*options, *folders)
 
 
 @pytest.fixture(scope="module")

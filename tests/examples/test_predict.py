@@ -12,7 +12,7 @@ from PIL import Image
 from bitspike.training import OptionError, read_image
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from tests.examples.tutorial import Program, Run
 
     from bitspike.datasets import ImageDataset
 
@@ -163,7 +163,7 @@ def test_pictures_in_another_folder(
 
 def test_as_a_program(program: "Program", run: "Run", mnist_root: Path, tmp_path: Path) -> None:
     question = ["-predict", str(run.latest), "-image", "0", "-data-dir", str(mnist_root)]
-    done = program.apart(*question, "-out-dir", str(tmp_path), whole=True)
+    done = program.fresh(*question, "-out-dir", str(tmp_path))
     assert (done.code, done.err) == (0, "")
     assert "\nClass: 7 (test image 0, label 7)\n" in done.out
     for name in ("voltage.png", "spikes.png"):

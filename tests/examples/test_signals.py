@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.examples.conftest import Program, Run
+    from tests.examples.tutorial import Program, Run
 
 # Sends signals to itself while it computes the rates of a batch: the n-th one of those in training
 # or of those in evaluation. An epoch has 10 and 3 of them.

@@ -3,8 +3,6 @@ import io
 import os
 import random
 import signal
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.processes import Process
 
 from bitspike.training import CheckpointError, load_checkpoint, save_checkpoint
 
@@ -106,9 +105,9 @@ try:
 except OSError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"[Errno {errno.EFBIG}] File too large: {str(saved)!r}\n"
+    done = Process(code).wait()
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"[Errno {errno.EFBIG}] File too large: {str(saved)!r}\n"
     assert_is_content(load_checkpoint(saved, "prog"))
     assert list(saved.parent.iterdir()) == [saved]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 import bitspike
-from bitspike import encoding, functional, kernels, layer, neuron
+from bitspike import functional, kernels
 from bitspike._terminal import say
 from bitspike.cli._output import UsageError, print_json, table
+from bitspike.examples import lif_fc_mnist as tutorial
 
 T, B = 100, 64
 
@@ -50,8 +50,8 @@ def run(args: Namespace) -> int:
         print_json(result)
         return 0
     rows = [
-        [what, f"{ms['eager']:.2f}", f"{ms['numba']:.2f}", f"{ms['eager'] / ms['numba']:.1f}x"]
-        for what, ms in result["milliseconds"].items()
+        [work, f"{ms['eager']:.2f}", f"{ms['numba']:.2f}", f"{ms['eager'] / ms['numba']:.1f}x"]
+        for work, ms in result["milliseconds"].items()
     ]
     say(f"The tutorial's network, T={T}, batch {B}, one thread, median of {rounds} rounds:\n")
     say(table(("a batch", "eager ms", "kernels ms", "faster"), rows))
@@ -61,11 +61,7 @@ def run(args: Namespace) -> int:
 
 
 def _run_suites(args: Namespace) -> int:
-    """Run ``python -m benchmarks`` in the repository.
-
-    Raises:
-        UsageError: outside of a checkout, or with ``--json``.
-    """
+    """Run ``python -m benchmarks`` in the repository."""
     folder = _checkout()
     if folder is None:
         raise UsageError(
@@ -82,45 +78,42 @@ def _run_suites(args: Namespace) -> int:
 
 
 def _measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Return the milliseconds that a batch takes, by kind of work and backend.
+    """Return the median of the milliseconds that a batch takes, by kind of work and backend.
 
-    Args:
-        rounds: number of rounds, whose median counts; backends take turns in each.
-        seconds: the least that a round takes; it makes one call at least.
+    Backends take turns in each round, which lasts for ``seconds`` and one call at least.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         jobs = _jobs(torch.rand(B, 1, 28, 28) * (torch.rand(B, 1, 28, 28) < 0.2))
-    times: dict[str, dict[str, list[float]]] = {what: {"eager": [], "numba": []} for what in jobs}
-    for what, job in jobs.items():
-        for backend in times[what]:
+    times: dict[str, dict[str, list[float]]] = {work: {"eager": [], "numba": []} for work in jobs}
+    for work, job in jobs.items():
+        for backend in times[work]:
             with kernels.use_backend(backend):
                 job()  # compiles
         for _ in range(rounds):
-            for backend, seconds_of in times[what].items():
+            for backend, seconds_of in times[work].items():
                 with kernels.use_backend(backend):
                     seconds_of.append(_time(job, seconds))
     return {
-        what: {backend: round(1e3 * statistics.median(s), 4) for backend, s in by_backend.items()}
-        for what, by_backend in times.items()
+        work: {backend: round(1e3 * statistics.median(s), 4) for backend, s in by_backend.items()}
+        for work, by_backend in times.items()
     }
 
 
 def _jobs(image: torch.Tensor) -> dict[str, Callable[[], Any]]:
-    encoder = encoding.PoissonEncoder(step_mode="m")
-    net = torch.nn.Sequential(layer.Flatten(), layer.Linear(784, 10, bias=False), neuron.LIFNode())
-    functional.set_step_mode(net, "m")
-    label = F.one_hot(torch.arange(len(image)) % 10, 10).float()
+    options = tutorial.Options(T=T)
+    net = tutorial.make_net(options)
+    label = torch.arange(len(image)) % 10
     optimizer = torch.optim.Adam(net.parameters(), lr=0.0)
 
     def rate() -> torch.Tensor:
-        out: torch.Tensor = net(encoder(image.expand(T, *image.shape))).mean(0)
+        out = tutorial.firing_rate(net, image, T)
         functional.reset_net(net)
         return out
 
     def train() -> None:
         optimizer.zero_grad()
-        F.mse_loss(rate(), label).backward()  # type: ignore[no-untyped-call]
+        tutorial.loss_of(rate(), label).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return {"training": train, "inference": torch.no_grad()(rate)}

@@ -45,23 +45,19 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json({"root": args.root or None, "splits": rows})
     else:
-        say(
-            table(
-                ("data set", "split", "images", ""),
-                [[row["dataset"], row["split"], _count(row), _state(row)] for row in rows],
-            )
-        )
+        say(table(("data set", "split", "images", ""), [_cells(row) for row in rows]))
         for text in () if failed else dict.fromkeys(row["error"] for row in rows if "error" in row):
             complain("bitspike data", text)
     whole = all(row["official"] for row in rows)
     return 0 if whole and not failed else 1
 
 
-def _count(row: dict[str, Any]) -> str:
-    return "-" if row["images"] is None else f"{row['images']:,}"
-
-
-def _state(row: dict[str, Any]) -> str:
-    if row["official"]:
-        return "official, verified"
-    return "missing or damaged" if "error" in row else "your own files"
+def _cells(row: dict[str, Any]) -> list[str]:
+    images = "-" if row["images"] is None else f"{row['images']:,}"
+    state = "missing or damaged" if "error" in row else "your own files"
+    return [
+        row["dataset"],
+        row["split"],
+        images,
+        "official, verified" if row["official"] else state,
+    ]

@@ -20,6 +20,7 @@ _NOT_FOR_USERS = {"dev", "docs", "peer"}
 _VARIABLES = (
     "BITSPIKE_BACKEND", "BITSPIKE_DATA", "NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS",
 )  # fmt: skip
+_AFFINITY = hasattr(os, "sched_getaffinity")  # the processors that this process may use
 _TOLERANCE = 1e-5
 
 
@@ -41,10 +42,10 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def examine() -> dict[str, Any]:
+def _examine() -> dict[str, Any]:
     """Return all findings, in types that JSON has."""
     numba = _numba()
-    checks = self_test() if "error" not in numba else []
+    checks = _self_test() if "error" not in numba else []
     return {
         "versions": {
             "bitspike": __version__,
@@ -61,7 +62,7 @@ def examine() -> dict[str, Any]:
         "machine": {
             "system": platform.platform(),
             "processor": numba.get("processor") or platform.processor() or platform.machine(),
-            "cores": _cores(),
+            "cores": len(os.sched_getaffinity(0)) if _AFFINITY else os.cpu_count(),
         },
         "threads": {
             "torch": torch.get_num_threads(),
@@ -87,7 +88,7 @@ def _numba() -> dict[str, Any]:
         return {"error": "not installed: pip install numba"}
     try:
         return kernels.describe_numba()
-    except Exception as error:  # whatever a broken installation raises
+    except Exception as error:  # a broken installation can raise anything
         return {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
 
 
@@ -97,13 +98,6 @@ def _triton() -> str:
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
     return kernels.triton_unsupported(torch.device("cuda", 0)) or "yes"
-
-
-def _cores() -> int | None:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _cuda() -> str:
@@ -121,7 +115,7 @@ def _data() -> str:
 
 def run(args: Namespace) -> int:
     """Print the findings; the exit code is 1 if the kernels do not run or compute wrongly."""
-    findings = examine()
+    findings = _examine()
     code = 0 if findings["healthy"] else 1
     if args.json:
         print_json(findings)
@@ -145,7 +139,7 @@ def run(args: Namespace) -> int:
 # -- the self-test -------------------------------------------------------------------------------
 
 
-def self_test() -> list[dict[str, Any]]:
+def _self_test() -> list[dict[str, Any]]:
     """Run a small network on both backends; return each comparison and whether it holds.
 
     The first time on a machine kernels are compiled. A kernel that raises does not hold.

@@ -31,11 +31,7 @@ _LARGEST = 256 << 20  # bytes of a picture
 
 
 def checkpoint_path(path: str) -> str:
-    """Return the checkpoint that a user means: a file, or the best one of a run's folder.
-
-    Raises:
-        UsageError: if the folder holds none.
-    """
+    """Return the checkpoint that a user means: a file, or the best one of a run's folder."""
     if not Path(path).is_dir():
         return path
     if (best := training.find_checkpoint(Path(path))) is None:
@@ -47,9 +43,6 @@ def load(path: str) -> tuple[Any, dict[str, Any]]:
     """Return options and content of a checkpoint, checked against what its program builds.
 
     Of a program that is not ours only the form can be checked; its options are None.
-
-    Raises:
-        CheckpointError: naming what is wrong with it.
     """
     state = training.load_checkpoint(path)
     for model, name in PROGRAMS.items():
@@ -67,16 +60,12 @@ def load(path: str) -> tuple[Any, dict[str, Any]]:
 
 
 class Network:
-    """The network of a checkpoint, with what its program does to use it.
+    """The network of a checkpoint, and the functions of its program that use it.
 
     Args:
         path: of the checkpoint.
         device: where to compute; empty is the best there is.
         data_dir: folder of the data set; empty is the cache.
-
-    Raises:
-        CheckpointError: if it is no checkpoint of a classifier.
-        OptionError: if there is no such device.
     """
 
     def __init__(self, path: str, device: str = "", data_dir: str = "") -> None:
@@ -116,7 +105,7 @@ class Network:
         return training.read_image(io.BytesIO(content), "standard input", centred)
 
     def respond(self, image: Tensor) -> training.Answer:
-        """Return what the network does with one image ``[1, 1, 28, 28]``.
+        """Return the network's answer to one image ``[1, 1, 28, 28]``.
 
         It does not depend on the images before: the random numbers start anew, as in a call of
         the program with ``-predict``.
@@ -200,7 +189,7 @@ def _row(network: Network, answer: dict[str, Any]) -> list[str]:
 # -- info ----------------------------------------------------------------------------------------
 
 
-def describe(path: str) -> dict[str, Any]:
+def _describe(path: str) -> dict[str, Any]:
     """Return everything in a checkpoint but the numbers themselves, in types that JSON has."""
     _, state = load(path)
     with training.of_checkpoint(path):  # for those of a program that is not ours
@@ -247,7 +236,7 @@ def _finite(row: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def info(args: Namespace) -> int:
     """Print what a checkpoint holds."""
-    content = describe(checkpoint_path(args.checkpoint))
+    content = _describe(checkpoint_path(args.checkpoint))
     if args.json:
         print_json(content)
         return 0

@@ -54,56 +54,47 @@ def _check_suffix(out: Path) -> None:
 # -- runs ---------------------------------------------------------------------------------------
 
 
-def _read_metrics(path: str) -> dict[str, list[float]]:
-    """Return the accuracies in a run's ``metrics.csv``: ``test_acc``, and ``train_acc`` if any.
+def _folder_of(path: str) -> Path:
+    """Return the folder of a run, of which ``path`` is the folder or its ``metrics.csv``."""
+    return Path(path) if Path(path).is_dir() else Path(path).parent
 
-    Raises:
-        UsageError: if there is no such file, or it is no table of metrics.
-    """
+
+def _read_metrics(path: str) -> dict[str, list[float]]:
+    """Return a run's ``test_acc``, and ``train_acc`` if its ``metrics.csv`` has it."""
     file = Path(path) / "metrics.csv" if Path(path).is_dir() else Path(path)
     if not file.is_file():
         raise UsageError(f"{file}: no such file; give a run's folder or its metrics.csv")
-    columns: dict[str, list[float]] = {}
     try:
         with file.open(newline="", encoding="utf-8") as opened:
             rows = list(csv.DictReader(opened))
-        if rows and "test_acc" not in rows[0]:
-            raise UsageError(f"{file} has no column test_acc: it is no metrics.csv of a run")
-        for name in ("train_acc", "test_acc"):
-            if rows and name in rows[0]:
-                columns[name] = [float(row[name]) for row in rows]
+        names = [name for name in ("train_acc", "test_acc") if rows and name in rows[0]]
+        columns = {name: [float(row[name]) for row in rows] for name in names}
     except (csv.Error, TypeError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
         raise UsageError(f"{file} cannot be read as a table of metrics: {error}") from error
     if not rows:
         raise UsageError(f"{file} holds no epoch yet")
+    if "test_acc" not in columns:
+        raise UsageError(f"{file} has no column test_acc: it is no metrics.csv of a run")
     if any(not 0 <= value <= 1 for values in columns.values() for value in values):
         raise UsageError(f"{file} holds accuracies outside [0, 1]")
     return columns
 
 
 def _run_names(paths: list[str]) -> list[str]:
-    """Return a name for each run: as much of the end of its path as tells it from the others.
-
-    Raises:
-        UsageError: if a run is given twice.
-    """
-    folders = [Path(p).resolve() if Path(p).is_dir() else Path(p).resolve().parent for p in paths]
+    """Return a name for each run: as much of the end of its path as tells it from the others."""
+    folders = [_folder_of(path).resolve() for path in paths]
     if len(set(folders)) < len(folders):
         raise UsageError("the same run is given twice")
-    for depth in range(1, max(len(folder.parts) for folder in folders) + 1):
-        names = ["/".join(folder.parts[-depth:]) for folder in folders]
-        if len(set(names)) == len(names):
-            return names
-    return [str(folder) for folder in folders]
+    depth = 1
+    while len(names := {"/".join(f.parts[-depth:]): f for f in folders}) < len(folders):
+        depth += 1
+    return list(names)
 
 
 def _read_args(path: str) -> dict[str, str]:
     """Return the options in the ``args.txt`` of a run at its last start; empty without the file."""
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
     try:
-        text = (folder / "args.txt").read_text(encoding="utf-8")
+        text = (_folder_of(path) / "args.txt").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
     lines = (line.partition(": ") for line in text.strip().split("\n\n")[-1].splitlines())
@@ -111,11 +102,7 @@ def _read_args(path: str) -> dict[str, str]:
 
 
 def _run_labels(paths: list[str]) -> list[str]:
-    """Return what distinguishes each run: options that differ, else the end of its path.
-
-    Raises:
-        UsageError: if a run is given twice.
-    """
+    """Return what distinguishes each run: options that differ, else the end of its path."""
     names = _run_names(paths)
     runs = [_read_args(path) for path in paths]
     known = dict.fromkeys(name for options in runs for name in options)

@@ -13,13 +13,11 @@ from bitspike.cli._output import UsageError
 if TYPE_CHECKING:
     from bitspike.training import BaseOptions
 
+_KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
 
-def split(argv: Sequence[str]) -> tuple[str, str, bool, list[str]]:
-    """Return the model, the file of ``--config``, ``--print-config``, and the model's own words.
 
-    Raises:
-        UsageError: if the model is unknown or ``--config`` lacks its file.
-    """
+def _split(argv: Sequence[str]) -> tuple[str, str, bool, list[str]]:
+    """Return the model, the file of ``--config``, ``--print-config``, and the model's own words."""
     words = list(argv)
     model = words.pop(0) if words and not words[0].startswith("-") else ""
     config, print_config, rest = "", False, []
@@ -45,12 +43,7 @@ def _check_model(model: Any, where: str) -> None:
 
 
 def _read_config(path: str) -> dict[str, Any]:
-    """Return the options in a TOML file, dashes in names turned to underscores.
-
-    Raises:
-        UsageError: if it is no TOML.
-        OSError: if it cannot be read.
-    """
+    """Return the options in a TOML file, dashes in names turned to underscores."""
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # integers of 5,000 digits, 5,000 brackets
@@ -59,22 +52,17 @@ def _read_config(path: str) -> dict[str, Any]:
 
 
 def _as_flags(kind: "type[BaseOptions]", config: dict[str, Any], path: str) -> list[str]:
-    """Return the options of a file in the form of flags.
-
-    Raises:
-        UsageError: naming the option that is unknown or has a value of the wrong type.
-    """
+    """Return the options of a file in the form of flags."""
     known = {part.name: part for part in fields(kind)}
     flags = []
     for name, value in config.items():
         if name not in known:
             raise UsageError(f"--config {path}: no option {name!r}; there are {', '.join(known)}")
         wanted = type(known[name].default)
-        fits = type(value) is wanted or (wanted is float and type(value) is int)
-        if not fits:
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise UsageError(
-                f"--config {path}: {name} = {value!r} must be {_words(wanted)}, "
-                f"as in {name} = {_toml(known[name].default)}"
+                f"--config {path}: {name} = {value!r} must be {_KINDS[wanted]}, "
+                f"as in {name} = {json_text(known[name].default)}"
             )
         choices = known[name].metadata["argument"].get("choices")
         if choices and value not in choices:
@@ -82,14 +70,12 @@ def _as_flags(kind: "type[BaseOptions]", config: dict[str, Any], path: str) -> l
                 f"--config {path}: {name} = {value!r} must be one of {', '.join(choices)}"
             )
         dashed = f"--{name.replace('_', '-')}"
-        if wanted is bool:
-            flags += [dashed] if value else []
-        else:
-            flags.append(f"{dashed}={value}")
+        if value is not False:
+            flags.append(dashed if value is True else f"{dashed}={value}")
     return flags
 
 
-def without_refused(
+def _without_refused(
     kind: "type[BaseOptions]", flags: Sequence[str], rest: Sequence[str]
 ) -> list[str]:
     """Return all flags, less the switches that a later ``--no-NAME`` turns off again."""
@@ -109,7 +95,7 @@ def run(argv: Sequence[str]) -> int:
     if argv and argv[0] in ("-h", "--help"):
         build()[1]["train"].print_help()
         return 0
-    model, file, print_config, rest = split(argv)
+    model, file, print_config, rest = _split(argv)
     config = _read_config(file) if file else {}
     chosen = config.pop("model", None)
     if chosen is not None:
@@ -120,7 +106,7 @@ def run(argv: Sequence[str]) -> int:
     from bitspike.training import parse_options
 
     program = program_of(model)
-    words = without_refused(program.Options, _as_flags(program.Options, config, file), rest)
+    words = _without_refused(program.Options, _as_flags(program.Options, config, file), rest)
     text = f"{COMMANDS['train'].summary}: {MODELS[model]}. --config FILE reads options from TOML."
     options, _ = parse_options(program.Options, words, f"bitspike train {model}", text)
     if print_config:
@@ -132,18 +118,9 @@ def run(argv: Sequence[str]) -> int:
 
 def _config_lines(model: str, options: "BaseOptions") -> list[str]:
     """Return options as a file for ``--config``; empty ones as comments."""
-    lines = [f"model = {_toml(model)}"]
+    lines = [f"model = {json_text(model)}"]  # JSON and TOML spell such values alike
     for part in fields(options):
         value = getattr(options, part.name)
-        line = f"{part.name} = {_toml(value)}  # {part.metadata['text']}"
+        line = f"{part.name} = {json_text(value)}  # {part.metadata['text']}"
         lines.append(f"# {line}" if value == "" else line)
     return lines
-
-
-def _toml(value: Any) -> str:
-    """Return a string, number or truth value, which JSON and TOML spell alike."""
-    return json_text(value)
-
-
-def _words(kind: type[Any]) -> str:
-    return {int: "an integer", float: "a number", bool: "true or false"}.get(kind, "a string")

@@ -90,7 +90,7 @@ def make_optimizer(options: Options, net: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(net.parameters(), lr=options.lr, fused=device in ("cpu", "cuda"))
 
 
-encoder = encoding.PoissonEncoder(step_mode="m")
+encoder = encoding.PoissonEncoder(step_mode="m")  # the whole sequence at once
 
 
 def encoder_of_batches(
@@ -162,11 +162,11 @@ def evaluate(
 ) -> training.RateMeter:
     """Return loss, accuracy and firing on a data set; return early if a stop was requested."""
     device = state.precision.device
-    encoder = encoder_of_batches(options, device, len(state.history), "test")
-    workers = 0 if encoder is None else options.j
+    ahead = encoder_of_batches(options, device, len(state.history), "test")
+    workers = 0 if ahead is None else options.j
     meter = training.RateMeter(device)
     state.net.eval()
-    for image, label in Batches(data, 250, workers=workers, device=device, encoder=encoder):
+    for image, label in Batches(data, 250, workers=workers, device=device, encoder=ahead):
         with state.precision.autocast():
             rate = firing_rate(state.net, image, options.T)
         functional.reset_net(state.net)

@@ -206,15 +206,15 @@ class _Code:
         """Find the functions, and how to see whether they are still the same."""
         self._classes = [vars(base) for base in self._kind.__mro__ if _is_ours(base.__module__)]
         self._sizes = list(map(len, self._classes))
-        found = _Reachable(self._kind)
+        reachable = _Reachable(self._kind)
         for root in self._roots:
-            found.follow_method(root)
+            reachable.follow_method(root)
         names: dict[int, tuple[Any, dict[str, None]]] = {}
-        for owner, name in found.read:
+        for owner, name in reachable.read:
             names.setdefault(id(owner), (owner, {}))[1][name] = None
         self._getters = [(owner, attrgetter(*own)) for owner, own in names.values()]
         self._seen = [get(owner) for owner, get in self._getters]
-        known = found.known and _is_ours(self._kind.__module__)
+        known = reachable.known and _is_ours(self._kind.__module__)
         self._stamp = next(_stamps) if known else None
 
 
@@ -243,10 +243,9 @@ class _Reachable:
 
     def _follow(self, value: Any, method: bool = False) -> None:
         if not isinstance(value, FunctionType):
-            constant = isinstance(value, type | ModuleType | property) or type(value) in _PLAIN
-            self.known = self.known and (method or constant)
+            self.known = self.known and _is_constant(value)
             return
-        if not _is_ours(value.__module__):
+        if not _is_ours(value.__module__) or {*value.__code__.co_freevars} - {"__class__"}:
             self.known = False
         elif value.__code__ not in self._done:
             self._done.add(value.__code__)
@@ -269,6 +268,13 @@ class _Reachable:
             if hasattr(value, attribute):
                 self.read[value, attribute] = None
                 self._follow(getattr(value, attribute))
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether a value of a class or a module stays the same while it is the same object."""
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    return isinstance(value, type | ModuleType) or type(value) in _PLAIN
 
 
 def _is_ours(module: str) -> bool:

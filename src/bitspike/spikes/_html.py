@@ -13,7 +13,7 @@ STEPS, NEURONS = 100, 48
 
 
 def html(spikes: "SpikeTensor") -> str:
-    """Shape, number, rate and memory of spikes, and a raster of the first sample.
+    """Return shape, number, rate and memory of spikes, and a raster of the first sample.
 
     ``[T, B, ...]``; with two axes ``[T, N]``, with one ``[T]``.
     """
@@ -30,7 +30,7 @@ def html(spikes: "SpikeTensor") -> str:
 
 
 def _first_sample(spikes: "SpikeTensor") -> tuple[Tensor, str]:
-    """What is drawn, ``[N, T]`` of bool, and a line that says so."""
+    """Return the picture ``[N, T]`` of bool, and its caption."""
     part = spikes.detach()[:STEPS]
     steps, where = len(part), ""
     if part.ndim > 2:

@@ -261,7 +261,8 @@ class ActivePixels(Layout):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "ActivePixels":
         """Return pixels with ``function`` of index, count and units."""
-        return ActivePixels(*map(function, self.tensors), self.steps, self.features)
+        index, count, units = map(function, self.tensors)
+        return ActivePixels(index, count, units, self.steps, self.features)
 
     def to(self, device: torch.device, non_blocking: bool) -> "ActivePixels | Rows":
         """Return the same spikes on another device, as rows on one without these kernels."""

@@ -57,7 +57,7 @@ def _one_minus(s: SpikeTensor, other: Any, alpha: Any = 1) -> Any:
 
 
 def _alike(a: Any, b: Any) -> tuple[Rows, Rows] | None:
-    """The rows of both, stored alike; None if only dense tensors go together."""
+    """Return the rows of both, stored alike; None if only dense tensors go together."""
     if not (isinstance(a, SpikeTensor) and isinstance(b, SpikeTensor)):
         return None
     if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:

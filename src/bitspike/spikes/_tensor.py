@@ -68,7 +68,7 @@ class SpikeTensor(Tensor):
 
     @staticmethod
     def __new__(cls, layout: Layout, dtype: torch.dtype = torch.float32) -> "SpikeTensor":
-        """Wraps a layout."""
+        """Wrap a layout."""
         shape = layout.shape
         tensor: SpikeTensor = Tensor._make_wrapper_subclass(
             cls, shape, dtype=dtype, device=layout.device
@@ -99,7 +99,7 @@ class SpikeTensor(Tensor):
         return self.bits.device
 
     def numel(self) -> int:
-        """Number of logical elements."""
+        """Return the number of logical elements."""
         return self._shape.numel()
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class SpikeTensor(Tensor):
     # -- for those who know ------------------------------------------------------------------
 
     def dense(self) -> Tensor:
-        """The same tensor, unpacked; gradients flow through."""
+        """Return the same tensor, unpacked; gradients flow through."""
         return _Unpack.apply(self)  # type: ignore[no-any-return, no-untyped-call]
 
     @property
@@ -119,15 +119,15 @@ class SpikeTensor(Tensor):
         return self.bits.rows().words
 
     def count(self) -> int:
-        """Number of spikes."""
+        """Return the number of spikes."""
         return int(popcount(self.words).sum())
 
     def rate(self) -> float:
-        """Share of elements that are 1; NaN for an empty tensor."""
+        """Return the share of elements that are 1; NaN for an empty tensor."""
         return self.count() / self.numel() if self.numel() else float("nan")
 
     def spike_bytes(self) -> int:
-        """Bytes of memory that the spikes take."""
+        """Return bytes of memory that the spikes take."""
         return self.bits.nbytes()
 
     # -- how torch sees it -------------------------------------------------------------------
@@ -213,7 +213,7 @@ class SpikeTensor(Tensor):
         return rebuild, (rows.words, rows.features, self.dtype, self.requires_grad)
 
     def _become_written(self, values: Tensor, path: Path) -> None:
-        """Stands for a view of ``values`` from now."""
+        """Become a view of the dense tensor ``values``."""
         attached = self.requires_grad or not values.requires_grad
         for name in ("bits", "_shape", "_dtype", "_family"):
             self.__dict__.pop(name, None)
@@ -245,7 +245,7 @@ def _dense(s: SpikeTensor, why: str) -> Tensor:
 
 
 def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The spikes that a view operation has returned, in the family of those it was given."""
+    """Return the spikes of a view operation in the family of those it was given."""
     whole, *others = args  # a view must not hold on to the tensor, which has a graph
     if not isinstance(result, SpikeTensor):
         return join_parts(whole, result, lambda x: func(x, *others, **kwargs))
@@ -255,7 +255,7 @@ def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _apart(result: Any) -> Any:
-    """What could not stay bits was copied: a view in name only, into which nobody may write."""
+    """Return copies in place of views that could not stay bits: nobody may write into them."""
     if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):
         return result.clone()
     if isinstance(result, tuple | list) and any(type(one) is Tensor for one in result):
@@ -311,7 +311,7 @@ def rebuild(
 
 
 def pack(dense: Tensor, lead: int = 2) -> SpikeTensor:
-    """Stores a tensor of 0 and 1 as bits.
+    """Store a tensor of 0 and 1 as bits.
 
     Args:
         dense: any shape and dtype; a tensor of integers or bool becomes one of the default dtype.

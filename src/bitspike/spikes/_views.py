@@ -23,8 +23,8 @@ def stored(s: SpikeTensor) -> Rows:
 def with_words(s: SpikeTensor, words: Tensor) -> SpikeTensor:
     """Return spikes with the features of ``s`` and other leading axes, from words like its own."""
     rows = Rows(words, stored(s).features)
-    permuted = isinstance(s.bits, Permuted)
-    return SpikeTensor.of(Permuted(rows, s.bits.order) if permuted else rows, s)
+    layout = s.bits
+    return SpikeTensor.of(Permuted(rows, layout.order) if isinstance(layout, Permuted) else rows, s)
 
 
 @register(aten.view.default, aten._unsafe_view.default, aten.reshape.default)

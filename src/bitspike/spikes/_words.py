@@ -28,7 +28,7 @@ def traced(operation: str, *args: Any) -> Tensor:
 
 
 def word_count(features: int) -> int:
-    """Words that ``features`` bits fill."""
+    """Return how many words ``features`` bits fill."""
     return -(-features // WORD)
 
 
@@ -42,7 +42,7 @@ def check_words(words: Tensor, features: int) -> None:
 
 
 def pack_bits(x: Tensor) -> Tensor:
-    """Words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not zero."""
+    """Return words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not 0."""
     if is_traced(x):
         return traced("pack", x)
     F = x.shape[-1]
@@ -99,7 +99,7 @@ def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
 
 
 def own(x: Tensor) -> Tensor:
-    """``x`` in the same memory, but no view: what a user may write into as into any tensor.
+    """Return ``x`` in the same memory, but as no view, so that a user may write into it.
 
     For outputs of autograd functions; torch refuses to write into those that are views.
     """
@@ -107,7 +107,7 @@ def own(x: Tensor) -> Tensor:
 
 
 def popcount(words: Tensor) -> Tensor:
-    """Number of set bits of each word, int64, in the shape of ``words``."""
+    """Return the number of set bits of each word, int64, in the shape of ``words``."""
     low = 0x5555555555555555
     pairs = 0x3333333333333333
     nibbles = 0x0F0F0F0F0F0F0F0F

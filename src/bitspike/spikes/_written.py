@@ -36,7 +36,7 @@ class Family:
         self._crowded = 16
 
     def join(self, member: "SpikeTensor", path: Path) -> None:
-        """Adds a view."""
+        """Note that ``part`` is ``view(whole)``, or all of it, and return it."""
         if len(self.members) >= self._crowded:
             self.members = [one for one in self.members if one[0]() is not None]
             self._crowded = 2 * len(self.members) + 16
@@ -44,13 +44,13 @@ class Family:
         member._family, member._path = self, path
 
     def alive(self) -> "list[tuple[SpikeTensor, Path]]":
-        """The members that somebody holds."""
+        """Return the members that are still in use."""
         found = ((ref(), path) for ref, path in self.members)
         return [(member, path) for member, path in found if member is not None]
 
 
 def join(whole: "SpikeTensor", part: "SpikeTensor", view: View | None = None) -> "SpikeTensor":
-    """Notes that ``part`` is ``view(whole)``, or all of it, and returns it."""
+    """Note that ``part`` is ``view(whole)``, or all of it, and return it."""
     if whole._family is None:
         whole._family, whole._path = Family(whole), ()
     whole._family.join(part, whole._path if view is None else (*whole._path, view))
@@ -62,7 +62,7 @@ def join_parts(
     parts: "Iterable[SpikeTensor]",
     views: Callable[[Tensor], Sequence[Tensor]],
 ) -> "list[SpikeTensor]":
-    """Notes that ``parts`` are ``views(whole)``, and returns them."""
+    """Note that ``parts`` are ``views(whole)``, and return them."""
 
     def view(place: int, x: Tensor) -> Tensor:
         return views(x)[place]
@@ -82,7 +82,7 @@ class WrittenSpikes(Tensor):
     _attached: bool
 
     def dense(self) -> Tensor:
-        """The tensor that it stands for."""
+        """Return the tensor that it stands for."""
         return _dense_of(self)
 
     @classmethod
@@ -111,12 +111,12 @@ def _now(tree: Any) -> Any:
 
 
 def plain(x: Tensor) -> Tensor:
-    """``x``, or the dense tensor in place of written spikes."""
+    """Return ``x``, or the dense tensor in place of written spikes."""
     return _dense_of(x) if isinstance(x, WrittenSpikes) else x
 
 
 def write_into(spikes: "SpikeTensor") -> None:
-    """Makes dense tensors of ``spikes`` and its family.
+    """Make dense tensors of ``spikes`` and its family.
 
     Raises:
         RuntimeError: if it is a leaf that requires grad, as torch does.
@@ -139,7 +139,7 @@ def write_into(spikes: "SpikeTensor") -> None:
 
 @cache
 def _place_of_inplace(func: Any) -> int | None:
-    """The position of the argument ``inplace`` of functions such as ``F.relu``."""
+    """Return the position of the argument ``inplace`` of functions such as ``F.relu``."""
     if not isinstance(func, FunctionType):
         return None
     names = list(inspect.signature(func).parameters)
@@ -160,7 +160,7 @@ def _writes_by_name(func: Any) -> bool:
 
 
 def written_by(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """The arguments that ``func`` writes into, tensors or trees of them."""
+    """Return the arguments that ``func`` writes into, tensors or trees of them."""
     found = [kwargs["out"]] if kwargs.get("out") is not None else []
     place = _place_of_inplace(func)
     in_place = place is not None and (

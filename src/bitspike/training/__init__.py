@@ -1,4 +1,4 @@
-"""What a training program needs beside its network: plain functions and small objects.
+"""The parts that any training program needs: plain functions and small objects.
 
 Options, checkpoints, the folder of a run, metrics, the screen, pictures, signals, mixed precision
 and random states. The programs in `bitspike.examples` show how they go together. Importing this

@@ -68,7 +68,7 @@ def read_checkpoint(
         classes: number of firing rates that the meter adds up.
 
     Raises:
-        CheckpointError: naming what is wrong with it.
+        CheckpointError: naming the fault.
         OptionError: if an option that was given contradicts it.
     """
     state = load_checkpoint(path, program)
@@ -113,7 +113,7 @@ def read_network(
         make_net: makes the network.
 
     Raises:
-        CheckpointError: naming what is wrong.
+        CheckpointError: naming the fault.
     """
     with of_checkpoint(path):
         parts = plain_content({"options": content.get("options"), "net": content.get("net")})
@@ -124,12 +124,10 @@ def read_network(
 
 
 def plain_content(content: object) -> Any:
-    """Return a copy of ``content`` in dicts, lists, numbers, strings and plain tensors.
+    """Return ``content`` with its tensors, and copies of its dicts, lists, numbers and strings.
 
-    Tensors are not copied. They must be dense, on the CPU, and of no subclass.
-
-    Raises:
-        ContentError: if there is anything else, or far more than any checkpoint has.
+    Refuse anything else, and far more than any checkpoint has. Tensors must be dense, on the CPU,
+    and of no subclass.
     """
     left = _MOST_VALUES
 

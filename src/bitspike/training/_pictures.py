@@ -1,4 +1,4 @@
-"""What a network does with an image, and the pictures, arrays and TensorBoard entries of a run."""
+"""A network's answer to an image, and the pictures, arrays and TensorBoard entries of a run."""
 
 import math
 import threading
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network did with one image.
+    """The answer of a network to one image.
 
     Attributes:
         image: ``[28, 28]`` in [0, 1].

@@ -1,4 +1,4 @@
-"""What every program does around its work: images, threads, and errors as exit codes."""
+"""The frame of every program: its images, and errors as exit codes."""
 
 import signal
 import sys

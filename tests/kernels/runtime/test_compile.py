@@ -1,6 +1,5 @@
 """How templates become kernels."""
 
-import os
 import subprocess
 import sys
 from typing import Any
@@ -9,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 import torch
+from tests.processes import Process
 
 from bitspike import neuron, surrogate
 from bitspike.kernels.runtime.numba_simd import CHECKED
@@ -80,11 +80,9 @@ print("survived", first)
 
 
 def test_a_forked_child_survives_and_gets_the_same() -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", FORKED], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("survived")
+    result = Process(FORKED).wait()
+    assert result.code == 0, result.err
+    assert result.out.startswith("survived")
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> None:
@@ -99,12 +97,9 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path: Any) -> 
         "    print(bits.count_over_time(torch.tensor([[[5]], [[1]]]), 3, 1).tolist())\n"
         "print([str(w.message) for w in caught if 'NUMBA_CACHE_DIR' in str(w.message)])\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    first, second = result.stdout.splitlines()
+    result = Process(code, environment={"NUMBA_CACHE_DIR": str(tmp_path)}).wait()
+    assert result.code == 0, result.err
+    first, second = result.out.splitlines()
     assert first == "[[2.0, 0.0, 1.0]]"
     assert "cannot be cached" in second
 

@@ -1,15 +1,13 @@
 """What becomes of a kernel when its cache on the disk fails: it is compiled, and says so once."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.processes import Process
 
 # Two kernels, so that two warnings would be seen, called in a process of its own.
 TINY = """
@@ -44,16 +42,10 @@ def run_in(folder: Path, code: str = RUN) -> tuple[str, str]:
     """Runs the kernels with a cache below ``folder``: standard output and error."""
     if not (folder / "tiny.py").exists():
         (folder / "tiny.py").write_text(TINY)
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache")},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), done.stderr.strip()
+    cache = {"NUMBA_CACHE_DIR": str(folder / "cache")}
+    done = Process(code, environment=cache, folder=folder).wait()
+    assert done.code == 0, done.err
+    return done.out.strip(), done.err.strip()
 
 
 @pytest.fixture

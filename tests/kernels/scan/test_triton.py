@@ -398,7 +398,7 @@ def test_states_must_fit() -> None:
 def test_a_gpu_without_a_driver_is_no_target() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    assert "Triton cannot use cuda:0: " in str(fast.obstacle_of(torch.device("cuda:0")))
+    assert "Triton cannot use cuda:0: " in str(kernels.triton_unsupported(torch.device("cuda:0")))
 
 
 def test_torch_func_is_refused() -> None:

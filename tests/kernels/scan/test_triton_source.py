@@ -189,7 +189,7 @@ def test_more_neurons_than_32_bits_count(launched: list[Any]) -> None:
     form = (torch.float32, x.device, False, ())
     kernels, numbers = recorded.kernels(scan.store, (), form)
     one = torch.zeros(1)
-    kernels.forward()(
+    kernels.kernel(triton_source.forward_source)(
         1 << 32, 512, one, 1 << 32, one, one, 3, 1 << 32, numbers, one, one, one,
         SAVING=True, RECORDING=True,
     )  # fmt: skip

@@ -30,14 +30,14 @@ WORD = 64
 
 @njit(inline="always")
 def features_of(w: Any, features: Any) -> Any:
-    """The bits of word w that are features: what a file may hold beyond them names no memory."""
+    """Return the bits of word w that are features: a file may have set others."""
     left = min(WORD, features - WORD * w)
     return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(WORD - left)
 
 
 @njit(inline="always")
 def pack_float32(u: Any, start: Any, count: Any, limit: Any) -> Any:
-    """Bit j of the word: whether ``u[start + j] >= limit``, for ``count`` values.
+    """Return a word whose bit j is whether ``u[start + j] >= limit``, for ``count`` values.
 
     Up to 63 values beyond the last one are read.
     """
@@ -82,7 +82,7 @@ def spread_float64(word: Any, out: Any, start: Any, count: Any) -> None:
 
 @njit(inline="always")
 def gather_float32(x: Any, start: Any, count: Any) -> Any:
-    """Bit j of the word: whether ``x[start + j] != 0``, for ``count`` elements."""
+    """Return a word whose bit j is whether ``x[start + j] != 0``, for ``count`` elements."""
     whole = count // 16 * 16
     word = np.uint64(0)
     for j in range(0, whole, 16):
@@ -106,7 +106,7 @@ gather: Any = gather_float32
 
 
 def unpack_rows(words: Any, out: Any, R: Any, F: Any) -> None:
-    """Zeros and ones from bits."""
+    """Write bits out as zeros and ones."""
     W = (F + WORD - 1) // WORD
     for r in prange(R):
         for w in range(W):
@@ -114,7 +114,7 @@ def unpack_rows(words: Any, out: Any, R: Any, F: Any) -> None:
 
 
 def pack_rows(x: Any, words: Any, R: Any, F: Any) -> None:
-    """Bits from numbers; the bits beyond the last feature are zero."""
+    """Write numbers as bits; the bits beyond the last feature are zero."""
     W = (F + WORD - 1) // WORD
     for r in prange(R):
         for w in range(W):
@@ -122,7 +122,7 @@ def pack_rows(x: Any, words: Any, R: Any, F: Any) -> None:
 
 
 def reorder_rows(words: Any, target: Any, out: Any, R: Any, W: Any) -> None:
-    """Feature i of each row becomes feature ``target[i]``."""
+    """Write feature i of each row as feature ``target[i]``."""
     for r in prange(R):
         out[r * W : (r + 1) * W] = np.uint64(0)
         for w in range(W):
@@ -135,14 +135,14 @@ def reorder_rows(words: Any, target: Any, out: Any, R: Any, W: Any) -> None:
 
 @njit(inline="always")
 def spread_byte(byte: Any) -> Any:
-    """The bits of a byte as the lowest bits of eight bytes."""
+    """Return the bits of a byte as the lowest bits of eight bytes."""
     # Copies of the byte, each with another bit left, which is then carried to bit 8 of its byte.
     left = (byte * np.uint64(0x0101010101010101)) & np.uint64(0x8040201008040201)
     return ((left + np.uint64(0x00406070787C7E7F)) >> np.uint64(7)) & np.uint64(0x0101010101010101)
 
 
 def count_rows(words: Any, divisor: Any, out: Any) -> None:
-    """Spikes of each feature over the divisor: words ``[T, R, W]`` to out ``[R, N]``, float32.
+    """Write each feature's spikes over the divisor: words ``[T, R, W]`` to float32 ``[R, N]``.
 
     Eight features are counted at once, in the bytes of a word, for up to 255 steps.
     """

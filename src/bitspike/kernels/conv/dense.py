@@ -22,7 +22,7 @@ Arguments = tuple[Any, ...]
 
 
 def weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, arguments: Arguments) -> Tensor:
-    """The gradient of a convolution's weight, ``[O, C / groups, ...]``.
+    """Return the gradient of a convolution's weight, ``[O, C / groups, ...]``.
 
     Args:
         grad: gradient of the output, ``[N, O, ...]``.
@@ -69,7 +69,7 @@ class _Convolution(torch.autograd.Function):
 def skips_pixels(
     kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]
 ) -> bool:
-    """Whether a convolution looks at one pixel at a time and passes over others.
+    """Return whether a convolution looks at one pixel at a time and passes over others.
 
     The gradient of its weight must not be asked of torch where the input lies channels last: with
     fewer than 8 channels, torch 2.13 reads and writes outside of its memory, by the kernels that
@@ -80,12 +80,12 @@ def skips_pixels(
 
 
 def _seen(x: Tensor, stride: tuple[int, ...]) -> Tensor:
-    """The pixels of ``[..., C, H, W]`` that the convolution looks at, laid out as ``x`` is."""
+    """Return the pixels of ``[..., C, H, W]`` that the convolution reads, laid out as ``x`` is."""
     return F.avg_pool2d(x, 1, stride)
 
 
 def _is_channels_last(x: Tensor) -> bool:
-    """Whether torch may take ``[..., C, H, W]`` for channels last; also true of single pixels."""
+    """Return whether torch may take ``[..., C, H, W]`` for channels last, as single pixels."""
     return x.stride(-3) <= x.stride(-1)
 
 
@@ -104,7 +104,7 @@ def contiguous_for_torch(module: Any, x: Any) -> Any:
 
 
 def _by_parts(x: Tensor, weight: Tensor) -> bool:
-    """Whether `_Convolution` is to compute this one, instead of torch."""
+    """Return whether `_Convolution` is to compute this convolution, instead of torch."""
     return (
         torch.are_deterministic_algorithms_enabled()
         and torch.is_grad_enabled()
@@ -133,7 +133,7 @@ def convolution(
     dilation: tuple[int, ...],
     groups: int,
 ) -> Tensor:
-    """The same as ``F.conv2d`` and its like, ``[N, C, ...]`` to ``[N, O, ...]``."""
+    """Return ``F.conv1d``, ``F.conv2d`` or ``F.conv3d`` of ``[N, C, ...]``, as ``[N, O, ...]``."""
     if padding == "valid":
         padding = (0,) * len(stride)
     if not isinstance(padding, str):

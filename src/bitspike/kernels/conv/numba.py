@@ -34,7 +34,7 @@ PARTS = 8  # of the samples, in the gradient of the weight
 
 @njit(inline="always")
 def list_spikes(words: Any, pixels: Any, C: Any, O: Any, spikes: Any, start: Any) -> None:
-    """An image's spikes in order, each as its bit times O, and where each pixel's begin."""
+    """List an image's spikes in order, each as its bit times O, and where each pixel's begin."""
     n = 0
     pixel = 0
     limit = C
@@ -56,7 +56,7 @@ def list_spikes(words: Any, pixels: Any, C: Any, O: Any, spikes: Any, start: Any
 
 @njit(inline="always")
 def inside(x: Any, W: Any) -> Any:
-    """The pixel x of a row, or its nearest end: a window may lie wholly in the padding."""
+    """Return the pixel x of a row, or its nearest end: a window may lie wholly in the padding."""
     return max(0, min(W, x))
 
 
@@ -121,7 +121,7 @@ def weight_kernel(
     words: Any, grad: Any, out: Any, C: Any, O: Any, size: Any, kernel: Any,
     stride: Any, padding: Any, out_size: Any,
 ) -> None:  # fmt: skip
-    """The weight's gradient, in as many parts as ``out [parts, KH KW C O]`` has.
+    """Add up the weight's gradient, in as many parts as ``out [parts, KH KW C O]`` has.
 
     ``grad [N, OH, OW, O]`` is flat.
     """

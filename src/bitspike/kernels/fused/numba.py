@@ -45,7 +45,7 @@ def _is_start(state: Tensor | float) -> bool:
 
 
 def _start(state: Tensor, neurons: int) -> Tensor:
-    """A state as one number, or one for each neuron."""
+    """Return a state as one number, or one for each neuron."""
     if state.numel() not in (1, neurons):
         raise ValueError(f"a state {tuple(state.shape)} does not fit {neurons} neurons")
     return state.contiguous()
@@ -129,7 +129,7 @@ def _work(pixels: ActivePixels, outputs: int, operations: int) -> float:
 
 @cache
 def _number(value: float) -> Tensor:
-    """A state of all neurons, which nobody but kernels ever sees."""
+    """Return a state of all neurons as one number; only kernels see it."""
     with torch.inference_mode(False):
         return torch.tensor([value], dtype=torch.float32, device="cpu")
 
@@ -137,7 +137,7 @@ def _number(value: float) -> Tensor:
 def scan(
     step: Step, current: Current, states: Sequence[Tensor | float], key: Any = None
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
-    """Spikes ``[T, B, O]`` and the states after the last step; None of a step that needs more."""
+    """Return spikes ``[T, B, O]`` and the last states; None of a step that needs more."""
     starts = [one if isinstance(one, Tensor) else _number(one) for one in states]
     recorded = record(step, len(starts), current.shape[1:], current.weight, key)
     return None if isinstance(recorded, str) else scan_of_record(recorded, current, starts)

@@ -68,7 +68,7 @@ def _states(plan: Plan) -> range:
 
 
 def samples_a_row(outputs: int) -> int:
-    """How many samples share a row of 64 lanes."""
+    """Return how many samples share a row of 64 lanes."""
     return 4 if outputs <= LANES else 2 if outputs <= 2 * LANES else 1
 
 
@@ -79,7 +79,7 @@ _OF_TASK = [
 
 
 def _each_sample(*lines: str) -> list[str]:
-    """What is done with the lanes and the neurons ``at`` of each sample of a row."""
+    """Return lines that do something with the lanes and neurons ``at`` of each sample of a row."""
     return [
         "for s in range(samples):",
         "    lane, at = s * L, (b + s) * N + w * ROW",
@@ -88,7 +88,7 @@ def _each_sample(*lines: str) -> list[str]:
 
 
 def _start_lines(plan: Plan) -> list[str]:
-    """The states of a row before the first step."""
+    """Return lines that set the states of a row before the first step."""
     lines = []
     for k in _states(plan):
         copy = f"state{k}[lane : lane + width] = start{k}[at : at + width]"
@@ -102,12 +102,12 @@ def _start_lines(plan: Plan) -> list[str]:
 
 
 def _keeps_in_place(plan: Plan) -> bool:
-    """Whether one value is all that backward needs: it takes the current's place on the tape."""
+    """Return whether backward needs one value only, which takes the current's place on the tape."""
     return len(plan.stored) == 1 and not plan.keeps_x
 
 
 def forward_source(plan: Plan) -> Source:
-    """Spikes of the neurons, as words and counted over time; on a tape, what backward needs."""
+    """Write the kernel of the spikes, as words and counted over time, and of backward's tape."""
     program = plan.program
     decided = deciding_value(program)
     assert decided is not None  # noqa: S101 -- only such programs give bits
@@ -178,7 +178,7 @@ def _replay(plan: Plan) -> list[str]:
 
 
 def backward_source(plan: Plan) -> Source:
-    """The gradient of the weight, for that of the spikes; see `numba_tables.backward_weight`."""
+    """Write the kernel of the weight's gradient; see `numba_tables.backward_weight`."""
     program, gradients = plan.program, plan.gradients
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
     stored = () if _keeps_in_place(plan) else range(len(plan.stored))

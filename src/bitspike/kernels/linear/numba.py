@@ -129,7 +129,7 @@ class _TableLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: SpikeTensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        pixels: ActivePixels = x.bits
+        pixels: ActivePixels = x.bits  # type: ignore[assignment]
         out = pool.empty((*x.shape[:2], len(weight)))
         work = table_work(pixels, padded(len(weight)))
         _table_forward(*pixels.tensors, *blocks(weight, bias), out, work=work)

@@ -95,7 +95,7 @@ def weight_by_events(words: Any, grad: Any, out: Any) -> None:
 
 
 def count_spikes(words: Any, partial: Any) -> None:
-    """Set bits of ``words``, in as many parts as ``partial`` has."""
+    """Count the set bits of ``words``, in as many parts as ``partial`` has."""
     parts = len(partial)
     for k in prange(parts):
         total = np.int64(0)
@@ -106,7 +106,7 @@ def count_spikes(words: Any, partial: Any) -> None:
 
 @njit(inline="always")
 def by_feature(rows: Any) -> Any:
-    """Eight words of 64 features, a row each, to 64 bytes of eight rows, a feature each."""
+    """Turn eight words of 64 features, a row each, to 64 bytes of eight rows, a feature each."""
     words: Any = exchange(gather_bytes(rows), 0x00AA00AA00AA00AA, 7)
     words = exchange(words, 0x0000CCCC0000CCCC, 14)
     return exchange(words, 0x00000000F0F0F0F0, 28)

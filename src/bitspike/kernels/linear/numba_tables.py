@@ -34,7 +34,7 @@ CHUNK = 24  # groups whose tables fit the first-level cache (24 KiB)
 
 @njit(inline="always")
 def build(table: Any, at: Any, a: Any, b: Any, c: Any, d: Any) -> None:
-    """The sums of all 16 subsets of four vectors; bit k of an entry's number is vector k."""
+    """Write the sums of all 16 subsets of four vectors; bit k of an entry's number is vector k."""
     ab = add_float(a, b)
     cd = add_float(c, d)
     store16(table, at, splat16(np.float32(0.0)))
@@ -57,7 +57,7 @@ def build(table: Any, at: Any, a: Any, b: Any, c: Any, d: Any) -> None:
 
 @njit(inline="always")
 def look_up(table: Any, at: Any, unit: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Adds to four sums the table's entries for the four nibbles of a unit."""
+    """Add to four sums the table's entries for the four nibbles of a unit."""
     a = add_float(a, load16(table, at + ((unit & 15) << 4)))
     b = add_float(b, load16(table, at + (((unit >> 4) & 15) << 4)))
     c = add_float(c, load16(table, at + (((unit >> 8) & 15) << 4)))
@@ -76,7 +76,7 @@ def add_up(
     table: Any, current: Any, first: Any, step: Any, rows: Any, listed: Any, active: Any,
     units: Any, stride: Any, start: Any, quads: Any,
 ) -> None:  # fmt: skip
-    """The input of 16 outputs of one sample: at step t it lies at ``first + t * step``.
+    """Add up the input of 16 outputs of one sample: at step t it lies at ``first + t * step``.
 
     Table has room for `CHUNK` groups; rows are the weights ``[(I + 1) * 16]``, listed the sample's
     ``active`` pixels, units its 16-bit units, those of a group ``stride`` after the last one's.
@@ -110,7 +110,7 @@ def add_up(
 
 @njit(inline="always")
 def fetch_ahead(index: Any, count: Any, units: Any, b: Any) -> None:
-    """Asks for what belongs to sample b, if there is one: another core may have written it."""
+    """Fetch the memory of sample b, if there is one: another core may have written it."""
     if b < len(count):
         listed, words = index[b], units[b].reshape(-1)
         for i in range(0, count[b], 16):
@@ -149,7 +149,7 @@ def forward(index: Any, count: Any, units: Any, weight: Any, bias: Any, out: Any
 def add_group(
     sums: Any, listed: Any, group: Any, table: Any, units: Any, at: Any, quads: Any
 ) -> None:
-    """Adds a group's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
+    """Add a group's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
 
     Table holds the subset sums of the gradient, four steps at a time; the group's transposed units
     lie from ``at`` on.
@@ -168,7 +168,7 @@ def add_group(
 
 @njit(inline="always")
 def turn_units(turned: Any, units: Any, groups: Any) -> None:
-    """Transposes all units of the first groups of a sample, ``[G, 4 H]``."""
+    """Transpose all units of the first groups of a sample, ``[G, 4 H]``."""
     words = units.reshape(-1)
     for w in range(0, groups * units.shape[1], 4):
         store4(turned, w, transpose(load4(words, w)))
@@ -179,7 +179,7 @@ def add_gradient(
     table: Any, units: Any, stride: Any, grad: Any, first: Any, step: Any, listed: Any,
     groups: Any, sums: Any, quads: Any,
 ) -> None:  # fmt: skip
-    """Adds a sample's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
+    """Add a sample's part of the gradient of 16 outputs' weights to sums ``[(I + 1) * 16]``.
 
     The gradient of the outputs at step t lies at ``first + t * step`` and is 0 for steps that fill
     up the last four. Table has room for ``quads`` tables; units are transposed, those of a group
@@ -244,7 +244,7 @@ TILE = 16  # rows of a block that are turned at a time: they stay in the cache
 
 @njit(inline="always")
 def turn_block(weight: Any, table: Any, block: Any) -> None:
-    """A block of 16 outputs of the weight ``[O, I]`` to ``table[block]``, ``[rows, 16]``."""
+    """Write a block of 16 outputs of the weight ``[O, I]`` to ``table[block]``, ``[rows, 16]``."""
     O, I = weight.shape
     rows = table.shape[1]
     o = block * LANES
@@ -290,6 +290,6 @@ def add_block(partial: Any, out: Any, block: Any) -> None:
 
 
 def add_parts(partial: Any, out: Any) -> None:
-    """The sum of ``partial`` ``[P, O' / 16, rows, 16]`` over P, part by part, as ``[O, I]``."""
+    """Add up ``partial`` ``[P, O' / 16, rows, 16]`` over P, part by part, to ``out [O, I]``."""
     for block in prange(partial.shape[1]):
         add_block(partial, out, block)

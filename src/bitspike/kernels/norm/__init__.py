@@ -14,7 +14,7 @@ def _batch_norm(
     x: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
     training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Any:  # fmt: skip
-    """``F.batch_norm``, or NotImplemented where torch is to do it."""
+    """Return ``F.batch_norm``, or NotImplemented where torch has to compute it."""
     if not training or isinstance(x, SpikeTensor) or torch.compiler.is_compiling():
         return NotImplemented
     parameters = [t for t in (weight, bias, running_mean, running_var) if t is not None]
@@ -33,7 +33,7 @@ class BatchNormOnKernels(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """What torch calls instead of ``func``."""
+        """Run ``func``, on kernels if it is batch norm."""
         result = NotImplemented
         if func is F.batch_norm:
             result = _batch_norm(*args, **(kwargs or {}))

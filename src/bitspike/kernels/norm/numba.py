@@ -32,7 +32,7 @@ BLOCK = 64  # rows that stay in the first-level cache while the columns take the
 
 @njit(inline="always")
 def add_lanes(first: Any, second: Any, pair: Any, out: Any, c: Any) -> None:
-    """Adds two vectors to the columns from ``c`` on of ``out [2, C]``, in its precision."""
+    """Add two vectors to the columns from ``c`` on of ``out [2, C]``, in its precision."""
     store16(pair, 0, first)
     store16(pair, LANES, second)
     for j in range(LANES):

@@ -68,7 +68,7 @@ def mix_lanes(z: Any) -> Any:
 
 @njit(inline="always")
 def fraction(x: Any) -> Any:
-    """A probability in (0, 1] as eight digits in base 256; k / 255 is exact, 0.kkk..."""
+    """Return a probability in (0, 1] as eight digits in base 256; k / 255 is exact, 0.kkk..."""
     byte = np.int64(x * np.float32(255.0) + np.float32(0.5))
     if np.float32(byte) / np.float32(255.0) == x:
         return np.uint64(byte) * np.uint64(0x0101010101010101)
@@ -79,14 +79,14 @@ def fraction(x: Any) -> Any:
 
 @njit(inline="always")
 def random_bytes(start: Any, block: Any, digit: Any) -> Any:
-    """A digit of the uniform numbers of 64 steps, of a pixel whose sequence starts there."""
+    """Return a digit of the uniform numbers of 64 steps, of a pixel whose sequence starts there."""
     place = start + np.uint64((block * DIGITS + digit) * LANES) * GOLDEN
     return mix_lanes(add(splat8(place), load8(COUNTERS, 0)))
 
 
 @njit(inline="always")
 def digit_of(p: Any, digit: Any) -> Any:
-    """A digit of a fraction in base 256."""
+    """Return a digit of a fraction in base 256."""
     return (p >> np.uint64(56 - 8 * digit)) & np.uint64(255)
 
 
@@ -102,7 +102,7 @@ def units_of(pixels: Any) -> Any:
 
 @njit(inline="always")
 def list_active(x: Any, listed: Any) -> Any:
-    """Writes the positions of what is not zero in ``x``, in order, and returns their number."""
+    """Write the positions of the values of ``x`` that are not zero, and return their number."""
     I = len(x)
     n = 0
     for i in range(0, I - 15, 16):
@@ -121,9 +121,9 @@ def list_active(x: Any, listed: Any) -> Any:
 def draw_constant(
     x: Any, seed: Any, first_sample: Any, T: Any, index: Any, count: Any, units: Any
 ) -> Any:
-    """Lists the pixels of ``x`` ``[B, I]`` that are not zero, and draws their spikes.
+    """List the pixels of ``x`` ``[B, I]`` that are not zero, and draw their spikes.
 
-    Returns how many samples have a value that is no probability.
+    Return how many samples have a value that is no probability.
     """
     B, I = x.shape
     blocks = (T + 63) // 64
@@ -184,9 +184,9 @@ def draw_constant(
 
 
 def draw_steps(x: Any, seed: Any, out: Any) -> Any:
-    """Spikes, dense, with the probabilities ``x`` ``[T, B, I]`` that change from step to step.
+    """Draw dense spikes with the probabilities ``x`` ``[T, B, I]``, which change over time.
 
-    Returns how many samples have, at a step, a value that is no probability.
+    Return how many samples have, at a step, a value that is no probability.
     """
     T, B, I = x.shape
     wrong = 0

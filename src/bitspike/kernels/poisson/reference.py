@@ -9,7 +9,7 @@ from bitspike._seeds import seed_of
 
 
 def _bounds(x: Tensor) -> tuple[float, float]:
-    """The least and the greatest value; NaN if there is one."""
+    """Return the least and the greatest value; NaN if there is one."""
     if x.device.type == "cpu" and x.dtype == torch.float32:
         values = x.numpy()  # NumPy's need not wake torch's threads
         return float(values.min()), float(values.max())
@@ -18,14 +18,14 @@ def _bounds(x: Tensor) -> tuple[float, float]:
 
 
 def _has_values(x: Tensor) -> bool:
-    """Whether there are numbers to look at, and no tracer that would take them for constants."""
+    """Return whether ``x`` has values, and no tracer would take a look at them for a constant."""
     if x.is_meta or is_fake(x) or torch._C._get_tracing_state() is not None:
         return False
     return get_proxy_mode() is None
 
 
 def check_probabilities(x: Tensor) -> None:
-    """Looks at what a Poisson encoder is given, where it has values.
+    """Check the input of a Poisson encoder, where it has values.
 
     Raises:
         ValueError: if a value lies outside [0, 1] or is NaN.

@@ -93,7 +93,7 @@ def max_forward(
     words: Any, out: Any, C: Any, size: Any, kernel: Any, stride: Any, padding: Any,
     dilation: Any, out_size: Any,
 ) -> None:  # fmt: skip
-    """Whether any spike is in the window, words to words."""
+    """Write whether any spike is in each window, words to words."""
     OH, OW = out_size
     for n in prange(len(words)):
         image, pooled = words[n], out[n]
@@ -120,7 +120,7 @@ def max_backward(
     words: Any, grad: Any, out: Any, C: Any, size: Any, kernel: Any, stride: Any, padding: Any,
     dilation: Any, out_size: Any,
 ) -> None:  # fmt: skip
-    """A window's gradient goes to its first spike, or to its first element if there is none."""
+    """Add each window's gradient to its first spike, or to its first element if there is none."""
     OH, OW = out_size
     pixels_of_image = size[0] * size[1]
     for n in prange(len(words)):
@@ -151,7 +151,7 @@ def max_backward(
 
 
 def count_channels(words: Any, out: Any, C: Any) -> None:
-    """Spikes of each channel: words to ``[N, C]``."""
+    """Count the spikes of each channel: words to ``[N, C]``."""
     for n in prange(len(words)):
         out[n] = 0
         for w in range(words.shape[1]):

@@ -39,19 +39,21 @@ def not_on_cpu(*tensors: Tensor | None, dtypes: tuple[torch.dtype, ...]) -> str 
 
     All must be of one dtype, which is among ``dtypes``.
     """
-    reason = unreadable(*tensors)
-    if reason is not None:
-        return reason
-    first, *others = (tensor for tensor in tensors if tensor is not None)
-    if first.dtype not in dtypes:
-        return f"the input is {first.dtype}"
-    if first.device.type != "cpu":
-        return f"the input is on {first.device}"
-    for tensor in others:
-        if tensor.device.type != "cpu":
-            return f"a tensor is on {tensor.device}"
-        if tensor.dtype != first.dtype:
-            return f"the input is {first.dtype}, another tensor {tensor.dtype}"
+    dtype = None
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        reason = unreadable(tensor)
+        if reason is not None:
+            return reason
+        if not tensor.is_cpu:
+            return f"the input is on {tensor.device}"
+        if dtype is None:
+            dtype = tensor.dtype
+            if dtype not in dtypes:
+                return f"the input is {dtype}"
+        elif tensor.dtype is not dtype:
+            return f"the input is {dtype}, another tensor {tensor.dtype}"
     return None
 
 

@@ -49,7 +49,7 @@ class KernelCache(FunctionCache):
     _impl_class = _Checked
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled kernel; None if there is none, or none of use."""
+        """Return the compiled kernel; None if there is none, or none of use."""
         try:
             return super().load_overload(sig, target_context)
         except OSError as error:
@@ -63,7 +63,7 @@ class KernelCache(FunctionCache):
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Writes a compiled kernel, if it can be written."""
+        """Write a compiled kernel, if it can be written."""
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -71,7 +71,7 @@ class KernelCache(FunctionCache):
 
 
 def give_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
-    """Has a function that Numba compiles use the cache, if there is a folder for it."""
+    """Let a function that Numba compiles use the cache, if there is a folder for it."""
     try:
         dispatcher._cache = KernelCache(function)
     except (RuntimeError, OSError) as error:  # the first is Numba's word for: no folder

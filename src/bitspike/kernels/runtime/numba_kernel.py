@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
@@ -36,6 +37,7 @@ numba.core.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]  # type
 
 _CORES = int(numba.core.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 _PARALLEL_FROM = 4e4  # work in nanoseconds below which one thread is always right
+_NOTHING = (0, 0)  # address and length
 _TYPES = {
     "f32": (torch.float32, np.float32),
     "f64": (torch.float64, np.float64),
@@ -69,6 +71,7 @@ class _Array(NamedTuple):
     element: Any
     axes: tuple[str, ...]
     slack: int  # elements that may be read beyond the last one
+    shared: tuple[tuple[int, str], ...]  # the axes that other arrays have, too
 
     def refuse(self, x: Tensor) -> None:
         wanted = f"a contiguous tensor [{', '.join(self.axes)}]" if self.axes else "a tensor"
@@ -84,33 +87,30 @@ class _Array(NamedTuple):
         Raises:
             ValueError: unless ``x`` is on the CPU and of this dtype, with these axes.
         """
-        if x.dtype is not self.dtype or not x.is_cpu:
+        contiguous = x.is_contiguous()
+        address = x.data_ptr() if x.is_cpu else 0
+        if x.dtype is not self.dtype or (address == 0 and (not x.is_cpu or x.numel() > 0)):
             self.refuse(x)
         if not self.axes:
-            lengths: tuple[int, ...] = (span(x) + self.slack,)
-        else:
-            lengths = x.shape
-            if len(lengths) != len(self.axes) or not x.is_contiguous():
-                self.refuse(x)
-            for axis, length in zip(self.axes, lengths, strict=True):
-                if sizes.setdefault(axis, length) != length:
-                    self.refuse(x)
-        address = x.data_ptr()
-        if address == 0 and x.numel() > 0:
+            return address, (x.numel() if contiguous else span(x)) + self.slack
+        shape = x.shape
+        if len(shape) != len(self.axes) or not contiguous:
             self.refuse(x)
-        return address, *lengths
+        for place, axis in self.shared:
+            if sizes.setdefault(axis, shape[place]) != shape[place]:
+                self.refuse(x)
+        return address, *shape
 
 
 def _parse(arrays: str) -> dict[str, _Array]:
     found = re.findall(r"(\w+) (\w+)\[(.*?)\]", arrays)
-    return {
-        name: _Array(
-            *_TYPES[kind],
-            tuple(axes.split(", ")) if axes.strip("+") else (),
-            SLACK if axes == "+" else 0,
-        )
-        for name, kind, axes in found
-    }
+    names = Counter(axis for *_, axes in found for axis in axes.split(", "))
+    parsed = {}
+    for name, kind, text in found:
+        axes = tuple(text.split(", ")) if text.strip("+") else ()
+        shared = tuple((place, axis) for place, axis in enumerate(axes) if names[axis] > 1)
+        parsed[name] = _Array(*_TYPES[kind], axes, SLACK if text == "+" else 0, shared)
+    return parsed
 
 
 def entry(template: Function, kernel: Any, name: str, arrays: dict[str, _Array]) -> FunctionType:
@@ -220,7 +220,7 @@ class Kernel:
             if array is None:
                 located.append(value)
             elif value is None and not array.axes:
-                located += (0, 0)
+                located += _NOTHING
             else:
                 located += array.locate(value, sizes)
         # An exception must find its way out: with bounds checks there is one thread.

@@ -41,7 +41,7 @@ CHECKED = bool(config.BOUNDSCHECK)  # type: ignore[attr-defined]
 
 
 def _check_bounds(context: Any, builder: Any, length: Any, position: Any, vector: Vector) -> None:
-    """Raises IndexError in a kernel unless all lanes from ``position`` on lie in the array."""
+    """Raise IndexError in a kernel unless all lanes from ``position`` on lie in the array."""
     last = builder.sub(length, ir.Constant(length.type, vector.lanes))
     # As an unsigned number, a negative position is a large one.
     short = builder.icmp_signed("<", last, ir.Constant(length.type, 0))
@@ -135,7 +135,7 @@ bit_xor = _make_binary("xor")
 
 @intrinsic(prefer_literal=True)
 def shift_right(typing_context: Any, a: Any, count: Any) -> Any:  # noqa: ARG001
-    """Each lane shifted by ``count`` bits, with zeros from above."""
+    """Shift each lane by ``count`` bits, with zeros from above."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         return builder.lshr(args[0], ir.Constant(a.llvm, [count.literal_value] * a.lanes))
@@ -169,7 +169,7 @@ mask_bytes_below, mask_bytes_equal = _make_byte_mask("<"), _make_byte_mask("==")
 
 @intrinsic(prefer_literal=True)
 def exchange(typing_context: Any, words: Any, mask: Any, by: Any) -> Any:  # noqa: ARG001
-    """Exchanges the bits under ``mask`` of each lane with those ``by`` places above them."""
+    """Exchange the bits under ``mask`` of each lane with those ``by`` places above them."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         under = ir.Constant(words.llvm, [mask.literal_value] * words.lanes)
@@ -229,7 +229,7 @@ def mask_not_zero(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
 
 @intrinsic
 def keep(typing_context: Any, bits: Any, a: Any) -> Any:  # noqa: ARG001
-    """The lanes of ``a`` whose bit is set, lane 0 lowest; zero in the others."""
+    """Return the lanes of ``a`` whose bit is set, lane 0 lowest; zero in the others."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         low = builder.trunc(args[0], ir.IntType(a.lanes))
@@ -241,7 +241,7 @@ def keep(typing_context: Any, bits: Any, a: Any) -> Any:  # noqa: ARG001
 
 @intrinsic
 def fetch(typing_context: Any, array: Any, position: Any) -> Any:  # noqa: ARG001
-    """Asks for the line of the cache in which an element lies, to be read soon."""
+    """Ask for the line of the cache in which an element lies, to be read soon."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = context.make_array(signature.args[0])(context, builder, args[0])

@@ -63,7 +63,7 @@ def _sizes(T: int, shape: tuple[int, ...]) -> _Sizes:
 
 
 def _strides(x: Tensor, sizes: _Sizes) -> tuple[int, int]:
-    """From one step and from one row of ``x`` to the next; time's is 0 where one step is held."""
+    """Return the strides of time, 0 where one step is constant, and of rows of ``x``."""
     if x.is_contiguous():
         return (sizes.R * sizes.N if len(x) == sizes.T else 0), sizes.N
     time, row, _ = x.stride()
@@ -170,17 +170,17 @@ def _zero(dtype: torch.dtype) -> Tensor:
 
 
 def _starts(states: Sequence[Tensor]) -> list[Tensor]:
-    """The states as kernels take them: one number for all neurons stays one number."""
+    """Return the states as kernels take them: one number for all neurons stays one number."""
     return [state.contiguous() if any(state.stride()) else state for state in states]
 
 
 def _wide(fields: Sequence[Tensor], shape: Sequence[int]) -> list[Tensor]:
-    """The fields as kernels take them: a value for each neuron of a step."""
+    """Return the fields as kernels take them: a value for each neuron of a step."""
     return [field.expand(shape).contiguous() for field in fields]
 
 
 def _rows_of(x: Tensor, sizes: _Sizes) -> Tensor:
-    """``x`` with neighbouring neurons side by side, contiguous or as ``[T, R, N]``."""
+    """Return ``x`` with neighbouring neurons side by side, contiguous or as ``[T, R, N]``."""
     if x.is_contiguous():
         return x
     x = x.reshape(len(x), sizes.R, sizes.N)
@@ -188,20 +188,20 @@ def _rows_of(x: Tensor, sizes: _Sizes) -> Tensor:
 
 
 def _block(T: int, kept: int) -> int:
-    """Neurons of a task whose ``kept`` values of all steps stay in the second-level cache."""
+    """Return how many neurons of a task keep all ``kept`` values in the second-level cache."""
     most = CACHED // max(1, T * kept)
     return min(BLOCK, max(64, most // 64 * 64))
 
 
 def _rows_a_task(block: int, N: int, *strides: int) -> int:
-    """How many rows of N neurons a task takes: many short ones, if they lie without a gap."""
+    """Return how many rows of N neurons a task takes: many short ones without a gap."""
     if N == 0 or block < N or any(stride != N for stride in strides):
         return 1
     return block // N
 
 
 def _empty_like(x: Tensor) -> Tensor:
-    """A gradient laid out as the input, so that what made the input can use it as it lies."""
+    """Return memory for a gradient, laid out as the input: the layer before can use it as it is."""
     if x.is_contiguous():
         return pool.empty(tuple(x.shape), x.dtype)
     extent = max(n * stride for n, stride in zip(x.shape, x.stride(), strict=True))
@@ -218,7 +218,7 @@ def scan(
     bits: bool,
     T: int | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
-    """The same as `bitspike.kernels.scan.reference.scan`, from what `record` has recorded.
+    """Return `bitspike.kernels.scan.reference.scan` of a recorded step.
 
     Args:
         recorded: the step's operations.

@@ -116,12 +116,12 @@ _KINDS = {"words": "u64[]"}
 
 
 def number_lines(program: Program, places: list[int]) -> list[str]:
-    """The numbers that the nodes use."""
+    """Return lines that read the numbers that the nodes use."""
     return [f"p{k} = numbers[{k}]" for k in used_numbers(program, places)]
 
 
 def _state_lines(program: Program) -> list[str]:
-    """What a task allocates to run its steps."""
+    """Return lines that allocate what a task needs to run its steps."""
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     lines = [f"state{k} = np.empty(count, dtype)" for k in states]
     for k in states:
@@ -135,7 +135,7 @@ def _state_lines(program: Program) -> list[str]:
 
 
 def step_lines(program: Program, places: list[int]) -> list[str]:
-    """One step of neuron j, which leaves the new states behind."""
+    """Return lines for one step of neuron j, which leaves the new states behind."""
     names = {"x": "x_row[j]", "state": "state{}[j]", "field": "field{}[j]"}
     leaf = leaves(program, places, names)
     new = enumerate(program.results[1:])
@@ -146,7 +146,7 @@ def step_lines(program: Program, places: list[int]) -> list[str]:
 
 
 def forward_source(plan: Plan, bits: bool) -> Source:
-    """The scan over T; with ``bits`` the output is words of spikes, else dense."""
+    """Write the scan over T; with ``bits`` the output is words of spikes, else dense."""
     program = plan.program
     y, *new = program.results
     u = deciding_value(program) if bits else None
@@ -196,7 +196,7 @@ _BITS = [
 
 
 def replay(plan: Plan, start: list[str], row: list[str], size: str, keep: str) -> list[str]:
-    """Runs the steps of a task again and keeps of each what backward needs.
+    """Return lines that run a task again and keep the values that backward needs of each step.
 
     Args:
         plan: a step that keeps something.
@@ -228,8 +228,8 @@ def _replay(plan: Plan) -> list[str]:
     return replay(plan, start, row, "count", "all{}[t * count + j]")
 
 
-def backward_source(plan: Plan, held: bool) -> Source:
-    """The gradient's way back from step T - 1 to 0; that of a ``held`` input is the sum over T."""
+def backward_source(plan: Plan, constant: bool) -> Source:
+    """Write the way back from step T - 1 to 0; the gradient of a ``constant`` input is a sum."""
     program, gradients = plan.program, plan.gradients
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)
@@ -238,7 +238,9 @@ def backward_source(plan: Plan, held: bool) -> Source:
     leaf = stored_leaves(plan, (f"kept{i}[j]" for i in stored))
     leaf |= leaves(program, places, names)
     body = assignments(program, places, leaf, TEXT)
-    body += [f"total[j] += {_name(gradients.x)}" if held else f"gx_row[j] = {_name(gradients.x)}"]
+    body += [
+        f"total[j] += {_name(gradients.x)}" if constant else f"gx_row[j] = {_name(gradients.x)}"
+    ]
     body += [f"grad{k}[j] = {_name(place)}" for k, place in enumerate(gradients.states)]
     body += [f"sum{k} += np.float64(n{place})" for k, place in gradients.numbers.items()]
     body += [f"grad_field{k}[j] += n{place}" for k, place in gradients.fields.items()]
@@ -252,7 +254,7 @@ def backward_source(plan: Plan, held: bool) -> Source:
     for k in states:
         finish += [f"if len(first{k}) > 0:", f"    first{k}[own : own + count] = grad{k}"]
     finish += [f"to_field{k}[own : own + count] = grad_field{k}" for k in fields]
-    if held:
+    if constant:
         allocate += ["total = np.zeros(count, dtype)"]
         finish += ["gx_at = r * gx_r + begin", "gx[gx_at : gx_at + count] = total"]
     finish += [f"sums[{i}, task] = sum{k}" for i, k in enumerate(gradients.numbers)]
@@ -279,7 +281,7 @@ def backward(
             g_row = g[g_at : g_at + count]
             x_at = t * x_t + r * x_r + begin
             x_row = x[x_at : x_at + count]
-{indent([] if held else _GX_ROW, 3)}
+{indent([] if constant else _GX_ROW, 3)}
 {indent([f"kept{i} = all{i}[t * count : (t + 1) * count]" for i in stored], 3)}
             if len(gv_seq) > 0:
                 row = t * R * N + own

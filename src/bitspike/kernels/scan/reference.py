@@ -12,7 +12,7 @@ Step = Callable[..., Sequence[Tensor]]
 def scan(
     step: Step, x_seq: Tensor, states: Sequence[Tensor], store_v_seq: bool = False
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
-    """A whole sequence.
+    """Run a step over a whole sequence.
 
     Args:
         step: the neuron's equations.

@@ -23,7 +23,7 @@ _MANY = 1 << 17
 
 
 def unsupported(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
-    """Why this backend cannot run a scan over ``x_seq``; None if it can."""
+    """Return why this backend cannot run a scan over ``x_seq``; None if it can."""
     if x_seq.device.type != "cuda" and not (x_seq.device.type == "cpu" and interpreting()):
         return (
             f"the input is on {x_seq.device}, and Triton's kernels run on GPUs: move network and "
@@ -46,7 +46,7 @@ def unsupported(x_seq: Tensor, states: Sequence[Tensor]) -> str | None:
 
 
 def numbers_array(numbers: list[Any], form: Any) -> Tensor:
-    """The numbers on the device; in place of those that are tensors there stands nothing."""
+    """Return the numbers on the device, with 0 in place of those that are tensors."""
     dtype, device, *_ = form
     values = [0.0 if isinstance(value, Tensor) else float(value) for value in numbers]
     return torch.tensor(values, dtype=dtype, device=device)
@@ -145,7 +145,7 @@ class _Scan(torch.autograd.Function):
 
 
 def _rows_of(x: Tensor, T: int, M: int) -> Tensor:
-    """``x`` as ``[T, M]`` with neighbouring neurons side by side; a copy only if need be."""
+    """Return ``x`` as ``[T, M]`` with neighbouring neurons side by side, copied only if needed."""
     x = x.reshape(T, M)
     return x if x.stride(1) == 1 or M == 1 else x.contiguous()
 
@@ -157,7 +157,7 @@ def scan(
     store_v_seq: bool,
     bits: bool = False,  # noqa: ARG001 -- what the other backend's takes
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
-    """The same as `bitspike.kernels.scan.reference.scan`, from what `record` has recorded.
+    """Return `bitspike.kernels.scan.reference.scan` of a recorded step.
 
     Args:
         recorded: the step's operations.

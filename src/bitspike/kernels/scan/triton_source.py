@@ -72,7 +72,7 @@ _TEXT_OF = {
 def _opening(
     program: Program, places: list[int], precision: str, learned: Iterable[int]
 ) -> list[str]:
-    """Which neurons, and everything that is the same in every step."""
+    """Return lines that find the neurons, and all that is the same in every step."""
     lines = [
         "at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)",
         "inside = at < M",
@@ -96,7 +96,7 @@ def _store(at: str, value: str) -> str:
 
 
 def forward_source(plan: Plan, precision: str, learned: tuple[int, ...]) -> str:
-    """The scan over T.
+    """Write the scan over T.
 
     Args:
         plan: the step.
@@ -145,7 +145,7 @@ def forward(
 
 
 def backward_source(plan: Plan, precision: str, learned: tuple[int, ...]) -> str:
-    """The gradient's way back from step T - 1 to 0."""
+    """Write the gradient's way back from step T - 1 to 0."""
     program, gradients = plan.program, plan.gradients
     states, fields = range(len(program.results) - 1), range(len(program.fields))
     places = needed(program, gradient_nodes(gradients), lambda place: place in plan.kept)

@@ -28,7 +28,7 @@ class Recorded:
         self._found: dict[Any, Any] = {}
 
     def tensors(self, x_seq: Tensor, states: Sequence[Tensor]) -> tuple[tuple[Any, ...], bool]:
-        """What a scan computes with, and whether backward may be asked for gradients of it.
+        """Return the tensors of a scan, and whether backward may be asked for their gradients.
 
         In order: the input, the states, the fields, the learned numbers.
         """
@@ -68,7 +68,7 @@ def _keep(store: dict[Any, Any], key: Any, value: Any) -> None:
 def record(
     step: Step, states: int, shape: Sequence[int], like: Tensor, key: Any = None
 ) -> Recorded | str:
-    """What ``step`` computes, or why that cannot be compiled.
+    """Return the record of ``step``, or why that cannot be compiled.
 
     Args:
         step: the neuron's equations.
@@ -151,7 +151,7 @@ class KernelStore:
 def scan_recorded(
     recorded: Recorded, x_seq: Tensor, tensors: Sequence[Tensor], store_v_seq: bool
 ) -> tuple[Tensor | None, ...]:
-    """A whole sequence by the reference; see `bitspike.kernels.scan.reference.scan`.
+    """Run a whole sequence by the reference; see `bitspike.kernels.scan.reference.scan`.
 
     Args:
         recorded: the step.

@@ -16,7 +16,7 @@ def _if(condition: Symbol, a: Any, b: Any) -> Symbol:
 
 
 def _extremum(g: Symbol, a: Symbol, b: Symbol, to_b: Symbol, to_a: Symbol) -> tuple[Any, Any]:
-    """``g`` to the operand that was taken, half to each if they are equal, all if one is NaN."""
+    """Return ``g`` for the taken operand, half for each if they are equal, all if one is NaN."""
     half = _if(a == b, g / 2, g)
     return _if(to_b, 0, half), _if(to_a, 0, half)
 
@@ -85,7 +85,7 @@ class Gradients:
 
 
 def differentiate(program: Program, numbers: tuple[int, ...]) -> Gradients:
-    """Appends to ``program`` the way back through it.
+    """Append the way back through ``program`` to it.
 
     The leaf ``("grad",)`` is the gradient of the output, ``("grad_state", k)`` of the new state k.
 
@@ -132,7 +132,7 @@ def differentiate(program: Program, numbers: tuple[int, ...]) -> Gradients:
 
 
 def _depend_on_gradients(program: Program, forward: int, numbers: tuple[int, ...]) -> set[int]:
-    """The nodes through which a gradient can reach input, states, fields or wanted numbers."""
+    """Return the nodes through which a gradient can reach input, states, fields, wanted numbers."""
     found: set[int] = set()
     for place, node in enumerate(program.nodes[:forward]):
         kind = node[0]

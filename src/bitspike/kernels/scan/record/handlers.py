@@ -21,7 +21,7 @@ def _is_truth(program: Program, value: Any) -> bool:
 
 
 def _numbers(program: Program, *values: Any) -> list[int]:
-    """The nodes of the operands as numbers, if torch computes in the input's dtype."""
+    """Return the nodes of the operands as numbers, if torch computes in the input's dtype."""
     found, places = False, []
     for value in values:
         place = program.place_of(value)
@@ -36,7 +36,7 @@ def _numbers(program: Program, *values: Any) -> list[int]:
 
 
 def _check_promotion(program: Program, values: tuple[Any, ...]) -> None:
-    """Refuses truths, numbers and tensors that torch would bring together in another dtype."""
+    """Refuse truths, numbers and tensors that torch would bring together in another dtype."""
     kinds = {value.dtype for value in values if isinstance(value, Tensor)}
     if not kinds and any(isinstance(value, float) for value in values):
         kinds = {torch.get_default_dtype()}
@@ -45,7 +45,7 @@ def _check_promotion(program: Program, values: tuple[Any, ...]) -> None:
 
 
 def _number(program: Program, value: Any) -> Symbol:
-    """The operand of a function that gives numbers of its operand's dtype."""
+    """Return the operand of a function that gives numbers of its operand's dtype."""
     if _is_truth(program, value):
         program.refuse("it computes with truths, a tensor of torch.bool")
     return program.lift(value)
@@ -92,7 +92,7 @@ def _swapped(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _divide(program: Program, input: Any, other: Any) -> Any:  # noqa: A002
-    """``input / other``; by a power of two as the product with its reciprocal: the same bits.
+    """Divide; by a power of two as the product with its reciprocal, which gives the same bits.
 
     A division costs several times as much, and the most common time constant is 2.
     """
@@ -105,7 +105,7 @@ def _divide(program: Program, input: Any, other: Any) -> Any:  # noqa: A002
 
 
 def _divided(program: Program, input: Any, other: Any) -> Any:  # noqa: A002
-    """``other / input`` of a number, which torch computes by the reciprocal."""
+    """Divide a number, which torch does by the reciprocal of the divisor."""
     inverse = program.put("div", program.place_of(1), *_numbers(program, input))
     return inverse if other == 1 else inverse * other
 
@@ -209,7 +209,7 @@ def _cast(program: Program, value: Any, dtype: torch.dtype) -> Any:
 
 
 def _to(program: Program, input: Any, *target: Any, **named: Any) -> Any:  # noqa: A002
-    """``input.to(dtype)`` or ``.to(other)`` or ``.to(device)``."""
+    """Record ``input.to(dtype)``, ``.to(other)`` or ``.to(device)``."""
     targets = (*target, *named.values())
     if len(targets) != 1 or not {"dtype", "other", "device"}.issuperset(named):
         raise TypeError

@@ -15,7 +15,7 @@ _LOGIC = {kind: f"logical_{kind}" for kind in ("and", "or", "not")}
 def step_of(
     program: Program, fields: Sequence[Tensor], learned: Mapping[int, Tensor]
 ) -> Callable[..., tuple[Tensor, ...]]:
-    """The step that `trace` has recorded: ``(x, *states)`` to ``(output, *states)``.
+    """Return the recorded step: ``(x, *states)`` to ``(output, *states)``.
 
     Args:
         program: the record.

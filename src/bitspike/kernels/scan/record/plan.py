@@ -33,7 +33,7 @@ class Plan:
 
     @classmethod
     def of(cls, program: Program, wanted: tuple[int, ...]) -> "Plan":
-        """Differentiates ``program`` for input, states, fields and the numbers ``wanted``."""
+        """Differentiate ``program`` for input, states, fields and the numbers ``wanted``."""
         forward = len(program.nodes)
         gradients = differentiate(program, wanted)
         seen = needed(program, gradient_nodes(gradients), lambda place: place < forward)
@@ -52,14 +52,14 @@ class Plan:
 
 
 def gradient_nodes(gradients: Gradients) -> list[int]:
-    """Every node that is a gradient."""
+    """Return every node that is a gradient."""
     found = [gradients.x, *gradients.states]
     found += [*gradients.numbers.values(), *gradients.fields.values()]
     return [place for place in found if place is not None]
 
 
 def needed(program: Program, results: Iterable[int], stop: Callable[[int], bool]) -> list[int]:
-    """The nodes that ``results`` depend on, in order; what lies behind a ``stop`` is not."""
+    """Return the nodes that ``results`` depend on, in order, up to where ``stop`` is true."""
     seen, todo = set(results), list(results)
     while todo:
         place = todo.pop()
@@ -73,7 +73,7 @@ def needed(program: Program, results: Iterable[int], stop: Callable[[int], bool]
 
 
 def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) -> dict[int, str]:
-    """Where the values of those nodes come from whose kind is in ``names``.
+    """Return the text of those nodes whose kind is in ``names``.
 
     A ``{}`` in a name stands for the number of the state or field.
     """
@@ -86,7 +86,7 @@ def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) ->
 
 
 def stored_leaves(plan: Plan, names: Iterable[str]) -> dict[int, str]:
-    """Where the stored values come from: each from its name; truths are stored as 1 and 0."""
+    """Return the text of the stored values by node; truths are stored as 1 and 0."""
     return {
         place: f"({name} != zero)" if plan.program.is_logical(place) else name
         for place, name in zip(plan.stored, names, strict=True)
@@ -96,7 +96,7 @@ def stored_leaves(plan: Plan, names: Iterable[str]) -> dict[int, str]:
 def assignments(
     program: Program, places: Iterable[int], leaf: Mapping[int, str], text: Mapping[str, str]
 ) -> list[str]:
-    """One assignment for each node, ``n<place> = ...``.
+    """Return one assignment for each node, ``n<place> = ...``.
 
     Args:
         program: whose operations.
@@ -120,17 +120,17 @@ def assignments(
 
 
 def constants(program: Program, places: Iterable[int]) -> dict[str, float]:
-    """The constants among the nodes by the name that `assignments` gives them."""
+    """Return the constants among the nodes by the name that `assignments` gives them."""
     return {f"c{p}": program.nodes[p][1] for p in places if program.nodes[p][0] == "const"}
 
 
 def used_numbers(program: Program, places: Iterable[int]) -> list[int]:
-    """The positions of the numbers among the nodes; `assignments` names them ``p<position>``."""
+    """Return the positions k of the numbers among the nodes; `assignments` names them ``p<k>``."""
     return sorted(program.nodes[p][1] for p in places if program.nodes[p][0] == "number")
 
 
 def indent(lines: Iterable[str], by: int) -> str:
-    """``lines`` as text, by so many times four spaces."""
+    """Return ``lines`` as text, indented by so many times four spaces."""
     return "\n".join("    " * by + line for line in lines)
 
 

@@ -79,7 +79,7 @@ class Program:
         return program
 
     def copy(self) -> "Program":
-        """A program that can grow without changing this one."""
+        """Return a program that can grow without changing this one."""
         other = Program(self.dtype, self.device)
         other.nodes, other._place = self.nodes.copy(), self._place.copy()
         other.numbers, other.fields = self.numbers.copy(), self.fields.copy()
@@ -87,7 +87,7 @@ class Program:
         return other
 
     def refuse(self, why: str) -> NoReturn:
-        """Gives up, for good: a step that catches the exception would else have its way.
+        """Give up, for good: a step may catch the exception and go on.
 
         Raises:
             NotTraceableError: always.
@@ -96,7 +96,7 @@ class Program:
         raise NotTraceableError(why)
 
     def place(self, *node: Any) -> int:
-        """The number of an operation's node, which is put there if it has not been before."""
+        """Return the number of an operation's node, which is appended unless it exists."""
         if self.recording and not torch.is_grad_enabled():
             # So does torch call the forward of an autograd.Function, whose backward is unknown.
             self.refuse("it computes in an autograd.Function or without gradients")
@@ -107,22 +107,22 @@ class Program:
         return place
 
     def put(self, *node: Any) -> "Symbol":
-        """The value of an operation, evaluated here if it has not been before."""
+        """Return the value of an operation, which is recorded unless it has been."""
         return self.symbol(self.place(*node))
 
     def symbol(self, place: int) -> "Symbol":
-        """The value of a node."""
+        """Return the value of a node."""
         symbol = Symbol(self, place)
         if self.made is not None:
             self.made.append(weakref.ref(symbol))
         return symbol
 
     def find(self, *node: Any) -> int | None:
-        """The number of a node, if it is there."""
+        """Return the number of a node, if it is there."""
         return self._place.get(node)
 
     def place_of(self, value: Any) -> int:
-        """The node of whatever an equation may contain: a symbol, a number, a tensor."""
+        """Return the node of whatever an equation may contain: a symbol, a number, a tensor."""
         if type(value) is Symbol:
             if value.program is not self:
                 self.refuse("it keeps values from one call to another")
@@ -140,7 +140,7 @@ class Program:
         return self._place_of_tensor(value)
 
     def lift(self, value: Any) -> "Symbol":
-        """Whatever an equation may contain, as a symbol."""
+        """Return anything that an equation may contain as a symbol."""
         return value if type(value) is Symbol else self.symbol(self.place_of(value))
 
     def _place_of_tensor(self, value: Tensor) -> int:
@@ -158,25 +158,25 @@ class Program:
         return self.place(kind, place)
 
     def apply(self, operation: str, *operands: Any) -> "Symbol":
-        """The value of ``operation`` on symbols, numbers and tensors."""
+        """Return the value of ``operation`` on symbols, numbers and tensors."""
         return self.put(operation, *map(self.place_of, operands))
 
     def is_logical(self, place: int) -> bool:
-        """Whether a node's value is true or false rather than a number."""
+        """Return whether a node's value is true or false rather than a number."""
         return self.nodes[place][0] in _LOGICAL
 
     def number(self, place: int) -> int:
-        """The node of 1 and 0 in place of true and false."""
+        """Return the node of 1 and 0 in place of true and false."""
         if self.nodes[place][0] in _LOGICAL:
             return self.place("where", place, self.place("const", 1.0), self.place("const", 0.0))
         return place
 
     def tensors(self) -> list[Tensor]:
-        """All that the step computes with beside its input and its states."""
+        """Return all tensors that the step computes with, besides its input and its states."""
         return [*(value for value in self.numbers if isinstance(value, Tensor)), *self.fields]
 
     def fire(self, u: "Symbol", surrogate: SurrogateFunctionBase) -> "Symbol":
-        """Spikes of ``u = h - v_threshold``, with the slope that stands in for theirs."""
+        """Return spikes of ``u = h - v_threshold``, whose gradient is the surrogate's slope."""
         if surrogate.is_observed():
             self.refuse("a hook looks at each call of its surrogate function")
         kind, given = type(surrogate), surrogate.parameters_of_shape()
@@ -192,7 +192,7 @@ class Program:
         return spikes + (smooth - self.apply("detach", smooth))  # as spikes of surrogates
 
     def number_of(self, value: Any, whose: str) -> "Symbol":
-        """``value``, if it is one of the input's shape and dtype."""
+        """Return ``value``, if it is a symbol that is a number."""
         if type(value) is not Symbol:
             self.refuse(f"its {whose} gives {type(value).__name__} in place of a new tensor")
         if self.is_logical(self.place_of(value)):
@@ -201,7 +201,7 @@ class Program:
 
 
 def operands(node: Node) -> tuple[int, ...]:
-    """The nodes that a node's value depends on."""
+    """Return the nodes that a node's value depends on."""
     if node[0] in LEAVES:
         return ()
     return (node[2],) if node[0] == "fire" else node[1:]
@@ -310,7 +310,7 @@ def _call(
 
 
 def deciding_value(program: Program) -> int | None:
-    """The node ``u`` if the output is 1 where ``u >= 0`` and else 0; None for other outputs."""
+    """Return the node ``u`` if the output is 1 where ``u >= 0``, else 0; None of other outputs."""
     nodes = program.nodes
     node = nodes[program.results[0]]
     if node[0] != "fire":

@@ -28,7 +28,7 @@ _SPECIAL = (0.0, -0.0, 1.0, math.nan, -1.0, math.inf, 0.5, -math.inf, 2.5, 1e30,
 
 
 def _source_of(step: Any) -> Hashable:
-    """The code that a step is made of, as far as it can be seen from outside."""
+    """Return the code that a step is made of, as far as it can be seen from outside."""
     if isinstance(step, MethodType):
         return step.__func__.__code__, _source_of_object(step.__self__)
     return _source_of_value(step, 0)
@@ -120,7 +120,7 @@ def _keep(key: Any, why: str | None) -> None:
 
 
 def _check_fit(program: Program, shape: Sequence[int]) -> None:
-    """Refuses tensors that would change the shape or the dtype of what they meet."""
+    """Refuse tensors that would change the shape or the dtype of what they meet."""
     for tensor in program.tensors():
         if not tensor.ndim and shape:
             continue  # it takes the dtype of what it meets
@@ -145,7 +145,7 @@ class _RandomState:
         self.numpy = _numpy_state()
 
     def put_back(self) -> str | None:
-        """Puts the generators back; the reason to refuse a step if that was needed."""
+        """Put the generators back; return the reason to refuse a step if that was needed."""
         moved = False
         if random.getstate() != self.python:
             moved = True
@@ -170,7 +170,7 @@ def _numpy_state() -> tuple[Any, ...] | None:
 
 
 def _impurity(step: Step, program: Program) -> str | None:
-    """What the step does beside its arithmetic, as two records of it tell."""
+    """Return what the step does besides its arithmetic, as two records of it tell."""
     symbols: list[Any] = []
     again = trace(step, len(program.results) - 1, program.dtype, program.device, symbols)
     if again.nodes != program.nodes or again.results != program.results:
@@ -206,7 +206,7 @@ def _matches(a: Tensor, b: Tensor) -> bool:
 
 
 def _difference(step: Step, program: Program, shape: Sequence[int]) -> str | None:
-    """What differs between the step and its record on a sample."""
+    """Return what differs between the step and its record on a sample."""
     versions = [_version(one) for one in program.tensors()]
     try:
         # Whoever watches what autograd saves is not to see this.
@@ -251,7 +251,7 @@ def _compare(step: Step, program: Program, shape: Sequence[int]) -> str | None:
 
 
 def _nearly(a: Tensor, b: Tensor) -> bool:
-    """Gradients are added up in another order."""
+    """Return whether gradients are equal, although they are added up in another order."""
     finite = a.isfinite() & b.isfinite()
     a, b = a[finite], b[finite]
     return bool(((a - b).abs() <= 1e-3 * (1 + b.abs())).all())

@@ -25,7 +25,7 @@ def trace(
     device: torch.device | str = "cpu",
     made: list[Any] | None = None,
 ) -> Program:
-    """Records ``step(x, *states)``.
+    """Record ``step(x, *states)``.
 
     Args:
         step: the neuron's equations.
@@ -58,7 +58,7 @@ def trace(
 
 @contextmanager
 def without_effect(step: Callable[..., Any]) -> Iterator[None]:
-    """Refuses a step that writes into its object or its variables, and undoes that.
+    """Refuse a step that writes into its object or its variables, and undoes that.
 
     A kernel would not do it. What lies deeper is found out by `bitspike.kernels.scan.record.proof`.
     """
@@ -97,7 +97,7 @@ def _same(a: Collection[Any], b: Collection[Any]) -> bool:
 
 
 def _content(cell: Any) -> Any:
-    """What a variable from around a function holds; the cell itself where that is nothing."""
+    """Return the value of a variable of an enclosing function; the cell itself if it has none."""
     try:
         return cell.cell_contents
     except ValueError:
