@@ -29,7 +29,7 @@ def unreadable(*tensors: Tensor | None) -> str | None:
             return f"a {type(tensor).__name__} is not a plain tensor"
         if tensor.layout is not torch.strided:
             return f"a tensor is {tensor.layout}"
-        if not torch.compiler.is_compiling() and tensor.is_neg():
+        if tensor.is_neg():
             return "a tensor has torch's negative bit: call resolve_neg() on it"
     return None
 

@@ -144,7 +144,11 @@ class Program:
         return value if type(value) is Symbol else self.symbol(self.place_of(value))
 
     def _place_of_tensor(self, value: Tensor) -> int:
-        why = "it is spikes" if isinstance(value, SpikeTensor) else unreadable(value)
+        why: str | None = None
+        if isinstance(value, SpikeTensor):
+            why = "it is spikes"
+        elif not torch.compiler.is_compiling():  # Dynamo has no memory to look at
+            why = unreadable(value)
         if why is not None:
             self.refuse(f"it computes with what no kernel reads: {why}")
         if not value.is_floating_point():
