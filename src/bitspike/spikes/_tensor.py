@@ -258,7 +258,7 @@ def _apart(result: Any) -> Any:
     """Return copies in place of views that could not stay bits: nobody may write into them."""
     if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):
         return result.clone()
-    if isinstance(result, tuple | list) and any(type(one) is Tensor for one in result):
+    if isinstance(result, tuple | list) and any(type(part) is Tensor for part in result):
         return type(result)(map(_apart, result)) if type(result) in (tuple, list) else result
     return result
 

@@ -138,7 +138,7 @@ def scan(
     step: Step, current: Current, states: Sequence[Tensor | float], key: Any = None
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Return spikes ``[T, B, O]`` and the last states; None of a step that needs more."""
-    starts = [one if isinstance(one, Tensor) else _number(one) for one in states]
+    starts = [state if isinstance(state, Tensor) else _number(state) for state in states]
     recorded = record(step, len(starts), current.shape[1:], current.weight, key)
     return None if isinstance(recorded, str) else scan_of_record(recorded, current, starts)
 

@@ -156,7 +156,7 @@ class Program:
         if value.device != self.device and (value.ndim or value.device.type != "cpu"):
             self.refuse(f"it computes with a tensor on {value.device}, the input is elsewhere")
         kind, kept = ("number", self.numbers) if value.numel() == 1 else ("field", self.fields)
-        place = next((k for k, one in enumerate(kept) if one is value), len(kept))
+        place = next((k for k, earlier in enumerate(kept) if earlier is value), len(kept))
         if place == len(kept):
             kept.append(value)
         return self.place(kind, place)
@@ -184,7 +184,7 @@ class Program:
         if surrogate.is_observed():
             self.refuse("a hook looks at each call of its surrogate function")
         kind, given = type(surrogate), surrogate.parameters_of_shape()
-        shape = [self.lift(one) if isinstance(one, Tensor) else one for one in given]
+        shape = [self.lift(p) if isinstance(p, Tensor) else p for p in given]
         if not surrogate.spiking:
             return self.number_of(kind.primitive(u, *shape), "surrogate function")
         value = self.number_of(kind.fire(u, *shape), "surrogate function")
@@ -247,7 +247,8 @@ class Symbol:
             surrogate, u = args
             return u.program.fire(u.program.number_of(u, "membrane"), surrogate)
         name = _name_of(func)
-        program = next((p for one in (*args, *kwargs.values()) if (p := _program_of(one))), None)
+        programs = map(_program_of, (*args, *kwargs.values()))
+        program = next((program for program in programs if program is not None), None)
         if program is None:
             raise NotTraceableError(f"it calls {name}()")
         in_place = name.endswith("_") and not name.endswith("__")
@@ -295,7 +296,7 @@ def _program_of(value: Any) -> Program | None:
     if type(value) is Symbol:
         return value.program
     if isinstance(value, list | tuple):
-        return next((one.program for one in value if type(one) is Symbol), None)
+        return next((part.program for part in value if type(part) is Symbol), None)
     return None
 
 
