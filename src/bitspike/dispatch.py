@@ -13,10 +13,12 @@ from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 BACKENDS = ("auto", "eager", "numba", "triton")
 
@@ -103,6 +105,15 @@ def resolve(requested: str = "auto") -> str:
         if requested != "auto":
             check_backend(requested)
     return requested
+
+
+def constant_while_compiling(function: Function) -> Function:
+    """Let ``torch.compile`` call ``function`` once, as it is, and take the result for a constant.
+
+    The same as ``torch.compiler.assume_constant_result``, which imports the whole of Dynamo.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
 
 
 @cache
@@ -198,8 +209,11 @@ def decline(requested: str, backend: str, reason: str) -> str:
 def choose(operation: str, *args: Any, backend: str = "auto", device: str = "cpu") -> Any:
     """Return the module that runs ``operation``; None where torch's own operations do.
 
-    The arguments and errors are those of `explain`.
+    The arguments and errors are those of `explain`. Under ``torch.compile`` torch's operations run,
+    and the operators of ``torch.ops.bitspike`` where an operation calls one there.
     """
+    if torch.compiler.is_compiling():
+        return None
     return implementation(operation, explain(operation, *args, backend=backend, device=device)[0])
 
 
@@ -208,6 +222,8 @@ def available(operation: str, *args: Any, backend: str = "auto") -> Any:
 
     For shortcuts that nobody has requested: this raises no `BackendError`.
     """
+    if torch.compiler.is_compiling():
+        return None
     if resolve(backend) not in ("auto", "numba"):
         return None
     return _load(operation, "numba", args)[0]

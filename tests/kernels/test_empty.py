@@ -57,6 +57,13 @@ def test_neurons_and_encoders(make: Any, shape: tuple[int, ...], held: bool) -> 
     assert assert_same(make, x)[0] == shape
 
 
+def test_a_single_step_of_no_samples() -> None:
+    for backend in ("eager", "numba"):
+        node = neuron.LIFNode()
+        node.backend = backend
+        assert node(torch.zeros(0, 5)).shape == (0, 5)
+
+
 @pytest.mark.parametrize("form", ["dense", "spikes", "poisson"])
 @pytest.mark.parametrize(
     ("size", "outputs"),

@@ -101,7 +101,7 @@ def test_neuron_implementation_on_eager() -> None:
     found = functional.neuron_implementation("lif", "cpu")  # the backend of these tests
     assert found["implementation"] == "eager"
     assert "'eager' was requested" in str(found["unavailable"])
-    with pytest.raises(ValueError, match=r"must be one of 'if', .*'stbif', but got 'x'"):
+    with pytest.raises(ValueError, match=r"must be one of .*'if', .*'stbif', .* but got 'x'"):
         functional.neuron_implementation("x", "cpu")
     with pytest.raises(ValueError, match="execution must be"):
         functional.neuron_implementation("if", "cpu", execution="x")

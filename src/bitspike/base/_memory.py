@@ -269,7 +269,10 @@ class MemoryModule(nn.Module, StepModule):
 
     def _writes(self, *methods: str) -> bool:
         """Return whether the class overrides one of these methods."""
-        return _has_own(type(self), methods)  # type: ignore[arg-type]
+        kind: Any = type(self)
+        if torch.compiler.is_compiling():  # Dynamo looks through caches, with a warning
+            return _has_own.__wrapped__(kind, methods)
+        return _has_own(kind, methods)
 
     def _on_states(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bitspike.dispatch import BACKENDS, BackendError, check_backend, use_backend
+from bitspike.dispatch import BACKENDS, IMPLEMENTATIONS, BackendError, check_backend, use_backend
 from bitspike.kernels.conv import channels_last
 from bitspike.kernels.conv.dense import contiguous_for_torch, convolution
 from bitspike.kernels.fused import Current, scan_of_current
@@ -28,6 +28,10 @@ from bitspike.kernels.runtime.memory import release_buffers
 from bitspike.kernels.runtime.threads import get_num_threads, set_num_threads
 from bitspike.kernels.runtime.weight_cache import keep_prepared
 from bitspike.kernels.scan import explain_scan, scan
+from bitspike.kernels.scan.operator import describe_step
+
+for _operation in IMPLEMENTATIONS:  # define torch.ops.bitspike
+    import_module(f"bitspike.kernels.{_operation}.operator")
 
 
 def describe_numba() -> dict[str, Any]:
@@ -54,6 +58,7 @@ __all__ = [
     "contiguous_for_torch",
     "convolution",
     "describe_numba",
+    "describe_step",
     "differentiable_again",
     "differentiable_once",
     "encode_held",

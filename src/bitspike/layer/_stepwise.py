@@ -48,7 +48,7 @@ class Stepwise(StepModule):
             return torch_forward(x, *args, **kwargs)
 
         alone = not args and not kwargs
-        if self._backend == "auto":
+        if self._backend == "auto" or torch.compiler.is_compiling():
             return self._run(input, stateless, alone)
         with kernels.use_backend(self._backend):
             return self._run(input, stateless, alone)

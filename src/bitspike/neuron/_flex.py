@@ -230,8 +230,9 @@ class FlexSN(Describable, MemoryModule):
                 f"{self._whoami()}: core takes {self._inputs} inputs, but got {len(inputs)}"
             )
         if self.step_mode == "m":
+            T = inputs[0].shape[0] if inputs[0].ndim else 0
             for x in inputs:
-                check_sequence(self, x, inputs[0].shape[0] if inputs[0].ndim else None)
+                check_sequence(self, x, T or None)
 
     def _count_inputs(self) -> int:
         parameters = inspect.signature(self.core).parameters.values()

@@ -27,7 +27,7 @@ def neuron_implementation(
     kinds = {
         kind.step_function.__name__.removesuffix("_step"): kind
         for kind in catalogue().values()
-        if "step_function" in vars(kind)
+        if "step_function" in vars(kind) and hasattr(kind, "step")
     }
     if neuron_type not in kinds:
         names = ", ".join(map(repr, kinds))

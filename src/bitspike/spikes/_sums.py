@@ -9,11 +9,13 @@ from torch import Tensor
 
 from bitspike import dispatch
 from bitspike.spikes._tensor import SpikeTensor, functions
-from bitspike.spikes._words import own
+from bitspike.spikes._words import is_traced, own, traced
 
 
-def _count(words: Tensor, features: int, divisor: int) -> Tensor:
+def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     """Return spikes of each feature over ``divisor``, float32 ``[..., F]``, of ``[T, ..., W]``."""
+    if is_traced(words):
+        return traced("count_over_time", words, features, divisor)
     kernels = dispatch.available("bits", words.device)
     if kernels is not None:
         counted: Tensor = kernels.count_over_time(words, features, divisor)
@@ -33,7 +35,9 @@ def _counted(s: SpikeTensor, divisor: int) -> Tensor:
     if rows.counts is not None:
         counts = rows.counts.to(s.dtype) if wide else rows.counts
         return (counts / divisor).to(s.dtype)
-    counts = _count(rows.words, rows.size, 1 if wide else divisor).view(s.shape[1:]).to(s.dtype)
+    counts = (
+        count_over_time(rows.words, rows.size, 1 if wide else divisor).view(s.shape[1:]).to(s.dtype)
+    )
     return counts / divisor if wide else counts
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import is_fake
 from torch.utils._pytree import tree_map_only
 
 from bitspike import dispatch
@@ -135,6 +136,9 @@ class SpikeTensor(Tensor):
     def __torch_function__(
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
+        if torch.compiler.is_compiling():
+            with torch._C.DisableTorchFunctionSubclass():
+                return func(*args, **(kwargs or {}))
         if torch._C._are_functorch_transforms_active():
             # What torch.func wraps has no bits that could be read.
             args, kwargs = _unpack_all(args, func), _unpack_all(kwargs or {}, func)
@@ -167,7 +171,23 @@ class SpikeTensor(Tensor):
         _refuse_writing(func, args, kwargs or {})
         return func(*_unpack_all(args, func), **_unpack_all(kwargs or {}, func))
 
+    def __tensor_flatten__(self) -> tuple[list[str], tuple[tuple[int, ...], torch.dtype]]:
+        """Return which attributes hold the memory, and what else `__tensor_unflatten__` needs."""
+        return ["words"], (self.bits.rows().features, self.dtype)
+
+    @staticmethod
+    def __tensor_unflatten__(
+        inner: dict[str, Tensor],
+        context: tuple[tuple[int, ...], torch.dtype],
+        outer_size: Any,
+        outer_stride: Any,
+    ) -> "SpikeTensor":
+        features, dtype = context
+        return SpikeTensor(Rows(inner["words"], features), dtype)
+
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        if is_fake(self.words):
+            return f"SpikeTensor(shape={tuple(self.shape)}, traced)"
         grad = f", grad_fn=<{self.grad_fn.name()}>" if self.grad_fn is not None else ""
         return (
             f"SpikeTensor(shape={tuple(self.shape)}, spikes={self.count()}, "
@@ -238,7 +258,7 @@ def _apart(result: Any) -> Any:
     """Return copies in place of views that could not stay bits: nobody may write into them."""
     if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):
         return result.clone()
-    if isinstance(result, tuple | list) and any(type(one) is Tensor for one in result):
+    if isinstance(result, tuple | list) and any(type(part) is Tensor for part in result):
         return type(result)(map(_apart, result)) if type(result) in (tuple, list) else result
     return result
 

@@ -4,13 +4,27 @@ Bit j of word w is feature ``64 w + j``; the bits beyond the last feature are ze
 tensors, since torch has shifts and copies for them on every device.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import is_fake
 
 from bitspike import dispatch
 
 WORD = 64
+
+
+def is_traced(x: Tensor) -> bool:
+    """Whether ``x`` has no memory: what compilers compute shapes and graphs with."""
+    return type(x) is not Tensor and is_fake(x)
+
+
+def traced(operation: str, *args: Any) -> Tensor:
+    """Compute by the operator, of which compilers know the shape of the result."""
+    result: Tensor = dispatch.deferred("bitspike.kernels.bits.operator", operation)(*args)
+    return result
 
 
 def word_count(features: int) -> int:
@@ -29,6 +43,8 @@ def check_words(words: Tensor, features: int) -> None:
 
 def pack_bits(x: Tensor) -> Tensor:
     """Return words ``[..., W]`` of a tensor ``[..., F]``: a bit is set where ``x`` is not 0."""
+    if is_traced(x):
+        return traced("pack", x)
     F = x.shape[-1]
     if x.numel() == 0:
         return torch.zeros(*x.shape[:-1], word_count(F), dtype=torch.int64, device=x.device)
@@ -50,6 +66,8 @@ def pack_bits(x: Tensor) -> Tensor:
 def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
     """Return a tensor ``[..., F]`` of 0 and 1 from words ``[..., W]``."""
     check_words(words, features)
+    if is_traced(words):
+        return traced("unpack", words, features, dtype)
     if features == 0:
         return torch.empty(*words.shape[:-1], 0, dtype=dtype, device=words.device)
     kernels = dispatch.available("bits", words.device, dtype)
@@ -69,6 +87,8 @@ def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
 def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
     """Return words ``[..., W]`` in which feature i has become ``target[i]``, int32 ``[F]``."""
     check_words(words, features)
+    if is_traced(words):
+        return traced("reorder", words, target)
     kernels = dispatch.available("bits", words.device)
     if kernels is not None:
         reordered: Tensor = kernels.reorder(words, target)

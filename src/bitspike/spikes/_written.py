@@ -38,15 +38,15 @@ class Family:
     def join(self, member: "SpikeTensor", path: Path) -> None:
         """Note that ``part`` is ``view(whole)``, or all of it, and return it."""
         if len(self.members) >= self._crowded:
-            self.members = [one for one in self.members if one[0]() is not None]
+            self.members = [member for member in self.members if member[0]() is not None]
             self._crowded = 2 * len(self.members) + 16
         self.members.append((TensorWeakRef(member), path))
         member._family, member._path = self, path
 
     def alive(self) -> "list[tuple[SpikeTensor, Path]]":
         """Return the members that are still in use."""
-        found = ((ref(), path) for ref, path in self.members)
-        return [(member, path) for member, path in found if member is not None]
+        members = ((ref(), path) for ref, path in self.members)
+        return [(member, path) for member, path in members if member is not None]
 
 
 def join(whole: "SpikeTensor", part: "SpikeTensor", view: View | None = None) -> "SpikeTensor":
@@ -129,12 +129,12 @@ def write_into(spikes: "SpikeTensor") -> None:
     family = spikes._family
     members = [(spikes, spikes._path)] if family is None else family.alive()
     # If nobody holds the whole any more, this part is the whole for its own parts.
-    whole = next((one for one, path in members if not path), spikes)
+    whole = next((member for member, path in members if not path), spikes)
     start = len(whole._path)
     values = whole.dense()
-    for one, path in members:
+    for member, path in members:
         if path[:start] == whole._path:
-            one._become_written(values, path[start:])
+            member._become_written(values, path[start:])
 
 
 @cache
@@ -161,11 +161,11 @@ def _writes_by_name(func: Any) -> bool:
 
 def written_by(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Return the arguments that ``func`` writes into, tensors or trees of them."""
-    found = [kwargs["out"]] if kwargs.get("out") is not None else []
+    written = [kwargs["out"]] if kwargs.get("out") is not None else []
     place = _place_of_inplace(func)
     in_place = place is not None and (
         kwargs.get("inplace", False) or (len(args) > place and args[place])
     )
     if args and (in_place or _writes_by_name(func)):
-        found.append(args[0])
-    return tree_leaves(found)
+        written.append(args[0])
+    return tree_leaves(written)

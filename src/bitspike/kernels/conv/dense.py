@@ -57,8 +57,11 @@ class _Convolution(torch.autograd.Function):
         of_torch = [wanted[0], wanted[1] and not by_parts, False]
         dx = dw = bias = None
         if any(of_torch):
-            found = aten.convolution_backward(grad, x, weight, None, *ctx.arguments, of_torch)
-            dx, dw = (one if want else None for one, want in zip(found, of_torch[:2], strict=False))
+            gradients = aten.convolution_backward(grad, x, weight, None, *ctx.arguments, of_torch)
+            dx, dw = (
+                gradient if want else None
+                for gradient, want in zip(gradients, of_torch[:2], strict=False)
+            )
         if wanted[1] and by_parts:
             dw = weight_gradient(grad, x, weight, ctx.arguments)
         if wanted[2]:

@@ -138,11 +138,16 @@ def scan(
     step: Step, current: Current, states: Sequence[Tensor | float], key: Any = None
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Return spikes ``[T, B, O]`` and the last states; None of a step that needs more."""
-    starts = [one if isinstance(one, Tensor) else _number(one) for one in states]
+    starts = [state if isinstance(state, Tensor) else _number(state) for state in states]
     recorded = record(step, len(starts), current.shape[1:], current.weight, key)
-    if isinstance(recorded, str) or not recorded.gives_bits:
-        return None
-    if recorded.learned or recorded.fields:
+    return None if isinstance(recorded, str) else scan_of_record(recorded, current, starts)
+
+
+def scan_of_record(
+    recorded: Recorded, current: Current, starts: Sequence[Tensor]
+) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    """Run `scan` from a recorded step and states that are tensors."""
+    if not recorded.gives_bits or recorded.learned or recorded.fields:
         return None
     pixels, weight = current.spikes.bits, current.weight
     saving = torch.is_grad_enabled() and weight.requires_grad

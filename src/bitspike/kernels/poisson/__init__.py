@@ -26,6 +26,8 @@ def encode_poisson(
     Raises:
         ValueError: if a value of ``x`` is no probability.
     """
+    if torch.compiler.is_compiling():
+        return operator.traced_encode(x, generator, dtype, backend, one_step)
     x = without_negative_bit(x)
     spikes: Tensor = dispatch.choose("poisson", x, backend=backend).encode(
         x, generator, dtype, one_step
@@ -42,6 +44,11 @@ def encode_held(x: Tensor, T: int, seed: int, first: int, backend: str = "auto")
     Raises:
         ValueError: if a value of ``x`` is no probability.
     """
+    if torch.compiler.is_compiling():
+        return operator.traced_encode_held(x, T, seed, first, backend)
     x = without_negative_bit(x)
     spikes: Tensor = dispatch.choose("poisson", x, backend=backend).encode_held(x, T, seed, first)
     return spikes
+
+
+from bitspike.kernels.poisson import operator  # noqa: E402 -- which calls these functions

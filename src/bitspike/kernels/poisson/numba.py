@@ -151,7 +151,7 @@ def draw_constant(
             count[b] = n
             wrong += not valid
             out = units[b].reshape(-1)
-            found = 0
+            tie_count = 0
             for j in range(places):
                 byte = digit_of(p[j], 0)
                 for block in range(blocks):
@@ -159,10 +159,10 @@ def draw_constant(
                     word = random_bytes(starts[j], block, 0)
                     at = 4 * (j // 4 * blocks + block) + j % 4
                     out[at] = steps & mask_bytes_below(word, byte)
-                    ties[found] = np.uint64(j) << np.uint64(32) | np.uint64(block)
-                    tied[found] = steps & mask_bytes_equal(word, byte)
-                    found += tied[found] != 0
-            for tie in range(found):
+                    ties[tie_count] = np.uint64(j) << np.uint64(32) | np.uint64(block)
+                    tied[tie_count] = steps & mask_bytes_equal(word, byte)
+                    tie_count += tied[tie_count] != 0
+            for tie in range(tie_count):
                 place = np.int64(ties[tie] >> np.uint64(32))
                 which = np.int64(np.uint32(ties[tie]))
                 below, equal = np.uint64(0), tied[tie]

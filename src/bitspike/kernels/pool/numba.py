@@ -72,7 +72,7 @@ add: Any = add_float32
 
 @njit(inline="always")
 def pixels_of_window(
-    oy: Any, ox: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, found: Any
+    oy: Any, ox: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, pixels: Any
 ) -> Any:
     """List the pixels ``y W + x`` of a window that lie in the image, and return their number."""
     H, W = size
@@ -84,7 +84,7 @@ def pixels_of_window(
         for kx in range(kernel[1]):
             x = ox * stride[1] - padding[1] + kx * dilation[1]
             if x >= 0 and x < W:
-                found[n] = y * W + x
+                pixels[n] = y * W + x
                 n += 1
     return n
 

@@ -41,7 +41,7 @@ class ConstantTensor(Tensor):
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         with torch._C.DisableTorchFunctionSubclass():
-            if func not in _WITHOUT_MEMORY:
+            if not torch.compiler.is_compiling() and func not in _WITHOUT_MEMORY:
                 _refuse_lost_gradients(func, args, kwargs or {})
                 for leaf in tree_leaves((args, kwargs)):
                     if isinstance(leaf, ConstantTensor):
@@ -77,7 +77,7 @@ def is_constant(x_seq: Tensor) -> bool:
     An input that requires grad does not count: the gradient of each step is another.
     """
     if isinstance(x_seq, ConstantTensor):
-        return True
+        return not torch.compiler.is_compiling()  # Dynamo takes it for an ordinary tensor
     if isinstance(x_seq, SpikeTensor) or x_seq.ndim < 2 or x_seq.numel() == 0:
         return False
     return x_seq.shape[0] > 1 and x_seq.stride(0) == 0 and not x_seq.requires_grad
@@ -85,7 +85,9 @@ def is_constant(x_seq: Tensor) -> bool:
 
 def constant_step(x_seq: Tensor) -> Tensor:
     """Return the time step ``[1, B, ...]`` that a constant sequence repeats."""
-    return x_seq._step if isinstance(x_seq, ConstantTensor) else x_seq[:1]
+    if isinstance(x_seq, ConstantTensor) and is_constant(x_seq):
+        return x_seq._step
+    return x_seq[:1]
 
 
 def one_step(x_seq: Tensor) -> Tensor:

@@ -103,10 +103,10 @@ class _Array(NamedTuple):
 
 
 def _parse(arrays: str) -> dict[str, _Array]:
-    found = re.findall(r"(\w+) (\w+)\[(.*?)\]", arrays)
-    names = Counter(axis for *_, axes in found for axis in axes.split(", "))
+    declared = re.findall(r"(\w+) (\w+)\[(.*?)\]", arrays)
+    names = Counter(axis for *_, axes in declared for axis in axes.split(", "))
     parsed = {}
-    for name, kind, text in found:
+    for name, kind, text in declared:
         axes = tuple(text.split(", ")) if text.strip("+") else ()
         shared = tuple((place, axis) for place, axis in enumerate(axes) if names[axis] > 1)
         parsed[name] = _Array(*_TYPES[kind], axes, SLACK if text == "+" else 0, shared)

@@ -36,9 +36,9 @@ def function_of(text: str) -> Any:
     names: dict[str, Any] = {"__name__": __name__, "tl": tl}
     names["libdevice"] = _interpreted_libdevice() if interpreting() else libdevice
     exec(compile(text, name, "exec"), names)  # noqa: S102 -- the text is made by `_scan_source`
-    made = [one for one, value in names.items() if isinstance(value, FunctionType)]
-    for one in made[:-1]:  # those that it calls
-        names[one] = triton.jit(names[one])
+    made = [key for key, value in names.items() if isinstance(value, FunctionType)]
+    for key in made[:-1]:  # those that it calls
+        names[key] = triton.jit(names[key])
     return triton.jit(names[made[-1]], do_not_specialize=["T"])
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from bitspike import dispatch
 from bitspike.kernels.runtime.constant_input import ConstantTensor, constant_step
 from bitspike.kernels.runtime.memory import is_channels_last, without_negative_bit
+from bitspike.kernels.scan.operator import traced_scan
 from bitspike.kernels.scan.record import Recorded, record
 from bitspike.kernels.scan.reference import Step
 from bitspike.spikes import SpikeTensor
@@ -73,6 +75,8 @@ def scan(
     """
     if isinstance(x_seq, SpikeTensor):
         x_seq = x_seq.dense()
+    if torch.compiler.is_compiling():
+        return traced_scan(step, x_seq, states, store_v_seq, backend)
     T, constant = x_seq.shape[0], isinstance(x_seq, ConstantTensor)
     x_seq = without_negative_bit(constant_step(x_seq) if constant else x_seq)
     states = [without_negative_bit(state) for state in states]

@@ -105,11 +105,12 @@ class _Scan(torch.autograd.Function):
         before, wide = _starts(starts), _wide(given, shape)
         out = pool.result(sizes.words, torch.int64) if bits else pool.empty((T, *shape), kind)
         x_t, x_r = _strides(x, sizes)
-        kernels.kernel(forward_source, bits)(
-            x, x_t, x_r, out, v_seq, T, sizes.R, sizes.N, _rows_a_task(BLOCK, sizes.N, x_r),
-            numbers, *before, *last, *wide,
-            work=T * sizes.R * sizes.N * 0.12 * kernels.plan.forward,
-        )  # fmt: skip
+        if x.numel():  # Numba's parallel form of a dense output crashes where there is no task
+            kernels.kernel(forward_source, bits)(
+                x, x_t, x_r, out, v_seq, T, sizes.R, sizes.N, _rows_a_task(BLOCK, sizes.N, x_r),
+                numbers, *before, *last, *wide,
+                work=T * sizes.R * sizes.N * 0.12 * kernels.plan.forward,
+            )  # fmt: skip
         if saving:
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(x_seq, *tensors)

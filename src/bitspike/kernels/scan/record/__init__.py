@@ -34,7 +34,7 @@ class Recorded:
         """
         learned = [self.program.numbers[k] for k in self.learned]
         tensors: tuple[Any, ...] = (x_seq, *states, *self.fields, *learned)
-        return tensors, torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
+        return tensors, torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
         """Return states, fields and learned numbers of the `tensors` behind the input."""
@@ -48,12 +48,12 @@ class Recorded:
         wanted = tuple(
             k for k, value in zip(self.learned, learned, strict=True) if value.requires_grad
         )
-        found: tuple[Kernels, Any] | None = self._found.get((store, wanted, form))
-        if found is None:
+        entry: tuple[Kernels, Any] | None = self._found.get((store, wanted, form))
+        if entry is None:
             kernels = store.find(self.program, wanted, form)
-            found = kernels, store.array(self.program.numbers, form)
-            self._found[store, wanted, form] = found
-        return found
+            entry = kernels, store.array(self.program.numbers, form)
+            self._found[store, wanted, form] = entry
+        return entry
 
 
 _records: dict[Any, Recorded] = {}
@@ -79,9 +79,9 @@ def record(
             again. None if that is not known, or not only numbers.
     """
     if key is not None:
-        found = _records.get((key, like.dtype))
-        if found is not None:
-            return found
+        recorded = _records.get((key, like.dtype))
+        if recorded is not None:
+            return recorded
     if not states:
         return "the step has no state"
     try:

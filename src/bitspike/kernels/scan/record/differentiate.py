@@ -111,29 +111,31 @@ def differentiate(program: Program, numbers: tuple[int, ...]) -> Gradients:
         if node[0] == "fire":
             give(node[1], g * Symbol(program, node[3]))
         elif node[0] in RULES:
-            values = [Symbol(program, one) for one in node[1:]]
+            values = [Symbol(program, operand) for operand in node[1:]]
             gradients = RULES[node[0]](g, Symbol(program, place), *values)
-            for one, gradient in zip(node[1:], gradients, strict=True):
-                if one in needed:
-                    give(one, gradient)
+            for operand, gradient in zip(node[1:], gradients, strict=True):
+                if operand in needed:
+                    give(operand, gradient)
 
     def of(leaf: str, position: int) -> int | None:
         place = program.find(leaf, position)
         return None if place is None or place not in adjoint else adjoint[place].place
 
-    def found(leaf: str, positions: Iterable[int]) -> dict[int, int]:
+    def gradients_of(leaf: str, positions: Iterable[int]) -> dict[int, int]:
         places = ((k, of(leaf, k)) for k in positions)
         return {k: place for k, place in places if place is not None}
 
     x = adjoint.get(0)
     states = tuple(of("state", k) for k in range(len(program.results) - 1))
-    fields = found("field", range(len(program.fields)))
-    return Gradients(None if x is None else x.place, states, found("number", numbers), fields)
+    fields = gradients_of("field", range(len(program.fields)))
+    return Gradients(
+        None if x is None else x.place, states, gradients_of("number", numbers), fields
+    )
 
 
 def _depend_on_gradients(program: Program, forward: int, numbers: tuple[int, ...]) -> set[int]:
     """Return the nodes through which a gradient can reach input, states, fields, wanted numbers."""
-    found: set[int] = set()
+    reached_nodes: set[int] = set()
     for place, node in enumerate(program.nodes[:forward]):
         kind = node[0]
         if kind in ("x", "state", "field"):
@@ -141,8 +143,8 @@ def _depend_on_gradients(program: Program, forward: int, numbers: tuple[int, ...
         elif kind == "number":
             reached = node[1] in numbers
         else:
-            reached = kind in RULES and any(one in found for one in node[1:])
-            reached |= kind == "fire" and node[1] in found
+            reached = kind in RULES and any(operand in reached_nodes for operand in node[1:])
+            reached |= kind == "fire" and node[1] in reached_nodes
         if reached:
-            found.add(place)
-    return found
+            reached_nodes.add(place)
+    return reached_nodes

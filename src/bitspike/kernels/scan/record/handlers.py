@@ -22,15 +22,15 @@ def _is_truth(program: Program, value: Any) -> bool:
 
 def _numbers(program: Program, *values: Any) -> list[int]:
     """Return the nodes of the operands as numbers, if torch computes in the input's dtype."""
-    found, places = False, []
+    has_numbers, places = False, []
     for value in values:
         place = program.place_of(value)
         if type(value) is Symbol:
             number = program.number(place)
-            found |= number == place
+            has_numbers |= number == place
             place = number
         places.append(place)
-    if not found:
+    if not has_numbers:
         _check_promotion(program, values)
     return places
 
@@ -78,8 +78,8 @@ def _extremum(operation: str) -> Callable[..., Any]:
 
 def _compare(operation: str) -> Callable[..., Any]:
     def compare(program: Program, input: Any, other: Any) -> Any:  # noqa: A002
-        if all(isinstance(one, int) or _is_truth(program, one) for one in (input, other)):
-            places = [program.number(program.place_of(one)) for one in (input, other)]
+        if all(isinstance(value, int) or _is_truth(program, value) for value in (input, other)):
+            places = [program.number(program.place_of(value)) for value in (input, other)]
         else:
             places = _numbers(program, input, other)
         return program.put(operation, *places)
@@ -124,8 +124,8 @@ def _power(program: Program, input: Any, exponent: Any) -> Any:  # noqa: A002
         0.5: lambda: program.apply("sqrt", a),
         -1: lambda: program.apply("div", 1, a),
     }
-    found = special.get(exponent)
-    return program.apply("pow", a, b) if found is None else found()
+    own_case = special.get(exponent)
+    return program.apply("pow", a, b) if own_case is None else own_case()
 
 
 def _truth(program: Program, value: Any) -> Symbol:

@@ -53,9 +53,9 @@ class Plan:
 
 def gradient_nodes(gradients: Gradients) -> list[int]:
     """Return every node that is a gradient."""
-    found = [gradients.x, *gradients.states]
-    found += [*gradients.numbers.values(), *gradients.fields.values()]
-    return [place for place in found if place is not None]
+    places = [gradients.x, *gradients.states]
+    places += [*gradients.numbers.values(), *gradients.fields.values()]
+    return [place for place in places if place is not None]
 
 
 def needed(program: Program, results: Iterable[int], stop: Callable[[int], bool]) -> list[int]:
@@ -65,10 +65,10 @@ def needed(program: Program, results: Iterable[int], stop: Callable[[int], bool]
         place = todo.pop()
         if stop(place):
             continue
-        for one in operands(program.nodes[place]):
-            if one not in seen:
-                seen.add(one)
-                todo.append(one)
+        for operand in operands(program.nodes[place]):
+            if operand not in seen:
+                seen.add(operand)
+                todo.append(operand)
     return sorted(seen)
 
 
@@ -77,12 +77,12 @@ def leaves(program: Program, places: Iterable[int], names: Mapping[str, str]) ->
 
     A ``{}`` in a name stands for the number of the state or field.
     """
-    found = {}
+    texts = {}
     for place in places:
         kind, *which = program.nodes[place]
         if kind in names:
-            found[place] = names[kind].format(*which)
-    return found
+            texts[place] = names[kind].format(*which)
+    return texts
 
 
 def stored_leaves(plan: Plan, names: Iterable[str]) -> dict[int, str]:
@@ -114,7 +114,7 @@ def assignments(
         elif node[0] == "const":
             lines.append(f"n{place} = c{place}")
         else:
-            values = [f"n{one}" for one in operands(node)]
+            values = [f"n{operand}" for operand in operands(node)]
             lines.append(f"n{place} = {text[node[0]].format(*values)}")
     return lines
 
@@ -153,17 +153,17 @@ def smallest_cut(program: Program, wanted: set[int]) -> list[int]:
     capacity: dict[Vertex, dict[Vertex, int]] = defaultdict(dict)
     relevant, todo = set(wanted), list(wanted)
     while todo:
-        for one in operands(program.nodes[todo.pop()]):
-            if one not in relevant:
-                relevant.add(one)
-                todo.append(one)
+        for operand in operands(program.nodes[todo.pop()]):
+            if operand not in relevant:
+                relevant.add(operand)
+                todo.append(operand)
     for place in sorted(relevant):
         node = program.nodes[place]
         capacity[place, False][place, True] = 1
         if node[0] in ("x", "state"):
             capacity[_SOURCE][place, False] = _UNLIMITED
-        for one in operands(node):
-            capacity[one, True][place, False] = _UNLIMITED
+        for operand in operands(node):
+            capacity[operand, True][place, False] = _UNLIMITED
         if place in wanted:
             capacity[place, True][_SINK] = _UNLIMITED
     while True:

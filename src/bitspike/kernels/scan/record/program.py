@@ -2,12 +2,13 @@
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
 
+from bitspike.dispatch import constant_while_compiling
 from bitspike.kernels.runtime.memory import unreadable
 from bitspike.spikes import SpikeTensor
 from bitspike.surrogate import SurrogateFunctionBase
@@ -60,6 +61,23 @@ class Program:
         self._largest = _LARGEST.get(dtype, math.inf)
         self._place: dict[Node, int] = {}
 
+    @classmethod
+    def restore(
+        cls,
+        nodes: Sequence[Node],
+        results: tuple[int, ...],
+        numbers: Sequence[float | Tensor],
+        fields: Sequence[Tensor],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> "Program":
+        """Make a program of what another one consisted of."""
+        program = cls(dtype, device)
+        program.nodes, program.results = list(nodes), results
+        program.numbers, program.fields = list(numbers), list(fields)
+        program._place = {node: place for place, node in enumerate(nodes)}
+        return program
+
     def copy(self) -> "Program":
         """Return a program that can grow without changing this one."""
         other = Program(self.dtype, self.device)
@@ -110,6 +128,7 @@ class Program:
                 self.refuse("it keeps values from one call to another")
             return value.place
         if isinstance(value, float):
+            value = next(iter({value}))  # of a key of a set Dynamo makes a constant, and guards it
             if self._largest < abs(value) < math.inf:
                 self.refuse(f"it computes with {value}, which is beyond {self.dtype}")
             self.numbers.append(value)
@@ -125,7 +144,11 @@ class Program:
         return value if type(value) is Symbol else self.symbol(self.place_of(value))
 
     def _place_of_tensor(self, value: Tensor) -> int:
-        why = "it is spikes" if isinstance(value, SpikeTensor) else unreadable(value)
+        why: str | None = None
+        if isinstance(value, SpikeTensor):
+            why = "it is spikes"
+        elif not torch.compiler.is_compiling():  # Dynamo has no memory to look at
+            why = unreadable(value)
         if why is not None:
             self.refuse(f"it computes with what no kernel reads: {why}")
         if not value.is_floating_point():
@@ -133,7 +156,7 @@ class Program:
         if value.device != self.device and (value.ndim or value.device.type != "cpu"):
             self.refuse(f"it computes with a tensor on {value.device}, the input is elsewhere")
         kind, kept = ("number", self.numbers) if value.numel() == 1 else ("field", self.fields)
-        place = next((k for k, one in enumerate(kept) if one is value), len(kept))
+        place = next((k for k, earlier in enumerate(kept) if earlier is value), len(kept))
         if place == len(kept):
             kept.append(value)
         return self.place(kind, place)
@@ -161,7 +184,7 @@ class Program:
         if surrogate.is_observed():
             self.refuse("a hook looks at each call of its surrogate function")
         kind, given = type(surrogate), surrogate.parameters_of_shape()
-        shape = [self.lift(one) if isinstance(one, Tensor) else one for one in given]
+        shape = [self.lift(p) if isinstance(p, Tensor) else p for p in given]
         if not surrogate.spiking:
             return self.number_of(kind.primitive(u, *shape), "surrogate function")
         value = self.number_of(kind.fire(u, *shape), "surrogate function")
@@ -191,7 +214,6 @@ def operands(node: Node) -> tuple[int, ...]:
 class Symbol:
     """A value of a step that is being recorded; it behaves like a tensor of unknown shape."""
 
-    __slots__ = ("__weakref__", "place", "program")
     __hash__ = None  # type: ignore[assignment]
 
     handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
@@ -224,8 +246,9 @@ class Symbol:
         if func is SurrogateFunctionBase.forward:
             surrogate, u = args
             return u.program.fire(u.program.number_of(u, "membrane"), surrogate)
-        name = getattr(func, "__name__", str(func))
-        program = next((p for one in (*args, *kwargs.values()) if (p := _program_of(one))), None)
+        name = _name_of(func)
+        programs = map(_program_of, (*args, *kwargs.values()))
+        program = next((program for program in programs if program is not None), None)
         if program is None:
             raise NotTraceableError(f"it calls {name}()")
         in_place = name.endswith("_") and not name.endswith("__")
@@ -263,11 +286,17 @@ class Symbol:
         self.program.refuse("it asks for the elements of its input or state")
 
 
+@constant_while_compiling
+def _name_of(function: Any) -> str:
+    """Return the name of one of torch's functions, also while Dynamo traces the recording."""
+    return getattr(function, "__name__", str(function))
+
+
 def _program_of(value: Any) -> Program | None:
     if type(value) is Symbol:
         return value.program
     if isinstance(value, list | tuple):
-        return next((one.program for one in value if type(one) is Symbol), None)
+        return next((part.program for part in value if type(part) is Symbol), None)
     return None
 
 

@@ -11,7 +11,7 @@ import random
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -47,14 +47,14 @@ def _source_of_value(value: Any, depth: int) -> Hashable:
 
 
 def _sources(values: Iterable[Any], depth: int) -> Iterator[Hashable]:
-    return (_source_of_value(one, depth + 1) for one in values if depth < _DEPTH)
+    return (_source_of_value(value, depth + 1) for value in values if depth < _DEPTH)
 
 
 def _source_of_object(thing: Any) -> Hashable:
     own = getattr(thing, "__dict__", None)
     if not isinstance(own, dict):
         return (type(thing),)
-    functions: list[CodeType] = [one.__code__ for one in own.values() if type(one) is FunctionType]
+    functions = (f.__code__ for f in own.values() if type(f) is FunctionType)
     return type(thing), own.get("training"), *functions
 
 
@@ -179,9 +179,9 @@ def _impurity(step: Step, program: Program) -> str | None:
         map(_equal, again.fields, program.fields)
     ):
         return "it computes with other numbers when it is called again"
-    if any(one() is not None for one in symbols):
+    if any(symbol() is not None for symbol in symbols):
         gc.collect()
-        if any(one() is not None for one in symbols):
+        if any(symbol() is not None for symbol in symbols):
             return "it keeps values of a time step elsewhere"
     return None
 
@@ -207,7 +207,7 @@ def _matches(a: Tensor, b: Tensor) -> bool:
 
 def _difference(step: Step, program: Program, shape: Sequence[int]) -> str | None:
     """Return what differs between the step and its record on a sample."""
-    versions = [_version(one) for one in program.tensors()]
+    versions = [_version(tensor) for tensor in program.tensors()]
     try:
         # Whoever watches what autograd saves is not to see this.
         with torch.autograd.graph.saved_tensors_hooks(_itself, _itself), without_effect(step):
@@ -216,7 +216,7 @@ def _difference(step: Step, program: Program, shape: Sequence[int]) -> str | Non
         return str(error)
     except Exception as error:  # a step may do whatever Python can
         return f"it does not run on a sample: {type(error).__name__}: {error}"
-    if why is None and versions != [_version(one) for one in program.tensors()]:
+    if why is None and versions != [_version(tensor) for tensor in program.tensors()]:
         return "it writes into a tensor that it computes with"
     return why
 
@@ -228,7 +228,7 @@ def _compare(step: Step, program: Program, shape: Sequence[int]) -> str | None:
     if size and size[0] == 1:
         size[0] = _ROWS
     numbers = enumerate(program.numbers)
-    learned = {k: one for k, one in numbers if isinstance(one, Tensor)}
+    learned = {k: number for k, number in numbers if isinstance(number, Tensor)}
     recorded = step_of(program, program.fields, learned)
     generator = torch.Generator().manual_seed(0)
     count = len(program.results)
@@ -237,7 +237,7 @@ def _compare(step: Step, program: Program, shape: Sequence[int]) -> str | None:
         learning = torch.is_grad_enabled() and not special
         results = []
         for run in (step, recorded):
-            inputs = [one.clone().requires_grad_(learning) for one in given]
+            inputs = [x.clone().requires_grad_(learning) for x in given]
             values = tuple(run(*inputs))
             for value in values:
                 if value.shape != given[0].shape or value.dtype != program.dtype:
@@ -274,5 +274,5 @@ def _sample(
 def _gradients(values: Sequence[Tensor], inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     total = sum(((k + 1) * value).sum() for k, value in enumerate(values))
     if not isinstance(total, Tensor) or not total.requires_grad:
-        return [torch.zeros_like(one) for one in inputs]
+        return [torch.zeros_like(x) for x in inputs]
     return torch.autograd.grad(total, inputs, materialize_grads=True)

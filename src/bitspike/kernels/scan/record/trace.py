@@ -50,9 +50,9 @@ def trace(
             if program.refusal is not None:
                 raise NotTraceableError(program.refusal)
     if not isinstance(results, tuple | list) or len(results) != states + 1:
-        found = len(results) if isinstance(results, tuple | list) else "other"
-        raise NotTraceableError(f"it returns {found} values for an output and {states} states")
-    program.results = tuple(program.number_of(one, "step").place for one in results)
+        count = len(results) if isinstance(results, tuple | list) else "other"
+        raise NotTraceableError(f"it returns {count} values for an output and {states} states")
+    program.results = tuple(program.number_of(result, "step").place for result in results)
     return program
 
 
@@ -67,9 +67,9 @@ def without_effect(step: Callable[..., Any]) -> Iterator[None]:
     names: tuple[str, ...] = step.__code__.co_freevars if cells else ()
     variables = [(name, cell, _content(cell)) for name, cell in zip(names, cells, strict=True)]
     named = [*own.items(), *((name, value) for name, _, value in variables)]
-    tables = [own, *(one for _, one in named if isinstance(one, dict))]
-    lists = [(name, one) for name, one in named if isinstance(one, list | deque)]
-    before = [table.copy() for table in tables], [one.copy() for _, one in lists]
+    tables = [own, *(value for _, value in named if isinstance(value, dict))]
+    lists = [(name, value) for name, value in named if isinstance(value, list | deque)]
+    before = [table.copy() for table in tables], [value.copy() for _, value in lists]
     written: set[str] = set()
     try:
         yield
