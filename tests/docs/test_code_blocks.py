@@ -77,6 +77,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sandbox", "mnist_root")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated")  # Dynamo instantiates a Function
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in TRANSLATIONS])
 def test_python_blocks_run_and_print_what_they_say(
     page: str, monkeypatch: pytest.MonkeyPatch
