@@ -9,9 +9,25 @@ from xdist.scheduler import LoadScopeScheduling
 from bitspike import kernels
 from bitspike.datasets import MNIST, download
 
+# The files that take long, most of it to compile kernels, which others then find on the disk. They
+# begin, so that no process is left alone at the end, and neighbours need different kernels.
+LONG = (
+    "tests/fuzz/test_fuzz.py",
+    "tests/kernels/conv/test_dense.py",
+    "tests/kernels/runtime/test_double_backward.py",
+    "tests/kernels/scan/test_numba.py",
+    "tests/layer/test_fused_sequential.py",
+    "tests/kernels/scan/test_random_steps.py",
+    "tests/cli/test_look.py",
+    "tests/playground/test_app.py",
+    "tests/base/test_checkpoint.py",
+    "tests/examples/",
+    "tests/docs/test_code_blocks.py",
+)
+
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps the tests of a file in one process, where `make test` runs several.
+    """Keep the tests of a file in one process, where `make test` runs several.
 
     Those of ``tests/differential`` as well: one looks at what the others have compared.
     """
@@ -23,8 +39,18 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
-    """Who shares the tests out among processes."""
+    """Return what shares the tests out among processes, in the order of `LONG`."""
+    config.option.loadscopereorder = False
     return _ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take long first."""
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 """Activation checkpointing runs modules again inside of backward, where their state is another."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 import torch
+from tests.processes import Process
 from torch import Tensor, nn
 from torch.autograd.graph import save_on_cpu, saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
@@ -123,9 +122,8 @@ for a, b in zip(*found):
 
 def test_layers_in_the_first_step_of_a_process() -> None:
     """Nothing may be measured or compiled in the caller's context, where hooks count it."""
-    run = [sys.executable, "-W", "error", "-c", STATELESS]
-    result = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    result = Process(STATELESS).wait()
+    assert result.code == 0, result.err
 
 
 @pytest.mark.backend("auto")

@@ -50,6 +50,7 @@ def test_single_steps_are_the_sequence() -> None:
     assert torch.equal(single.v, multi.v_seq[-1])
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.backend("auto")
 def test_the_kernel_agrees() -> None:
     x = torch.randint(-8, 16, (5, 2, 3, 40)) / 8

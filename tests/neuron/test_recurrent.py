@@ -45,6 +45,7 @@ def test_without_feedback_it_is_the_plain_neuron(recurrent: Any, plain: Any) -> 
     assert torch.equal(recurrent(step_mode="m")(x), plain(step_mode="m")(x))
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize(
     "make",
     [
