@@ -2,11 +2,12 @@
 
 A new interpreter needs seconds for torch, Numba and matplotlib, a fork a moment. It is as good
 where the process is the point: its signals and limits, its threads, its end. Tests of what a new
-interpreter does (imports, hash seeds, options of Python) start one.
+interpreter does (imports, hash seeds, options of Python) start one by `fresh`.
 """
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Mapping
@@ -34,6 +35,15 @@ class Finished:
     code: int
     out: str
     err: str
+
+
+def fresh(code: str, *argv: str | Path, options: tuple[str, ...] = (), **settings: Any) -> Finished:
+    """Run code in a new interpreter; ``settings`` are those of `subprocess.run`."""
+    command = [sys.executable, *options, "-c", code, *argv]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, **settings
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 class Process:

@@ -1,5 +1,4 @@
-import subprocess
-import sys
+from tests.processes import fresh
 
 
 def test_the_program_says_which_extra_it_needs() -> None:
@@ -9,9 +8,7 @@ def test_the_program_says_which_extra_it_needs() -> None:
         "util.find_spec = lambda name, *rest: None if name == 'rich' else find(name, *rest)\n"
         "runpy.run_module('bitspike.examples.lif_fc_mnist', run_name='__main__')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 1
+    result = fresh(code)
+    assert result.code == 1
     message = 'rich not installed, which the program needs: pip install "bitspike[train]"'
-    assert result.stderr.splitlines()[-1] == f"ImportError: {message}"
+    assert result.err.splitlines()[-1] == f"ImportError: {message}"

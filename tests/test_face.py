@@ -3,11 +3,10 @@
 import ast
 import inspect
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.processes import fresh
 
 import bitspike
 
@@ -19,10 +18,9 @@ SUBPACKAGES = {
 
 
 def in_fresh_interpreter(program: str) -> str:
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
-    )
-    return run.stdout.strip()
+    done = fresh(program)
+    assert done.code == 0, done.err
+    return done.out.strip()
 
 
 def test_every_subpackage_is_an_attribute() -> None:

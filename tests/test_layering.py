@@ -1,14 +1,13 @@
 """The floors of the house: imports point down only, and heavy packages stay where they belong."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from tests.processes import fresh
 
 import bitspike
 
@@ -220,7 +219,4 @@ def test_importing_bitspike_stays_light() -> None:
         f"import sys, torch; before = set(sys.modules); from {PACKAGE} import *; "
         f"print(sorted({heavy} & (set(sys.modules) - before)))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
-    )
-    assert run.stdout.strip() == "[]"
+    assert fresh(program).out.strip() == "[]"

@@ -12,6 +12,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
+from tests.examples.tutorial import tiny_picture
 
 from bitspike import kernels, visualizing
 from bitspike.cli import main
@@ -67,16 +68,11 @@ def trained(mnist_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch, kernels.use_backend("eager"):
         whole = lif_fc_mnist.load_data
         patch.setattr(lif_fc_mnist, "load_data", lambda o: (whole(o)[0], whole(o)[1].head(500)))
-        patch.setattr(visualizing, "save", lambda figure, path: _tiny(figure, path))
+        patch.setattr(visualizing, "save", tiny_picture)
         argv = ["train", "mnist", *SMALL, "-data-dir", str(mnist_root), "-out-dir", str(out)]
         assert main(argv) == 0
     (folder,) = out.iterdir()
     return folder
-
-
-def _tiny(figure: Figure, path: Path) -> None:
-    Image.new("RGB", (1, 1)).save(path)
-    plt.close(figure)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.processes import fresh
 
 from bitspike import __version__
 from bitspike.cli import COMMANDS, EXTRAS, Command, build, main
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Bitspike
 
 ROOT = Path(__file__).parents[2]
-
-
-def apart(code: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-c", code, *argv]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +32,9 @@ def test_help_does_not_wait_for_torch(argv: list[str]) -> None:
         "heavy = {'torch', 'numpy', 'rich', 'matplotlib', 'numba'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
-    done = apart(code, *argv)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout or argv == ["nonsense"]
+    done = fresh(code, *argv, options=("-W", "error"))
+    assert done.code == 0, done.err
+    assert done.out or argv == ["nonsense"]
 
 
 def test_the_overview_names_every_command(bitspike: "Bitspike") -> None:

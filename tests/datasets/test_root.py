@@ -1,9 +1,8 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import platformdirs
 import pytest
+from tests.processes import fresh
 
 from bitspike.datasets import MNIST, DatasetNote, default_root
 
@@ -35,5 +34,4 @@ def test_optional_packages_are_not_imported_early() -> None:
         "import sys, bitspike.datasets; "
         "print(sorted({'pooch', 'rich', 'platformdirs', 'requests'} & sys.modules.keys()))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert fresh(code).out.strip() == "[]"

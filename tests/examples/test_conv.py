@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
-from PIL import Image
+from tests.examples.tutorial import tiny_picture
 
 from bitspike import functional, neuron, training, visualizing
 from bitspike.datasets import ImageDataset
@@ -41,11 +40,6 @@ def images(count: int, train: bool) -> ImageDataset:
         data.images[i, 0, row : row + 5, column : column + 4] = 255
     data.train, data.official, data.classes = train, True, tuple("0123456789")
     return data
-
-
-def tiny_picture(figure: Figure, path: Path) -> None:
-    Image.new("RGB", (1, 1)).save(path)
-    plt.close(figure)
 
 
 @pytest.fixture

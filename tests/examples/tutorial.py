@@ -93,7 +93,7 @@ class Program:
             kernels.use_backend(self._backend),
         ):
             patch.setattr(lif_fc_mnist, "load_data", self.load_data)
-            patch.setattr(visualizing, "save", _tiny_picture)
+            patch.setattr(visualizing, "save", tiny_picture)
             return lif_fc_mnist.main([str(arg) for arg in argv])
 
     @staticmethod
@@ -234,6 +234,7 @@ def differences(a: Any, b: Any, at: str = "") -> list[str]:
     return [] if a == b else [f"{at}: {a} and {b}"]
 
 
-def _tiny_picture(fig: Figure, path: Path) -> None:
+def tiny_picture(fig: Figure, path: Path) -> None:
+    """Write a picture of one pixel instead of a figure: drawing takes long."""
     Image.new("RGB", (1, 1)).save(path)
     plt.close(fig)

@@ -3,13 +3,13 @@
 import copy
 import pickle
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import torch
+from tests.processes import fresh
 from torch import Tensor, nn
 
 from bitspike import functional, layer, monitor, neuron
@@ -353,9 +353,7 @@ for chunks in (8, 1):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_peak_of_memory() -> None:
-    run = [sys.executable, "-c", _PEAKS]
-    printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    in_chunks, usual = map(float, printed.split())
+    in_chunks, usual = map(float, fresh(_PEAKS).out.split())
     assert in_chunks < usual / 3
 
 

@@ -2,8 +2,6 @@ import contextlib
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from tests.processes import fresh
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
@@ -117,14 +116,12 @@ def test_the_program_says_which_extra_it_needs() -> None:
         "util.find_spec = lambda name, *rest: None if name == 'starlette' else find(name, *rest)\n"
         "runpy.run_module('bitspike.playground', run_name='__main__')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 1
+    result = fresh(code)
+    assert result.code == 1
     message = (
         'starlette not installed, which the playground needs: pip install "bitspike[playground]"'
     )
-    assert result.stderr.splitlines()[-1] == f"ImportError: {message}"
+    assert result.err.splitlines()[-1] == f"ImportError: {message}"
 
 
 @pytest.fixture
