@@ -121,7 +121,7 @@ def _work(
     if any(name.startswith("NUMBA_") for name in environment):
         from numba.core.config import reload_config
 
-        reload_config()
+        reload_config()  # type: ignore[no-untyped-call]
     if folder:
         os.chdir(folder)
     sys.path.insert(0, "")

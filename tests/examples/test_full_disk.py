@@ -8,7 +8,8 @@ import pytest
 from tests.examples.tutorial import Run
 
 if TYPE_CHECKING:
-    from tests.examples.tutorial import Finished, Program
+    from tests.examples.tutorial import Program
+    from tests.processes import Finished
 
 # Files of the process may not grow beyond a number of bytes, as if the disk had no more.
 LIMITED = """

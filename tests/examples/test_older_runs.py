@@ -149,7 +149,7 @@ def test_a_run_that_is_alive_is_not_resumed(
 ) -> None:
     """Neither in its folder nor elsewhere, until it has ended, in whatever way."""
     out, go = tmp_path / "out", tmp_path / "go"
-    argv = [*small, "-epochs", "1", "-out-dir", out]
+    argv = [*small, "-epochs", "1", "-out-dir", str(out)]
     alive = program.start(*argv, change=WAITS.format(go=str(go)))
     wait_until(lambda: len(list(tmp_path.glob("begun_*"))) == 1)
     (checkpoint,) = checkpoints(out)

@@ -14,7 +14,8 @@ from PIL import Image
 from bitspike.examples.lif_fc_mnist import Options
 
 if TYPE_CHECKING:
-    from tests.examples.tutorial import Finished, Program, Run
+    from tests.examples.tutorial import Program, Run
+    from tests.processes import Finished
 
 T, LIMIT, EPOCHS = 20, 2000, 2
 PICTURES = ["accuracy", "input", "spikes", "voltage"]
