@@ -1,6 +1,8 @@
 """A recorded step is found again only while nothing that it depends on has changed."""
 
+import gc
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -198,3 +200,91 @@ def test_without_a_key_everything_still_runs() -> None:
     assert step_key(made("ParametricLIFNode").step) is None
     with kernels.use_backend("eager"):
         assert made("LIFNode")(X).shape == X.shape
+
+
+def step_with(gain: float) -> Callable[..., Any]:
+    def another_name(self: Any, x: Any, v: Any) -> Any:
+        h = v + gain * x
+        s = self.fire(h)
+        return s, self.reset_potential(h, s)
+
+    return another_name
+
+
+@pytest.mark.backend("numba")
+def test_a_step_that_is_replaced_by_functions_of_another_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for gain in (1.0, 2.0, 0.5):
+        monkeypatch.setattr(neuron.BaseNode, "step", step_with(gain))
+        node = made("LIFNode")
+        assert step_key(node.step) is None
+        assert torch.equal(answer(node, "numba"), answer(node, "eager"))
+
+
+@pytest.mark.backend("numba")
+def test_code_that_is_replaced_inside_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As IPython does it when it reloads a module that was edited."""
+    node = made("LIFNode")
+    before = step_key(node.step)
+    answer(node, "numba")
+
+    def edited(x: Any, v: Any, tau: Any, decay_input: bool, v_reset: Any) -> Any:
+        return v + 3.0 * x
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dynamics.lif_charge, "__code__", edited.__code__)
+        assert step_key(node.step) not in (None, before)
+        assert torch.equal(answer(node, "numba"), answer(node, "eager"))
+    assert torch.equal(answer(node, "numba"), answer(node, "eager"))
+
+
+def test_a_default_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = made("LIFNode")
+    before = step_key(node.step)
+    monkeypatch.setattr(dynamics.voltage_reset, "__defaults__", (True,))
+    changed_default = step_key(node.step)
+    assert changed_default != before
+    monkeypatch.setattr(dynamics.voltage_reset, "__defaults__", (1,))
+    assert step_key(node.step) != changed_default, "equal, and not the same"
+    monkeypatch.setattr(dynamics.voltage_reset, "__defaults__", ([],))
+    assert step_key(node.step) is None
+
+
+def test_constants_of_a_class_that_are_equal_and_not_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = made("LIFNode")
+    del node.v_reset
+    keys = []
+    for value in (0.0, -0.0, 0, False):
+        monkeypatch.setattr(neuron.BaseNode, "v_reset", value, raising=False)
+        keys.append(step_key(node.step))
+    assert None not in keys
+    assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize("name", ["__call__", "__getattribute__", "alpha"])
+def test_what_is_added_to_a_class_under_any_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = made("LIFNode")
+    assert step_key(node.step) is not None
+    added: Any = {
+        "__call__": lambda self, x: nn.Module.__call__(self, 2 * x),
+        "__getattribute__": lambda self, name: nn.Module.__getattribute__(self, name),
+        "alpha": property(lambda _: 2.0),
+    }[name]
+    monkeypatch.setattr(surrogate.Sigmoid, name, added, raising=False)
+    assert step_key(node.step) is None
+
+
+def test_classes_of_users_are_not_held() -> None:
+    def look() -> weakref.ref[type]:
+        kind = type("OfUser", (neuron.LIFNode,), {"__module__": "user"})
+        assert step_key(kind().step) is None
+        return weakref.ref(kind)
+
+    held = look()
+    gc.collect()
+    assert held() is None

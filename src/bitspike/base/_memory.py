@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any, Self
 
 import torch
@@ -269,10 +268,8 @@ class MemoryModule(nn.Module, StepModule):
 
     def _writes(self, *methods: str) -> bool:
         """Return whether the class overrides one of these methods."""
-        kind: Any = type(self)
-        if torch.compiler.is_compiling():  # Dynamo looks through caches, with a warning
-            return _has_own.__wrapped__(kind, methods)
-        return _has_own(kind, methods)
+        kind = type(self)
+        return any(getattr(kind, m) is not getattr(MemoryModule, m) for m in methods)
 
     def _on_states(
         self,
@@ -359,8 +356,3 @@ class MemoryModule(nn.Module, StepModule):
     def extra_repr(self) -> str:
         """Return the text for ``repr(net)``."""
         return f"step_mode={self.step_mode!r}"
-
-
-@cache
-def _has_own(kind: type[MemoryModule], methods: tuple[str, ...]) -> bool:
-    return any(getattr(kind, m) is not getattr(MemoryModule, m) for m in methods)

@@ -66,7 +66,8 @@ def _fusible(
             return None
     elif flatten.start_dim != 1 or flatten.end_dim != -1 or x.ndim < 3 or has_hooks(flatten):
         return None
-    if any(module._step_mode != "m" for module in modules[: len(modules) - len(rest) + 2]):
+    called = modules[: len(modules) - len(rest) + 2]
+    if any(module._step_mode != "m" or "forward" in vars(module) for module in called):
         return None
     if has_hooks(linear) or _has_any_global_hook() or wants_more_than_output(neurons):
         return None

@@ -1,7 +1,6 @@
 """State, fire and reset of the neurons with one membrane potential."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, ClassVar, Unpack
 
 import torch
@@ -51,6 +50,15 @@ class BaseNode(Describable, MemoryModule):
     v: float | Tensor
     v_seq: Tensor | None
     _store_v_seq: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, present in _METHODS_OF_OLDER_RELEASES.items():
+            if name in vars(cls):
+                raise TypeError(
+                    f"{cls.__name__} defines {name}(), which no {BaseNode.__name__} calls: write "
+                    f"{present}, or derive from SimpleBaseNode"
+                )
 
     def __init__(
         self,
@@ -135,7 +143,7 @@ class BaseNode(Describable, MemoryModule):
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Return the output ``[T, B, ...]`` of a sequence with input ``[T, B, ...]``."""
         check_sequence(self, x_seq)
-        if self._writes("single_step_functional_forward"):
+        if self._writes("single_step_functional_forward") or self._replaces_single_step():
             if not self.store_v_seq:
                 outputs: Tensor = super().multi_step_forward(x_seq)
                 return outputs
@@ -158,14 +166,28 @@ class BaseNode(Describable, MemoryModule):
         Where a kernel computes layer and neurons together, that output is never written to memory.
         """
         self._refuse_to_run_again()
-        if not self.store_v_seq and _runs_by_step(type(self)):  # type: ignore[arg-type]
+        if not self.store_v_seq and self._runs_by_step():
             states = [self._start(name, current) for name in self.state_names]
             fused = run_current(self.step, current, states, backend=self.backend, watcher=self)
             if fused is not None:
                 y_seq, last = fused
                 self._keep(last)
                 return y_seq
-        return self.multi_step_forward(current.dense())
+        output: Tensor = self.forward(current.dense())
+        return output
+
+    def _replaces_single_step(self) -> bool:
+        """Return whether a subclass replaces `single_step_forward` and no `multi_step_forward`."""
+        kind = type(self)
+        loops = kind.multi_step_forward is BaseNode.multi_step_forward
+        return loops and kind.single_step_forward is not BaseNode.single_step_forward
+
+    def _runs_by_step(self) -> bool:
+        """Return whether a call is the time loop of `BaseNode` around the neuron's `step`."""
+        own, kind = self.__dict__, type(self)
+        return not any(
+            name in own or getattr(kind, name) is not getattr(BaseNode, name) for name in _CALLS
+        )
 
     def _start(self, name: str, current: kernels.Current) -> Tensor | float:
         """Return a state as it is now: a number after a reset, else a tensor that fits."""
@@ -197,11 +219,15 @@ class BaseNode(Describable, MemoryModule):
         self._memories.update(zip(self.state_names, states, strict=True))
 
 
-@cache
-def _runs_by_step(kind: type[BaseNode]) -> bool:
-    """Return whether the class has the time loop of `BaseNode` around its `step`."""
-    functional = kind.single_step_functional_forward
-    return (
-        kind.multi_step_forward is BaseNode.multi_step_forward
-        and functional is MemoryModule.single_step_functional_forward
-    )
+_METHODS_OF_OLDER_RELEASES = {
+    "neuronal_charge": "charge(x, v), which returns the potential",
+    "neuronal_fire": "fire(h)",
+    "neuronal_reset": "reset_potential(h, s), which returns the potential",
+}
+_CALLS = (
+    "forward",
+    "single_step_forward",
+    "multi_step_forward",
+    "single_step_functional_forward",
+)
+"""Methods that a call runs through on its way to `step`."""

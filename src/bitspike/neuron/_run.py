@@ -9,9 +9,9 @@ there is no key, and the step is recorded at each call.
 import dis
 import marshal
 import sys
-from collections.abc import Callable, Hashable, Sequence
-from itertools import count
-from operator import attrgetter, itemgetter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import chain, count
+from operator import attrgetter, is_, itemgetter
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -129,15 +129,17 @@ def step_key(step: Step) -> Hashable | None:
     node = getattr(step, "__self__", None)
     if not isinstance(node, nn.Module) or torch.compiler.is_compiling():
         return None
-    return _module_key(node, step.__func__.__name__)  # type: ignore[attr-defined]
+    function = step.__func__  # type: ignore[attr-defined]
+    if getattr(type(node), function.__name__, None) is not function:
+        return None  # the method is called by another name than that of its function
+    return _module_key(node, function.__name__)
 
 
 def _module_key(module: nn.Module, *roots: str) -> Hashable | None:
     """Return all that the functions ``roots`` of ``module`` can read; None if it may change."""
-    own = module.__dict__
-    if own["_parameters"] or own["_buffers"]:
+    own, kind = module.__dict__, type(module)
+    if own["_parameters"] or own["_buffers"] or not _is_ours(kind.__module__):
         return None
-    kind = type(module)
     read = _reader(kind, own)
     values = read(own)
     if not _PLAIN.issuperset(map(type, values)):
@@ -195,12 +197,16 @@ class _Code:
     def stamp(self) -> int | None:
         """Return a number that stands for these functions; None if they are not all known."""
         try:
-            seen = [get(owner) for owner, get in self._getters]
+            # By identity, since 0.0 equals -0.0 and False.
+            same = all(map(is_, self._values(), self._seen))
         except AttributeError:
-            seen = []
-        if seen != self._seen or list(map(len, self._classes)) != self._sizes:
+            same = False
+        if not same or list(map(len, self._classes)) != self._sizes:
             self._look()
         return self._stamp
+
+    def _values(self) -> Iterator[Any]:
+        return chain.from_iterable([get(owner) for owner, get in self._getters])
 
     def _look(self) -> None:
         """Find the functions, and how to see whether they are still the same."""
@@ -209,12 +215,16 @@ class _Code:
         reachable = _Reachable(self._kind)
         for root in self._roots:
             reachable.follow_method(root)
-        names: dict[int, tuple[Any, dict[str, None]]] = {}
-        for owner, name in reachable.read:
-            names.setdefault(id(owner), (owner, {}))[1][name] = None
-        self._getters = [(owner, attrgetter(*own)) for owner, own in names.values()]
-        self._seen = [get(owner) for owner, get in self._getters]
-        known = reachable.known and _is_ours(self._kind.__module__)
+        paths: dict[int, tuple[Any, list[str]]] = {}
+        for owner, path in reachable.read:
+            paths.setdefault(id(owner), (owner, []))[1].append(path)
+        # With "__class__" there are two paths at least: of a single one comes no tuple.
+        self._getters = [(owner, attrgetter("__class__", *own)) for owner, own in paths.values()]
+        self._seen = list(self._values())
+        functions = [_function(value)[0] for own in self._classes for value in own.values()]
+        known = reachable.known and all(
+            _is_ours(f.__module__) for f in functions if isinstance(f, FunctionType)
+        )
         self._stamp = next(_stamps) if known else None
 
 
@@ -222,7 +232,7 @@ class _Reachable:
     """Walks through the code of functions and collects each attribute that it may read.
 
     Attributes:
-        read: classes and modules, each with the name of an attribute.
+        read: classes and modules, each with the path of an attribute: ``"step.__code__"``.
         known: False once a function of another library, or a value that may change, was met.
     """
 
@@ -230,25 +240,27 @@ class _Reachable:
         self.read: dict[tuple[Any, str], None] = {}
         self.known = True
         self._kind = kind
-        self._done: set[CodeType] = set()
+        self._done: set[tuple[FunctionType, bool]] = set()
 
     def follow_method(self, name: str) -> None:
         """Follow the functions that ``self.name`` and ``super().name`` may call."""
         owners = [c for c in self._kind.__mro__ if name in vars(c) and _is_ours(c.__module__)]
         for k, owner in enumerate(owners):
-            self.read[owner if k else self._kind, name] = None
-            value = vars(owner)[name]
-            inner = getattr(value, "fget", None) or getattr(value, "__func__", value)
-            self._follow(inner, method=True)
+            value, below = _function(vars(owner)[name])
+            self._follow(owner if k else self._kind, name + below, value, method=True)
 
-    def _follow(self, value: Any, method: bool = False) -> None:
+    def _follow(self, owner: Any, path: str, value: Any, method: bool = False) -> None:
+        self.read[owner, path] = None
         if not isinstance(value, FunctionType):
             self.known = self.known and _is_constant(value)
             return
-        if not _is_ours(value.__module__) or {*value.__code__.co_freevars} - {"__class__"}:
+        # Tools that reload a module put the new code into the old functions.
+        self.read |= {(owner, f"{path}.__code__"): None, (owner, f"{path}.__defaults__"): None}
+        outside = {*value.__code__.co_freevars} - {"__class__"} or value.__kwdefaults__
+        if outside or not _is_ours(value.__module__) or not _is_constant(value.__defaults__):
             self.known = False
-        elif value.__code__ not in self._done:
-            self._done.add(value.__code__)
+        elif (value, method) not in self._done:
+            self._done.add((value, method))
             variables, attributes = _names(value.__code__)
             for name in variables & value.__globals__.keys():
                 self._follow_global(value, name, attributes)
@@ -257,17 +269,29 @@ class _Reachable:
 
     def _follow_global(self, function: FunctionType, name: str, attributes: set[str]) -> None:
         value = function.__globals__[name]
-        if isinstance(value, ModuleType) and not _is_ours(value.__name__):
-            self.known = self.known and value.__name__ in ("torch", "math", "inspect")
-            return
-        self.read[sys.modules[function.__module__], name] = None
+        home = sys.modules[function.__module__]
         if not isinstance(value, ModuleType):
-            self._follow(value)
+            self._follow(home, name, value)
+            return
+        self.read[home, name] = None
+        if not _is_ours(value.__name__):
+            self.known = self.known and value.__name__ in ("torch", "math", "inspect")
             return
         for attribute in attributes:
             if hasattr(value, attribute):
-                self.read[value, attribute] = None
-                self._follow(getattr(value, attribute))
+                self._follow(value, attribute, getattr(value, attribute))
+
+
+def _function(value: Any) -> tuple[Any, str]:
+    """Return the function of a method or property, and the path to it from the class's attribute.
+
+    Any other value is returned as it is.
+    """
+    if isinstance(value, property):
+        return value.fget, ".fget"
+    if isinstance(value, classmethod):
+        return value.__func__, ".__func__"
+    return (value.__func__, "") if isinstance(value, staticmethod) else (value, "")
 
 
 def _is_constant(value: Any) -> bool:
