@@ -7,7 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, check_count, check_positive, check_sequence, check_tau
+from bitspike.base import (
+    MemoryModule,
+    ShowsSettings,
+    check_count,
+    check_positive,
+    check_sequence,
+    check_tau,
+)
 from bitspike.layer._memory_shape import dense, shaped
 from bitspike.spikes import SpikeTensor
 
@@ -112,7 +119,7 @@ class _DelayLine(MemoryModule):
         return self._read(past, T)
 
 
-class Delay(_DelayLine):
+class Delay(ShowsSettings, _DelayLine):
     """Delay the input by a whole number of time steps; zeros come first.
 
     ::
@@ -140,10 +147,6 @@ class Delay(_DelayLine):
 
     def _read(self, past: Tensor, T: int) -> Tensor:
         return past[:T]
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"delay_steps={self.delay_steps}, {super().extra_repr()}"
 
 
 class LearnableDelay(_DelayLine):
