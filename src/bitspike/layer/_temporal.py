@@ -20,11 +20,7 @@ from bitspike.spikes import SpikeTensor
 
 
 def _check_delay(delay_steps: int) -> int:
-    """Return ``delay_steps``.
-
-    Raises:
-        ValueError: if it is not an integer or below 0.
-    """
+    """Return ``delay_steps``; raise ValueError if it is not an integer of 0 or more."""
     if isinstance(delay_steps, bool) or not isinstance(delay_steps, int) or delay_steps < 0:
         raise ValueError(
             f"delay_steps is a number of time steps, an integer of 0 or more, but got "

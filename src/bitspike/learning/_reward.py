@@ -57,8 +57,7 @@ def mstdp_linear_step(
         ValueError: for a time constant that is not positive, or shapes or devices that do not
             fit.
     """
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _eligibility(in_spike, out_spike, trace, weight, 2, taus, modulations)
+    return _eligibility(in_spike, out_spike, trace, weight, 2, tau_pre, tau_post, f_pre, f_post)
 
 
 def mstdpet_linear_step(
@@ -81,8 +80,7 @@ def mstdpet_linear_step(
         ValueError: for a time constant that is not positive, or shapes or devices that do not
             fit.
     """
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _eligibility(in_spike, out_spike, trace, weight, 1, taus, modulations)
+    return _eligibility(in_spike, out_spike, trace, weight, 1, tau_pre, tau_post, f_pre, f_post)
 
 
 def _eligibility(
@@ -91,15 +89,16 @@ def _eligibility(
     trace: Traces,
     weight: Tensor,
     ndim: int,
-    taus: tuple[float, float],
-    modulations: tuple[Modulation, Modulation],
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation,
+    f_post: Modulation,
 ) -> tuple[Tensor, Traces]:
-    check_taus(0, tau_pre=taus[0], tau_post=taus[1])
+    check_taus(0, tau_pre=tau_pre, tau_post=tau_post)
     check_spikes(pre, post, trace, weight, ndim)
     pre, post = as_numbers(pre, weight), as_numbers(post, weight)
-    trace_pre = exponential(trace[0], pre, taus[0])
-    trace_post = exponential(trace[1], post, taus[1])
-    f_pre, f_post = modulations
+    trace_pre = exponential(trace[0], pre, tau_pre)
+    trace_post = exponential(trace[1], post, tau_post)
     grown = f_post(weight) * (post.unsqueeze(-1) * trace_pre.unsqueeze(-2))
     weakened = f_pre(weight) * (trace_post.unsqueeze(-1) * pre.unsqueeze(-2))
     return grown - weakened, (trace_pre, trace_post)

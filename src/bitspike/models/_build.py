@@ -55,6 +55,7 @@ def initialise(modules: Iterable[nn.Module]) -> None:
 
 
 Network = TypeVar("Network", bound=nn.Module, covariant=True)
+Maker = TypeVar("Maker", bound=Callable[..., nn.Module])
 
 
 class MakeNetwork(Protocol[Network]):
@@ -82,11 +83,14 @@ Raises:
 """
 
 
-def described(function: Any, name: str, kind: type[nn.Module], more: str = "") -> Any:
-    """Return ``function`` with the name and docstring of a maker of ``kind``."""
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = "bitspike.models"
-    shape = name.split("_", 1)[1]
-    more = f"\n    {more}" if more else ""
-    function.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=more)
-    return function
+def described(name: str, kind: type[nn.Module], more: str = "") -> Callable[[Maker], Maker]:
+    """Return a decorator that gives a maker of ``kind`` its name and docstring."""
+
+    def decorate(make: Maker) -> Maker:
+        make.__name__ = make.__qualname__ = name
+        make.__module__ = "bitspike.models"
+        shape, lines = name.split("_", 1)[1], f"\n    {more}" if more else ""
+        make.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=lines)
+        return make
+
+    return decorate

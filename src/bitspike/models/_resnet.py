@@ -178,6 +178,7 @@ def _spiking(plan: str) -> MakeNetwork[SpikingResNet]:
     name = f"spiking_{plan}"
     block, layers, fixed = PLANS[plan]
 
+    @described(name, SpikingResNet)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -187,14 +188,15 @@ def _spiking(plan: str) -> MakeNetwork[SpikingResNet]:
         refuse_pretrained(name, pretrained)
         return SpikingResNet(block, layers, spiking_neuron=spiking_neuron, **{**kwargs, **fixed})
 
-    typed: MakeNetwork[SpikingResNet] = described(make, name, SpikingResNet)
-    return typed
+    return make
 
 
 def _sew(plan: str) -> _MakeSEW:
     name = f"sew_{plan}"
     block, layers, fixed = PLANS[plan]
+    joints = "cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
 
+    @described(name, SEWResNet, joints)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -207,9 +209,7 @@ def _sew(plan: str) -> _MakeSEW:
             block, layers, cnf=cnf, spiking_neuron=spiking_neuron, **{**kwargs, **fixed}
         )
 
-    joints = "cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
-    typed: _MakeSEW = described(make, name, SEWResNet, joints)
-    return typed
+    return make
 
 
 spiking_resnet18 = _spiking("resnet18")

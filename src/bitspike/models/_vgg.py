@@ -114,6 +114,7 @@ class _MakeVGGNorm(Protocol):
 def _plain(size: str) -> MakeNetwork[SpikingVGG]:
     name = f"spiking_vgg{size}"
 
+    @described(name, SpikingVGG)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -123,13 +124,14 @@ def _plain(size: str) -> MakeNetwork[SpikingVGG]:
         refuse_pretrained(name, pretrained)
         return SpikingVGG(PLANS[size], spiking_neuron=spiking_neuron, **kwargs)
 
-    typed: MakeNetwork[SpikingVGG] = described(make, name, SpikingVGG)
-    return typed
+    return make
 
 
 def _normalised(size: str) -> _MakeVGGNorm:
     name = f"spiking_vgg{size}_bn"
+    norm = "norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
 
+    @described(name, SpikingVGG, norm)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -146,9 +148,7 @@ def _normalised(size: str) -> _MakeVGGNorm:
             **kwargs,
         )
 
-    norm = "norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
-    typed: _MakeVGGNorm = described(make, name, SpikingVGG, norm)
-    return typed
+    return make
 
 
 spiking_vgg11 = _plain("11")
