@@ -161,7 +161,7 @@ def _check_space(pre: Sequence[int], post: Sequence[int], weight: Tensor, stride
 
 
 def _correlate(post: Tensor, pre: Tensor, kernel: Sequence[int], stride: object = None) -> Tensor:
-    """Return for each synapse, ``[O, C, *kernel]``, the sum of ``post`` times the ``pre`` it carries.
+    """Return the sums of ``post`` times ``pre`` for each synapse, ``[O, C, *kernel]``.
 
     ``post`` is ``[B, O, *]``; ``pre`` is ``[B, C, *]``, padding included. The sum is the gradient
     of the layer's weight if ``post`` is the gradient of its output.
