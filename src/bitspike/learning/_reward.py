@@ -1,7 +1,8 @@
 """Reward-modulated STDP (MSTDP, MSTDPET): the equations of a time step, and the learners."""
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -135,6 +136,7 @@ class _RewardLearner(Learner):
     """A learner whose eligibilities wait for the reward of the next time step."""
 
     _state = (*Learner._state, "eligibility")
+    _linear_step: ClassVar[Callable[..., tuple[Tensor, Traces]]]
 
     eligibility: Tensor | None
 
@@ -172,7 +174,9 @@ class _RewardLearner(Learner):
                 "have passed since the last"
             )
         pre, post = records[0]
-        eligibility, traces = self._eligible(pre, post, self._traces(pre, post))
+        rule = {name: getattr(self, name) for name in ("tau_pre", "tau_post", "f_pre", "f_post")}
+        weight, earlier = self.synapse.weight.detach(), self._traces(pre, post)
+        eligibility, traces = self._linear_step(pre, post, earlier, weight, **rule)
         r = torch.as_tensor(reward, dtype=eligibility.dtype, device=eligibility.device).detach()
         self._check_reward(r, pre)
         before = torch.zeros_like(eligibility) if self.eligibility is None else self.eligibility
@@ -189,20 +193,12 @@ class _RewardLearner(Learner):
         return self._deliver(delta, on_grad, scale)
 
     @abstractmethod
-    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        """Return the eligibility of this step, and the traces."""
-
-    @abstractmethod
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
         """Raise ValueError for a reward of the wrong shape."""
 
     @abstractmethod
     def _rewarded(self, reward: Tensor, eligibility: Tensor) -> Tensor:
         """Return the change, ``[O, I]``."""
-
-    @property
-    def _rule(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("tau_pre", "tau_post", "f_pre", "f_post")}
 
 
 class MSTDPLearner(_RewardLearner):
@@ -231,8 +227,7 @@ class MSTDPLearner(_RewardLearner):
         NotImplementedError: for another kind of synapse.
     """
 
-    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        return mstdp_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
+    _linear_step = staticmethod(mstdp_linear_step)
 
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
         if reward.ndim and tuple(reward.shape) != (len(pre),):
@@ -272,6 +267,7 @@ class MSTDPETLearner(_RewardLearner):
     """
 
     _state = (*_RewardLearner._state, "trace_e")
+    _linear_step = staticmethod(mstdpet_linear_step)
 
     trace_e: Tensor | None
 
@@ -289,9 +285,6 @@ class MSTDPETLearner(_RewardLearner):
         check_taus(0, tau_trace=tau_trace)
         super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
         self.tau_trace = tau_trace
-
-    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        return mstdpet_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
 
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:  # noqa: ARG002
         if reward.ndim:

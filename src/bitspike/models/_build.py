@@ -83,14 +83,10 @@ Raises:
 """
 
 
-def described(name: str, kind: type[nn.Module], more: str = "") -> Callable[[Maker], Maker]:
-    """Return a decorator that gives a maker of ``kind`` its name and docstring."""
-
-    def decorate(make: Maker) -> Maker:
-        make.__name__ = make.__qualname__ = name
-        make.__module__ = "bitspike.models"
-        shape, lines = name.split("_", 1)[1], f"\n    {more}" if more else ""
-        make.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=lines)
-        return make
-
-    return decorate
+def described(make: Maker, name: str, kind: type[nn.Module], more: str = "") -> Maker:
+    """Return ``make`` with the name and docstring of a maker of ``kind``."""
+    make.__name__ = make.__qualname__ = name
+    make.__module__ = "bitspike.models"
+    shape, lines = name.split("_", 1)[1], f"\n    {more}" if more else ""
+    make.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=lines)
+    return make

@@ -178,7 +178,6 @@ def _spiking(plan: str) -> MakeNetwork[SpikingResNet]:
     name = f"spiking_{plan}"
     block, layers, fixed = PLANS[plan]
 
-    @described(name, SpikingResNet)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -188,15 +187,13 @@ def _spiking(plan: str) -> MakeNetwork[SpikingResNet]:
         refuse_pretrained(name, pretrained)
         return SpikingResNet(block, layers, spiking_neuron=spiking_neuron, **{**kwargs, **fixed})
 
-    return make
+    return described(make, name, SpikingResNet)
 
 
 def _sew(plan: str) -> _MakeSEW:
     name = f"sew_{plan}"
     block, layers, fixed = PLANS[plan]
-    joints = "cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
 
-    @described(name, SEWResNet, joints)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -209,7 +206,8 @@ def _sew(plan: str) -> _MakeSEW:
             block, layers, cnf=cnf, spiking_neuron=spiking_neuron, **{**kwargs, **fixed}
         )
 
-    return make
+    joints = "cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
+    return described(make, name, SEWResNet, joints)
 
 
 spiking_resnet18 = _spiking("resnet18")

@@ -114,7 +114,6 @@ class _MakeVGGNorm(Protocol):
 def _plain(size: str) -> MakeNetwork[SpikingVGG]:
     name = f"spiking_vgg{size}"
 
-    @described(name, SpikingVGG)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -124,14 +123,12 @@ def _plain(size: str) -> MakeNetwork[SpikingVGG]:
         refuse_pretrained(name, pretrained)
         return SpikingVGG(PLANS[size], spiking_neuron=spiking_neuron, **kwargs)
 
-    return make
+    return described(make, name, SpikingVGG)
 
 
 def _normalised(size: str) -> _MakeVGGNorm:
     name = f"spiking_vgg{size}_bn"
-    norm = "norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
 
-    @described(name, SpikingVGG, norm)
     def make(
         pretrained: bool = False,
         progress: bool = True,  # noqa: ARG001 -- of a download
@@ -148,7 +145,8 @@ def _normalised(size: str) -> _MakeVGGNorm:
             **kwargs,
         )
 
-    return make
+    norm = "norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
+    return described(make, name, SpikingVGG, norm)
 
 
 spiking_vgg11 = _plain("11")
