@@ -133,7 +133,7 @@ def test_events_tables_or_product_is_a_matter_of_density_and_size(
     assert way(0.5, outputs=10, rows=5) == "product"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(fast.FEW_ROWS, 300),
     inputs=st.integers(1, 200),
