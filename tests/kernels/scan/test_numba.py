@@ -322,13 +322,14 @@ def test_a_parameter_that_was_frozen_at_first_learns_later() -> None:
 
 def test_spikes_as_state_and_as_gradient() -> None:
     torch.manual_seed(0)
-    spikes = pack((torch.rand(3, 2, 70) < 0.4).float())
+    dense = (torch.rand(3, 2, 70) < 0.4).float()
     x, results = 2 * torch.rand(3, 2, 70), []
-    for state, grad in ((spikes[0], spikes), (spikes[0].dense(), spikes.dense())):
+    for state, grad in ((pack(dense[0]), pack(dense)), (dense[0], dense)):
         node, given = neuron.LIFNode(step_mode="m"), x.clone().requires_grad_()
         node.v = state
         y = node(given)
         y.backward(grad)
+        assert given.grad is not None
         results.append((y.dense() if isinstance(y, SpikeTensor) else y, given.grad))
     assert torch.equal(results[0][0], results[1][0])
     assert torch.equal(results[0][1], results[1][1])
