@@ -42,12 +42,14 @@ from bitspike.base._sequence import (
     t_last_multi_step_forward,
     t_last_seq_to_ann_forward,
 )
+from bitspike.base._settings import ShowsSettings
 from bitspike.base._step_module import MultiStepModule, SingleStepModule, StepModule
 
 __all__ = [
     "SPACE",
     "MemoryModule",
     "MultiStepModule",
+    "ShowsSettings",
     "SingleStepModule",
     "StateError",
     "States",

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from bitspike.base import MemoryModule, check_sequence
+from bitspike.base import MemoryModule, ShowsSettings, check_sequence
 from bitspike.encoding._base import as_bits, real
 
 
-class DeltaEncoder(MemoryModule):
+class DeltaEncoder(ShowsSettings, MemoryModule):
     """Delta modulation: a spike where the input rises by ``threshold`` or more in one step.
 
     ``S[t] = X[t] - X[t-1] >= threshold``; with ``off_spike=True`` also -1 where
@@ -65,13 +65,6 @@ class DeltaEncoder(MemoryModule):
         change = x_seq - earlier
         on = (change >= self.threshold).to(x_seq.dtype)
         return on - (change <= -self.threshold).to(x_seq.dtype) if self.off_spike else on
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return (
-            f"threshold={self.threshold}, padding={self.padding}, off_spike={self.off_spike}, "
-            f"step_mode={self.step_mode!r}"
-        )
 
 
 def delta(

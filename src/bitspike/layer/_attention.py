@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule
+from bitspike.base import MultiStepModule, ShowsSettings
 
 
 def _squeeze_mlp(layer: type[nn.Module], size: int, reduction: int, name: str) -> nn.Sequential:
@@ -21,7 +21,7 @@ def _squeeze_mlp(layer: type[nn.Module], size: int, reduction: int, name: str) -
     )
 
 
-class TemporalWiseAttention(nn.Module, MultiStepModule):
+class TemporalWiseAttention(ShowsSettings, nn.Module, MultiStepModule):
     """Weight each time step by the averages and maxima of all of them.
 
     ::
@@ -66,10 +66,6 @@ class TemporalWiseAttention(nn.Module, MultiStepModule):
         score = torch.sigmoid(mean + most)
         return (x * score.view(*score.shape, *[1] * (x.ndim - 2))).transpose(0, 1)
 
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"T={self.T}, dimension={self.dimension}"
-
 
 class _AxisAttention(nn.Module):
     """Scores of axis 1, or of axis 2, of ``[B, T, C, H, W]``."""
@@ -99,7 +95,7 @@ class _SpatialAttention(nn.Module):
         return torch.sigmoid(self.conv(both)).unsqueeze(1)
 
 
-class MultiDimensionalAttention(nn.Module, MultiStepModule):
+class MultiDimensionalAttention(ShowsSettings, nn.Module, MultiStepModule):
     """Weight time steps, then channels, then places; then a ReLU.
 
     Each weight is a sigmoid of averages and maxima over the other axes, passed through an MLP
@@ -161,7 +157,3 @@ class MultiDimensionalAttention(nn.Module, MultiStepModule):
             if attention is not None:
                 y = attention(y) * y
         return F.relu(y).transpose(0, 1)
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"T={self.T}, C={self.C}"

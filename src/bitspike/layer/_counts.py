@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from bitspike.base import (
     MultiStepModule,
+    ShowsSettings,
     StepModule,
     check_count,
     check_rank,
@@ -16,7 +17,7 @@ from bitspike.base import (
 from bitspike.layer._memory_shape import dense
 
 
-class VotingLayer(nn.Module, StepModule):
+class VotingLayer(ShowsSettings, nn.Module, StepModule):
     """Mean of each ``voting_size`` neighbouring outputs: several neurons vote for a class.
 
     Input ``[B, C * voting_size]`` or ``[T, B, C * voting_size]``, output ``[B, C]`` or
@@ -53,12 +54,8 @@ class VotingLayer(nn.Module, StepModule):
         y_seq: Tensor = seq_to_ann_forward(x, self.single_step_forward)
         return y_seq
 
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"voting_size={self.voting_size}, step_mode={self.step_mode!r}"
 
-
-class _Slots(nn.Module, MultiStepModule):
+class _Slots(ShowsSettings, nn.Module, MultiStepModule):
     """Base of `SpikeCountToBinary` and `TemporalBinSum`, which are used in a pair."""
 
     def __init__(self, num_slots: int, always_convert: bool = False) -> None:
@@ -75,10 +72,6 @@ class _Slots(nn.Module, MultiStepModule):
 
     def _convert(self, x_seq: Tensor) -> Tensor:
         raise NotImplementedError
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"num_slots={self.num_slots}, always_convert={self.always_convert}"
 
 
 class SpikeCountToBinary(_Slots):
@@ -125,7 +118,7 @@ class TemporalBinSum(_Slots):
         return x_seq.reshape(-1, self.num_slots, *x_seq.shape[1:]).sum(1)
 
 
-class PrintShapeModule(nn.Module):
+class PrintShapeModule(ShowsSettings, nn.Module):
     """Print the shape of the input to the standard error, and return the input.
 
     Args:
@@ -140,7 +133,3 @@ class PrintShapeModule(nn.Module):
         """Return ``x``."""
         sys.stderr.write(f"{self.ext_str} {tuple(x.shape)}\n")
         return x
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"ext_str={self.ext_str!r}"

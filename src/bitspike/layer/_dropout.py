@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import kernels
-from bitspike.base import MemoryModule, check_finite, check_rank, check_sequence
+from bitspike.base import MemoryModule, ShowsSettings, check_finite, check_rank, check_sequence
 from bitspike.layer._containers import check_children
 from bitspike.layer._memory_shape import dense, shaped
 
 
-class Dropout(MemoryModule):
+class Dropout(ShowsSettings, MemoryModule):
     """Dropout whose mask is drawn once and holds for all time steps until the reset.
 
     In training ``Y[t] = X[t] M / (1 - p)`` with ``M`` 0 with probability ``p`` for each element,
@@ -65,10 +65,6 @@ class Dropout(MemoryModule):
         if self.mask is None:
             self.mask = self.create_mask(x)
         return self.memory_like("mask", x)
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"p={self.p}, {super().extra_repr()}"
 
 
 class Dropout2d(Dropout):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.base import MultiStepModule
+from bitspike.base import MultiStepModule, ShowsSettings
 from bitspike.layer._containers import SeqToANNContainer
 from bitspike.layer._linear import Conv2d
 from bitspike.layer._normalisation import BatchNorm2d
@@ -15,7 +15,7 @@ from bitspike.neuron import LIFNode
 MakeNeuron = Callable[..., nn.Module]
 
 
-class _Heads(nn.Module, MultiStepModule):
+class _Heads(ShowsSettings, nn.Module, MultiStepModule):
     """Base of the attentions: heads, neurons, and the check of the input."""
 
     def __init__(
@@ -52,10 +52,6 @@ class _Heads(nn.Module, MultiStepModule):
                 f"{type(self).__name__}: the input must be [T, B, {self.dim}, {axes}], but got "
                 f"{tuple(x_seq.shape)}"
             )
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"dim={self.dim}, num_heads={self.num_heads}"
 
 
 class SpikingSelfAttention(_Heads):
@@ -164,10 +160,6 @@ class QKAttention(_Heads):
         attention = self.attn_lif(q.sum(self.sum_dim, keepdim=True)) * k
         y: Tensor = self.proj_lif(self.proj_conv_bn(attention.flatten(2, 3)))
         return y
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"{super().extra_repr()}, qka_type={self.qka_type!r}"
 
 
 class TokenQKAttention(QKAttention):

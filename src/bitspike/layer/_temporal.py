@@ -7,17 +7,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, check_count, check_positive, check_sequence, check_tau
+from bitspike.base import (
+    MemoryModule,
+    ShowsSettings,
+    check_count,
+    check_positive,
+    check_sequence,
+    check_tau,
+)
 from bitspike.layer._memory_shape import dense, shaped
 from bitspike.spikes import SpikeTensor
 
 
 def _check_delay(delay_steps: int) -> int:
-    """Return ``delay_steps``.
-
-    Raises:
-        ValueError: if it is not an integer or below 0.
-    """
+    """Return ``delay_steps``; raise ValueError if it is not an integer of 0 or more."""
     if isinstance(delay_steps, bool) or not isinstance(delay_steps, int) or delay_steps < 0:
         raise ValueError(
             f"delay_steps is a number of time steps, an integer of 0 or more, but got "
@@ -112,7 +115,7 @@ class _DelayLine(MemoryModule):
         return self._read(past, T)
 
 
-class Delay(_DelayLine):
+class Delay(ShowsSettings, _DelayLine):
     """Delay the input by a whole number of time steps; zeros come first.
 
     ::
@@ -140,10 +143,6 @@ class Delay(_DelayLine):
 
     def _read(self, past: Tensor, T: int) -> Tensor:
         return past[:T]
-
-    def extra_repr(self) -> str:
-        """Return the text for ``repr(net)``."""
-        return f"delay_steps={self.delay_steps}, {super().extra_repr()}"
 
 
 class LearnableDelay(_DelayLine):

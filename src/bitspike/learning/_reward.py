@@ -1,7 +1,8 @@
 """Reward-modulated STDP (MSTDP, MSTDPET): the equations of a time step, and the learners."""
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +58,7 @@ def mstdp_linear_step(
         ValueError: for a time constant that is not positive, or shapes or devices that do not
             fit.
     """
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _eligibility(in_spike, out_spike, trace, weight, 2, taus, modulations)
+    return _eligibility(in_spike, out_spike, trace, weight, 2, tau_pre, tau_post, f_pre, f_post)
 
 
 def mstdpet_linear_step(
@@ -81,8 +81,7 @@ def mstdpet_linear_step(
         ValueError: for a time constant that is not positive, or shapes or devices that do not
             fit.
     """
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _eligibility(in_spike, out_spike, trace, weight, 1, taus, modulations)
+    return _eligibility(in_spike, out_spike, trace, weight, 1, tau_pre, tau_post, f_pre, f_post)
 
 
 def _eligibility(
@@ -91,15 +90,16 @@ def _eligibility(
     trace: Traces,
     weight: Tensor,
     ndim: int,
-    taus: tuple[float, float],
-    modulations: tuple[Modulation, Modulation],
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation,
+    f_post: Modulation,
 ) -> tuple[Tensor, Traces]:
-    check_taus(0, tau_pre=taus[0], tau_post=taus[1])
+    check_taus(0, tau_pre=tau_pre, tau_post=tau_post)
     check_spikes(pre, post, trace, weight, ndim)
     pre, post = as_numbers(pre, weight), as_numbers(post, weight)
-    trace_pre = exponential(trace[0], pre, taus[0])
-    trace_post = exponential(trace[1], post, taus[1])
-    f_pre, f_post = modulations
+    trace_pre = exponential(trace[0], pre, tau_pre)
+    trace_post = exponential(trace[1], post, tau_post)
     grown = f_post(weight) * (post.unsqueeze(-1) * trace_pre.unsqueeze(-2))
     weakened = f_pre(weight) * (trace_post.unsqueeze(-1) * pre.unsqueeze(-2))
     return grown - weakened, (trace_pre, trace_post)
@@ -136,6 +136,7 @@ class _RewardLearner(Learner):
     """A learner whose eligibilities wait for the reward of the next time step."""
 
     _state = (*Learner._state, "eligibility")
+    _linear_step: ClassVar[Callable[..., tuple[Tensor, Traces]]]
 
     eligibility: Tensor | None
 
@@ -173,7 +174,9 @@ class _RewardLearner(Learner):
                 "have passed since the last"
             )
         pre, post = records[0]
-        eligibility, traces = self._eligible(pre, post, self._traces(pre, post))
+        rule = {name: getattr(self, name) for name in ("tau_pre", "tau_post", "f_pre", "f_post")}
+        weight, earlier = self.synapse.weight.detach(), self._traces(pre, post)
+        eligibility, traces = self._linear_step(pre, post, earlier, weight, **rule)
         r = torch.as_tensor(reward, dtype=eligibility.dtype, device=eligibility.device).detach()
         self._check_reward(r, pre)
         before = torch.zeros_like(eligibility) if self.eligibility is None else self.eligibility
@@ -190,20 +193,12 @@ class _RewardLearner(Learner):
         return self._deliver(delta, on_grad, scale)
 
     @abstractmethod
-    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        """Return the eligibility of this step, and the traces."""
-
-    @abstractmethod
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
         """Raise ValueError for a reward of the wrong shape."""
 
     @abstractmethod
     def _rewarded(self, reward: Tensor, eligibility: Tensor) -> Tensor:
         """Return the change, ``[O, I]``."""
-
-    @property
-    def _rule(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("tau_pre", "tau_post", "f_pre", "f_post")}
 
 
 class MSTDPLearner(_RewardLearner):
@@ -232,8 +227,7 @@ class MSTDPLearner(_RewardLearner):
         NotImplementedError: for another kind of synapse.
     """
 
-    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        return mstdp_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
+    _linear_step = staticmethod(mstdp_linear_step)
 
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:
         if reward.ndim and tuple(reward.shape) != (len(pre),):
@@ -273,6 +267,7 @@ class MSTDPETLearner(_RewardLearner):
     """
 
     _state = (*_RewardLearner._state, "trace_e")
+    _linear_step = staticmethod(mstdpet_linear_step)
 
     trace_e: Tensor | None
 
@@ -290,9 +285,6 @@ class MSTDPETLearner(_RewardLearner):
         check_taus(0, tau_trace=tau_trace)
         super().__init__(step_mode, synapse, sn, tau_pre, tau_post, f_pre, f_post)
         self.tau_trace = tau_trace
-
-    def _eligible(self, pre: Tensor, post: Tensor, trace: Traces) -> tuple[Tensor, Traces]:
-        return mstdpet_linear_step(pre, post, trace, self.synapse.weight.detach(), **self._rule)
 
     def _check_reward(self, reward: Tensor, pre: Tensor) -> None:  # noqa: ARG002
         if reward.ndim:

@@ -63,8 +63,7 @@ def stdp_linear_step(
         ValueError: for a time constant below 1, or shapes or devices that do not fit.
     """
     _check_weight(weight, "[O, I]")
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _stdp(in_spike, out_spike, trace, weight, None, taus, modulations)
+    return _stdp(in_spike, out_spike, trace, weight, None, tau_pre, tau_post, f_pre, f_post)
 
 
 def stdp_conv1d_step(
@@ -89,8 +88,7 @@ def stdp_conv1d_step(
         ValueError: for a time constant below 1, or shapes, stride or devices that do not fit.
     """
     _check_weight(weight, "[O, C, K]")
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _stdp(in_spike, out_spike, trace, weight, stride, taus, modulations)
+    return _stdp(in_spike, out_spike, trace, weight, stride, tau_pre, tau_post, f_pre, f_post)
 
 
 def stdp_conv2d_step(
@@ -114,8 +112,7 @@ def stdp_conv2d_step(
         ValueError: for a time constant below 1, or shapes, stride or devices that do not fit.
     """
     _check_weight(weight, "[O, C, K, K]")
-    taus, modulations = (tau_pre, tau_post), (f_pre, f_post)
-    return _stdp(in_spike, out_spike, trace, weight, stride, taus, modulations)
+    return _stdp(in_spike, out_spike, trace, weight, stride, tau_pre, tau_post, f_pre, f_post)
 
 
 def _check_weight(weight: Tensor, shape: str) -> None:
@@ -129,19 +126,20 @@ def _stdp(
     trace: Traces,
     weight: Tensor,
     stride: object,
-    taus: tuple[float, float],
-    modulations: tuple[Modulation, Modulation],
+    tau_pre: float,
+    tau_post: float,
+    f_pre: Modulation,
+    f_post: Modulation,
 ) -> tuple[Tensor, Traces]:
-    check_taus(1, tau_pre=taus[0], tau_post=taus[1])
+    check_taus(1, tau_pre=tau_pre, tau_post=tau_post)
     check_spikes(pre, post, trace, weight, weight.ndim)
     if weight.ndim > 2:
         _check_space(pre.shape, post.shape, weight, stride)
     pre, post = as_numbers(pre, weight), as_numbers(post, weight)
-    trace_pre, trace_post = euler(trace[0], pre, taus[0]), euler(trace[1], post, taus[1])
+    trace_pre, trace_post = euler(trace[0], pre, tau_pre), euler(trace[1], post, tau_post)
     kernel = weight.shape[2:]
     depression = _correlate(trace_post.to(pre.dtype), pre, kernel, stride)
     potentiation = _correlate(post, trace_pre.to(post.dtype), kernel, stride)
-    f_pre, f_post = modulations
     delta = _modulate(f_post, weight) * potentiation - _modulate(f_pre, weight) * depression
     return delta, (trace_pre, trace_post)
 
@@ -163,18 +161,10 @@ def _check_space(pre: Sequence[int], post: Sequence[int], weight: Tensor, stride
 
 
 def _correlate(post: Tensor, pre: Tensor, kernel: Sequence[int], stride: object = None) -> Tensor:
-    """Return, for each synapse, the sum of ``post`` times the ``pre`` that it carries to it.
+    """Return the sums of ``post`` times ``pre`` for each synapse, ``[O, C, *kernel]``.
 
-    That is the gradient of the layer's weight if ``post`` is the gradient of its output.
-
-    Args:
-        post: ``[B, O, *]``.
-        pre: ``[B, C, *]``, padding included.
-        kernel: spatial axes of the weight; none for a linear layer.
-        stride: of the convolution.
-
-    Returns:
-        ``[O, C, *kernel]``.
+    ``post`` is ``[B, O, *]``; ``pre`` is ``[B, C, *]``, padding included. The sum is the gradient
+    of the layer's weight if ``post`` is the gradient of its output.
     """
     if not kernel:
         return post.t() @ pre
@@ -322,7 +312,7 @@ class STDPLearner(Learner):
         else:
             sums = kernels.weight_gradient(pre, both, self.backend)
         depression, potentiation = sums[:outputs], sums[outputs:]
-        # What the trace from before this sequence adds decays like `ahead` does.
+        # The contribution of the trace from before this sequence decays like `ahead` does.
         earlier = trace_pre.to(dtype)
         if bool(earlier.any()):
             decayed = coming - coming / self.tau_pre

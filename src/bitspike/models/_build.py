@@ -55,6 +55,7 @@ def initialise(modules: Iterable[nn.Module]) -> None:
 
 
 Network = TypeVar("Network", bound=nn.Module, covariant=True)
+Maker = TypeVar("Maker", bound=Callable[..., nn.Module])
 
 
 class MakeNetwork(Protocol[Network]):
@@ -82,11 +83,10 @@ Raises:
 """
 
 
-def described(function: Any, name: str, kind: type[nn.Module], more: str = "") -> Any:
-    """Return ``function`` with the name and docstring of a maker of ``kind``."""
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = "bitspike.models"
-    shape = name.split("_", 1)[1]
-    more = f"\n    {more}" if more else ""
-    function.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=more)
-    return function
+def described(make: Maker, name: str, kind: type[nn.Module], more: str = "") -> Maker:
+    """Return ``make`` with the name and docstring of a maker of ``kind``."""
+    make.__name__ = make.__qualname__ = name
+    make.__module__ = "bitspike.models"
+    shape, lines = name.split("_", 1)[1], f"\n    {more}" if more else ""
+    make.__doc__ = _DOC.format(kind=kind.__name__, shape=shape, more=lines)
+    return make

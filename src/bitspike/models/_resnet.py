@@ -187,8 +187,7 @@ def _spiking(plan: str) -> MakeNetwork[SpikingResNet]:
         refuse_pretrained(name, pretrained)
         return SpikingResNet(block, layers, spiking_neuron=spiking_neuron, **{**kwargs, **fixed})
 
-    typed: MakeNetwork[SpikingResNet] = described(make, name, SpikingResNet)
-    return typed
+    return described(make, name, SpikingResNet)
 
 
 def _sew(plan: str) -> _MakeSEW:
@@ -208,8 +207,7 @@ def _sew(plan: str) -> _MakeSEW:
         )
 
     joints = "cnf: ``'ADD'``, ``'AND'`` or ``'IAND'``; None is ``'ADD'``."
-    typed: _MakeSEW = described(make, name, SEWResNet, joints)
-    return typed
+    return described(make, name, SEWResNet, joints)
 
 
 spiking_resnet18 = _spiking("resnet18")

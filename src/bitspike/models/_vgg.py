@@ -123,8 +123,7 @@ def _plain(size: str) -> MakeNetwork[SpikingVGG]:
         refuse_pretrained(name, pretrained)
         return SpikingVGG(PLANS[size], spiking_neuron=spiking_neuron, **kwargs)
 
-    typed: MakeNetwork[SpikingVGG] = described(make, name, SpikingVGG)
-    return typed
+    return described(make, name, SpikingVGG)
 
 
 def _normalised(size: str) -> _MakeVGGNorm:
@@ -147,8 +146,7 @@ def _normalised(size: str) -> _MakeVGGNorm:
         )
 
     norm = "norm_layer: makes the normalisations; None is `layer.BatchNorm2d`."
-    typed: _MakeVGGNorm = described(make, name, SpikingVGG, norm)
-    return typed
+    return described(make, name, SpikingVGG, norm)
 
 
 spiking_vgg11 = _plain("11")

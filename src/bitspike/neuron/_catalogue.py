@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from inspect import cleandoc
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from bitspike.base import ShowsSettings
 from bitspike.neuron._arguments import Older, Unit
 
 Equation = tuple[str, str]
@@ -78,7 +79,7 @@ _NOT_SHOWN = ("surrogate_function", "step_mode", "store_v_seq", "store_state_seq
 """Arguments that ``repr`` shows elsewhere or leaves out."""
 
 
-class Describable:
+class Describable(ShowsSettings):
     """Mixin of all neurons: ``print(node)`` shows the update equations, ``repr`` stays short."""
 
     group: ClassVar[str]
@@ -104,16 +105,15 @@ class Describable:
         head = f"{type(self).__name__}({self.extra_repr()})"
         return "\n".join([head, *(f"    {line}" for line in lines)])
 
-    def extra_repr(self) -> str:
-        """Return the settings for ``repr(net)``, in the order of the constructors' arguments."""
-        makers = [vars(base)["__init__"] for base in type(self).__mro__ if "__init__" in vars(base)]
-        makers = makers[: makers.index(nn.Module.__init__)]
-        names = [name for make in makers for name in inspect.signature(make).parameters]
-        shown: dict[str, str] = {}
-        for name in [name.removeprefix("init_") for name in names if name not in _NOT_SHOWN]:
-            shown.setdefault(name, _setting(getattr(self, name, nn)))
-        shown["step_mode"] = repr(getattr(self, "step_mode", None))
-        return ", ".join(f"{name}={text}" for name, text in shown.items() if text)
+    def _settings(self) -> dict[str, str]:
+        shown = {k: v for k, v in super()._settings().items() if k not in _NOT_SHOWN}
+        return {**shown, "step_mode": repr(getattr(self, "step_mode", None))}
+
+    def _setting(self, value: Any) -> str:
+        if isinstance(value, Tensor) and value.ndim == 0:
+            value = value.item()
+        long = isinstance(value, float) and len(repr(value)) > 8
+        return f"{value:.4g}" if long else super()._setting(value)
 
     def __str__(self) -> str:
         return self.describe()
@@ -122,18 +122,6 @@ class Describable:
         head, *lines = self.describe().split("\n    ")
         body = html.escape("\n".join(lines))
         return f"<div><code>{html.escape(head)}</code><pre>{body}</pre></div>"
-
-
-def _setting(value: Any) -> str:
-    """Return a setting as text; nothing for a module or a large tensor."""
-    if callable(value) and not isinstance(value, nn.Module):
-        function = getattr(value, "func", value)
-        return getattr(function, "__name__", type(function).__name__)
-    if isinstance(value, Tensor) and value.numel() <= 4:
-        value = value.detach().tolist()
-    if not isinstance(value, int | float | str | list | None):
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) and len(repr(value)) > 8 else repr(value)
 
 
 def catalogue() -> dict[str, type[Any]]:

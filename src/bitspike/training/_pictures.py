@@ -165,8 +165,8 @@ def event_log(folder: Path, first_epoch: int) -> Iterator["SummaryWriter"]:
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    # The writer has a thread of its own, and hands its errors to the next call. That Python prints
-    # them with a traceback as well helps nobody.
+    # The writer has a thread of its own, and hands its errors to the next call. Python would
+    # print them with a traceback as well.
     before = threading.excepthook
 
     def quiet(failed: Any) -> None:

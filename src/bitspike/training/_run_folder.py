@@ -57,7 +57,7 @@ class Resumed:
         return cls(checkpoint, _stamp(checkpoint))
 
     def check_unchanged(self) -> None:
-        """Raise RunError if the file is another one by now."""
+        """Raise RunError if another file has taken its place."""
         if _stamp(self.checkpoint) != self.stamp:
             raise RunError(
                 f"{self.checkpoint} was written anew by another process while this one was "
@@ -168,7 +168,7 @@ def _check_ended(folder: Path) -> None:
     try:
         with _locked(folder):
             pass
-    except OSError:  # another user's, or on a disk that is read only: nobody can be asked
+    except OSError:  # the lock cannot be opened: another user's, or on a read-only disk
         return
 
 
