@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from bitspike import kernels
 from bitspike.datasets import MNIST, download
+
+# No test may depend on how fast the machine is.
+settings.register_profile("bitspike", deadline=None)
+settings.load_profile("bitspike")
 
 # The files that take long, most of it to compile kernels, which others then find on the disk. They
 # begin, so that no process is left alone at the end, and neighbours need different kernels.

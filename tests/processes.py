@@ -7,6 +7,7 @@ interpreter does (imports, hash seeds, options of Python) start one by `fresh`.
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -116,6 +117,8 @@ def _work(
     for number, pipe in ((1, out), (2, err)):
         os.dup2(pipe.fileno(), number)
         pipe.close()
+    # As in a terminal: a shell that starts the tests in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("error")
     os.environ.update(environment)
     if any(name.startswith("NUMBA_") for name in environment):

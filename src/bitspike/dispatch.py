@@ -220,7 +220,7 @@ def choose(operation: str, *args: Any, backend: str = "auto", device: str = "cpu
 def available(operation: str, *args: Any, backend: str = "auto") -> Any:
     """Return the compiled module of an operation for the CPU; None if it cannot run or may not.
 
-    For shortcuts that nobody has requested: this raises no `BackendError`.
+    For shortcuts that were not requested by name: this raises no `BackendError`.
     """
     if torch.compiler.is_compiling():
         return None

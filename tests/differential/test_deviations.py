@@ -60,7 +60,9 @@ def test_padding_of_standardised_weights(peer: Any) -> None:
         assert torch.equal(zeros(x), mirrored(x)) is not follows
 
 
-def test_drop_connect_without_drops(peer: Any) -> None:
+def test_drop_connect_without_drops(peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch's default, which Dynamo turns off for the whole process when it compiles something.
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)
     layer.DropConnectLinear(3, 2, p=0.0).eval()(torch.randn(2, 3))
     with pytest.raises(ValueError, match="scale"):
         peer.layer.DropConnectLinear(3, 2, p=0.0).eval()(torch.randn(2, 3))

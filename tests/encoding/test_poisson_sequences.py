@@ -23,7 +23,7 @@ def images(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     backend=st.sampled_from(BACKENDS),
     T=st.sampled_from([1, 3, 64, 70]),

@@ -197,3 +197,69 @@ def test_a_parameter_that_does_not_fit_raises() -> None:
     x, v = torch.ones(2, 1, 5, device="meta"), torch.ones(1, 5, device="meta")
     with pytest.raises(ValueError, match=r"parameter of shape \(3,\) does not fit.*\(1, 5\)"):
         bits.scan(x, [v], [torch.ones(3, device="meta")], numbers, text, False)
+
+
+_PERMUTATION = torch.tensor([4, 3, 2, 1, 0], dtype=torch.int32)
+_FIVE = torch.full((2, 1), 31)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        _PERMUTATION - 7,
+        _PERMUTATION + 700,
+        _PERMUTATION.clamp(max=3),
+        _PERMUTATION.view(5, 1),
+        _PERMUTATION.long(),
+    ],
+    ids=["negative", "too large", "twice", "two axes", "int64"],
+)
+def test_a_target_that_is_no_permutation_raises(target: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"^spikes"):
+        bits.reorder(_FIVE, target)
+
+
+@pytest.mark.parametrize(
+    ("shape", "features", "divisor"), [((3, 2, 1), 500, 2), ((3, 2, 1), 5, 0), ((1,), 5, 2)]
+)
+def test_a_count_of_other_words_raises(shape: Any, features: int, divisor: int) -> None:
+    with pytest.raises(ValueError, match=r"^spikes"):
+        bits.count_over_time(torch.full(shape, 31), features, divisor)
+
+
+_ZEROS = torch.zeros(2, 5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"states": [torch.zeros(2)]},
+        {"states": [torch.zeros(5)]},
+        {"states": [torch.zeros(5, 2)]},
+        {"states": []},
+        {"states": [_ZEROS, _ZEROS]},
+        {"states": [_ZEROS.double()]},
+        {"numbers": []},
+        {"parameters": [torch.ones(5)]},
+        {"x_seq": torch.ones(0, 2, 5)},
+    ],
+    ids=lambda change: f"{next(iter(change))} {next(map(str, change.values()))[:20]}",
+)
+def test_a_scan_with_other_arguments_raises(change: dict[str, Any]) -> None:
+    text, numbers, parameters = kernels.describe_step(neuron.LIFNode().step, 1)
+    given = {"x_seq": torch.ones(3, 2, 5), "states": [_ZEROS], "parameters": parameters}
+    given |= {"numbers": numbers, "step": text, "store_v_seq": False}
+    with pytest.raises(ValueError, match=r"^scan"):
+        bits.scan(**(given | change))
+
+
+@pytest.mark.parametrize("change", ["index", "negative index", "count", "state", "numbers"])
+def test_a_linear_scan_with_other_arguments_raises(change: str) -> None:
+    text, numbers, _ = kernels.describe_step(neuron.LIFNode().step, 1)
+    index, count, units = _PIXELS.tensors
+    index = index + {"index": 10**6, "negative index": -(10**6)}.get(change, 0)
+    count = count + (10**5 if change == "count" else 0)
+    state = torch.zeros(3, 2) if change == "state" else torch.zeros(2, 3)
+    given = [] if change == "numbers" else numbers
+    with pytest.raises(ValueError, match=r"scan"):
+        bits.linear_scan(index, count, units, 3, torch.ones(3, 5), [state], given, text)

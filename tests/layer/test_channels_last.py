@@ -24,7 +24,7 @@ INPUTS = ["dense", "channels last", "cut", "held", "spikes", "few spikes", "spik
 Made = tuple[str, dict[str, Any], int, tuple[int, ...]]
 
 same_everywhere = settings(
-    max_examples=60, deadline=None, derandomize=True, database=None,
+    max_examples=60, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 

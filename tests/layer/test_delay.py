@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bitspike import functional, layer, spikes
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(steps=st.integers(0, 7), T=st.integers(1, 6), cut=st.integers(0, 6))
 def test_the_input_comes_later_and_zeros_first(steps: int, T: int, cut: int) -> None:
     x = torch.arange(1.0, T + 1).view(T, 1)

@@ -118,7 +118,7 @@ def test_every_kind_of_neuron(name: str, twice: bool, fusions: list[Any]) -> Non
     assert wanted[3].abs().sum() > 0
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     T=st.sampled_from([1, 2, 3, 4, 5, 63, 64, 65, 130]),
     B=st.integers(1, 9),

@@ -71,7 +71,7 @@ def build(step_mode: str, conv: bool) -> tuple[Any, nn.Module]:
     return synapse.double(), neuron.LIFNode(v_threshold=0.25, step_mode=step_mode)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     T=st.integers(1, 7),
     cut=st.integers(0, 7),

@@ -56,7 +56,7 @@ def test_sliding_by_hand() -> None:
     assert SlidingPSN(k=4).weight.tolist() == [0.125, 0.25, 0.5, 1.0]
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(
     k=st.integers(1, 5),
     T=st.integers(1, 6),

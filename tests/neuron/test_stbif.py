@@ -22,7 +22,7 @@ def test_by_hand() -> None:
     assert trace == [(1, 1, 1), (1, 1.5, 2), (-1, -0.5, 1), (-1, 0.5, 0), (0, 0.5, 0), (0, -4.5, 0)]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(x=st.integers(-64, 64), level=st.integers(2, 9), sym=st.booleans())
 def test_its_sum_is_the_quantised_input(x: int, level: int, sym: bool) -> None:
     node = STBIFNode(q_threshold=0.5, level=level, sym=sym, step_mode="m")

@@ -11,7 +11,7 @@ from torch import Tensor
 from bitspike.neuron import BaseNode, IFNode, LIFNode, ParametricLIFNode
 from bitspike.surrogate import ATan, Sigmoid
 
-ours = settings(max_examples=40, deadline=None, derandomize=True)
+ours = settings(max_examples=40, derandomize=True)
 
 
 @st.composite

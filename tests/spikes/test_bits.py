@@ -26,7 +26,7 @@ def test_unpacking_what_was_packed_gives_the_same(T: int, features: tuple[int, .
     assert torch.equal(spikes.dense(), dense)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.sampled_from([0, 2, *STEPS]),
     shape=st.lists(st.integers(0, 70), max_size=3),

@@ -18,7 +18,7 @@ IMAGE = IMAGE * (IMAGE > 0.3)
 IMAGE[2] = 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_slices_of_time_stay_on_bits(data: st.DataObject) -> None:
     T = data.draw(st.sampled_from([2, 3, 4, 5, 63, 64, 65, 100, 130]))
@@ -50,7 +50,7 @@ def test_the_gradient_of_a_weight_sees_the_slice_only() -> None:
     torch.testing.assert_close(grads[0], grads[1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_samples_cut_out_stay_on_bits(data: st.DataObject) -> None:
     T = data.draw(st.sampled_from([2, 5, 65]))

@@ -146,7 +146,7 @@ WRITES: list[Callable[[Tensor], Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(st.data(), st.booleans())
 def test_any_views_and_writes(data: st.DataObject, learning: bool) -> None:
     """A family of views made and written into at random, against the same of a dense tensor."""

@@ -156,7 +156,7 @@ def test_random_bytes(path: Path, length: int) -> None:
     assert_damaged(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=st.binary(max_size=60))
 def test_any_short_file(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.pth"

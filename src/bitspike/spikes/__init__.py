@@ -1,7 +1,7 @@
 """Spikes are bits: a tensor of 0 and 1 in 1/32 of the memory of float32.
 
-``SpikeTensor`` is a ``torch.Tensor``: nobody must know that it exists, ``net(x).mean(0)`` just
-works. Those who do know find `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``, ``s.words``, and
+``SpikeTensor`` is a ``torch.Tensor``: code need not know that it exists, ``net(x).mean(0)`` just
+works. Code that does know has `pack`, ``s.dense()``, ``s.count()``, ``s.rate()``, ``s.words``, and
 `trace_unpacking`, which tells what left the fast path.
 """
 

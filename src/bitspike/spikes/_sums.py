@@ -9,11 +9,17 @@ from torch import Tensor
 
 from bitspike import dispatch
 from bitspike.spikes._tensor import SpikeTensor, functions
-from bitspike.spikes._words import is_traced, own, traced
+from bitspike.spikes._words import check_words, is_traced, own, traced
 
 
 def count_over_time(words: Tensor, features: int, divisor: int) -> Tensor:
     """Return spikes of each feature over ``divisor``, float32 ``[..., F]``, of ``[T, ..., W]``."""
+    check_words(words, features)
+    if words.ndim < 2 or divisor == 0:
+        raise ValueError(
+            f"spikes: a count over time needs words [T, ..., W] and a divisor other than 0, but "
+            f"got the shape {tuple(words.shape)} and the divisor {divisor}"
+        )
     if is_traced(words):
         return traced("count_over_time", words, features, divisor)
     kernels = dispatch.available("bits", words.device)

@@ -32,7 +32,7 @@ functions: dict[Any, Handler] = {
 """Torch's Python functions that a `SpikeTensor` computes on its bits, above autograd."""
 
 operations: dict[Any, Handler] = {}
-"""What `SpikeTensor` does itself of ATen's operations, below autograd."""
+"""ATen's operations that `SpikeTensor` implements itself, below autograd."""
 
 _traces: list[Counter[str]] = []
 
@@ -107,7 +107,7 @@ class SpikeTensor(Tensor):
             raise TypeError("len() of a 0-d tensor")
         return self._shape[0]
 
-    # -- for those who know ------------------------------------------------------------------
+    # -- bits and layouts --------------------------------------------------------------------
 
     def dense(self) -> Tensor:
         """Return the same tensor, unpacked; gradients flow through."""
@@ -255,7 +255,7 @@ def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _apart(result: Any) -> Any:
-    """Return copies in place of views that could not stay bits: nobody may write into them."""
+    """Return copies in place of views that could not stay bits: they must not be written into."""
     if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):
         return result.clone()
     if isinstance(result, tuple | list) and any(type(part) is Tensor for part in result):

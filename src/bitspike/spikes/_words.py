@@ -17,7 +17,7 @@ WORD = 64
 
 
 def is_traced(x: Tensor) -> bool:
-    """Whether ``x`` has no memory: what compilers compute shapes and graphs with."""
+    """Return whether ``x`` has no memory: compilers compute shapes and graphs with such tensors."""
     return type(x) is not Tensor and is_fake(x)
 
 
@@ -84,11 +84,30 @@ def unpack_bits(words: Tensor, features: int, dtype: torch.dtype) -> Tensor:
     return bits_of.flatten(-2)[..., :features].to(dtype)
 
 
+def _is_order(target: Tensor, features: int) -> bool:
+    if target.dtype != torch.int32 or target.shape != (features,):
+        return False
+    if features and not 0 <= int(target.min()) <= int(target.max()) < features:
+        return False
+    seen = torch.zeros(features, dtype=torch.bool, device=target.device)
+    seen[target.long()] = True
+    return bool(seen.all())
+
+
 def reorder_bits(words: Tensor, features: int, target: Tensor) -> Tensor:
-    """Return words ``[..., W]`` in which feature i has become ``target[i]``, int32 ``[F]``."""
+    """Return words ``[..., W]`` in which feature i has become ``target[i]``, int32 ``[F]``.
+
+    Raises:
+        ValueError: unless ``target`` has each feature once.
+    """
     check_words(words, features)
     if is_traced(words):
         return traced("reorder", words, target)
+    if not _is_order(target, features):
+        raise ValueError(
+            f"spikes: the new places of {features} features must be 0 to {features - 1} in any "
+            f"order, as int32, but got {target.dtype} of shape {tuple(target.shape)}"
+        )
     kernels = dispatch.available("bits", words.device)
     if kernels is not None:
         reordered: Tensor = kernels.reorder(words, target)

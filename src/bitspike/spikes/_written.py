@@ -71,7 +71,7 @@ def join_parts(
 
 
 class WrittenSpikes(Tensor):
-    """What a `SpikeTensor` is after a write: a name for a dense tensor, or a view of one.
+    """A `SpikeTensor` after a write: a name for a dense tensor, or a view of one.
 
     ``apply`` of an autograd function is the one place where torch does not ask: it would get the
     graph from before the write. What calls one goes by way of `plain`.
@@ -128,7 +128,7 @@ def write_into(spikes: "SpikeTensor") -> None:
         )
     family = spikes._family
     members = [(spikes, spikes._path)] if family is None else family.alive()
-    # If nobody holds the whole any more, this part is the whole for its own parts.
+    # If no tensor holds the whole any more, this part is the whole for its own parts.
     whole = next((member for member, path in members if not path), spikes)
     start = len(whole._path)
     values = whole.dense()

@@ -10,7 +10,7 @@ from bitspike.kernels.bits import numba as fast
 from bitspike.spikes import as_channels_last, channels_last, pack, pack_bits, unpack_bits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(1, 5),
     features=st.integers(1, 200),

@@ -1,5 +1,6 @@
 """Linear layers on spikes against torch's on the dense tensor: outputs and every gradient."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -133,7 +134,7 @@ def test_events_tables_or_product_is_a_matter_of_density_and_size(
     assert way(0.5, outputs=10, rows=5) == "product"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(fast.FEW_ROWS, 300),
     inputs=st.integers(1, 200),
@@ -180,3 +181,18 @@ def test_part_of_the_spikes(cut: Callable[[Tensor], Tensor]) -> None:
     assert isinstance(part, SpikeTensor)
     torch.testing.assert_close(F.linear(part, weight), F.linear(part.dense(), weight))
     assert torch.equal(part.mean(0), part.dense().mean(0))
+
+
+@pytest.mark.parametrize("rows", [2, 300])
+def test_a_weight_of_one_axis_and_a_bias_that_is_broadcast(rows: int) -> None:
+    x = pack((torch.rand(rows, 70) < 0.4).float())
+    weight, bias = torch.randn(4, 70), torch.randn(1)
+    several = (weight[0],), (weight, bias[0]), (weight, bias), (weight, bias.expand(rows, 4))
+    for arguments in several:
+        try:
+            expected = F.linear(x.dense(), *arguments)
+        except RuntimeError as error:
+            with pytest.raises(RuntimeError, match=re.escape(str(error))):
+                F.linear(x, *arguments)
+            continue
+        torch.testing.assert_close(F.linear(x, *arguments), expected)

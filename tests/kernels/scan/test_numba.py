@@ -13,7 +13,7 @@ from bitspike import functional, kernels, layer, neuron, surrogate
 from bitspike.kernels.scan import numba as fast
 from bitspike.kernels.scan import reference
 from bitspike.kernels.scan.record import record
-from bitspike.spikes import SpikeTensor
+from bitspike.spikes import SpikeTensor, pack
 
 Node = neuron.BaseNode
 
@@ -318,3 +318,25 @@ def test_a_parameter_that_was_frozen_at_first_learns_later() -> None:
         node.reset()
     assert node.w.grad is not None
     assert node.w.grad.abs() > 0
+
+
+def test_spikes_as_state_and_as_gradient() -> None:
+    torch.manual_seed(0)
+    dense = (torch.rand(3, 2, 70) < 0.4).float()
+    x, results = 2 * torch.rand(3, 2, 70), []
+    for state, grad in ((pack(dense[0]), pack(dense)), (dense[0], dense)):
+        node, given = neuron.LIFNode(step_mode="m"), x.clone().requires_grad_()
+        node.v = state
+        y = node(given)
+        y.backward(grad)
+        assert given.grad is not None
+        results.append((y.dense() if isinstance(y, SpikeTensor) else y, given.grad))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+def test_no_step_leaves_the_states() -> None:
+    start = torch.rand(2, 5)
+    step, x_seq = neuron.LIFNode().step, torch.ones(0, 2, 5)
+    _, (last,), _ = kernels.scan(step, x_seq, [start], backend="numba")
+    assert torch.equal(last, start)

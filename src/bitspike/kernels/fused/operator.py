@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from bitspike import dispatch
 from bitspike.kernels.fused import Current
 from bitspike.kernels.runtime.operator import operator
-from bitspike.kernels.scan.operator import recorded_step
+from bitspike.kernels.scan.operator import check_states, recorded_step
 from bitspike.kernels.scan.record import scan_recorded
 from bitspike.spikes import ActivePixels, SpikeTensor
 
@@ -23,6 +24,8 @@ def _linear_scan(
     step: str,
 ) -> tuple[Tensor, list[Tensor]]:
     """Return spikes ``[T, B, O]`` and last states of the `ActivePixels` index, count, units."""
+    check_states(states, step, (len(count), len(weight)), weight.dtype)
+    _check_pixels(index, count, weight.shape[1])
     pixels = ActivePixels(index, count, units, steps, (weight.shape[1],))
     current = Current(SpikeTensor(pixels, weight.dtype), weight)
     recorded = recorded_step(step, numbers, [], weight)
@@ -34,6 +37,18 @@ def _linear_scan(
     outputs: Any = scan_recorded(recorded, current.dense(), states, False)
     y, _, *rest = outputs
     return y, rest
+
+
+def _check_pixels(index: Tensor, count: Tensor, features: int) -> None:
+    """Raise ValueError unless all listed pixels, and what fills up their groups, are features."""
+    groups = (count.unsqueeze(-1) + 3) // 4
+    listed = index[torch.arange(index.shape[-1]) < 4 * groups]
+    for values in (listed, count):
+        if values.numel() and not 0 <= int(values.min()) <= int(values.max()) <= features:
+            raise ValueError(
+                f"linear_scan: index and count must be from 0 to {features}, the features, but got "
+                f"{int(values.min())} to {int(values.max())}"
+            )
 
 
 def _fake(

@@ -12,6 +12,8 @@ from bitspike.spikes import SpikeTensor
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """Return ``F.linear`` of spikes; NotImplemented where torch has to unpack them."""
+    if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+        return NotImplemented  # torch computes, or says what does not fit
     kernels = dispatch.choose("linear", x, weight, bias)
     if kernels is None:
         return NotImplemented

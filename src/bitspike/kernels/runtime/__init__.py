@@ -1,4 +1,4 @@
-"""What the kernels of several operations share: memory, threads, compilers, double backward.
+"""Shared by the kernels of several operations: memory, threads, compilers, double backward.
 
 Only files whose names begin with ``numba`` or ``triton`` import these.
 """

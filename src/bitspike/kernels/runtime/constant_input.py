@@ -30,7 +30,7 @@ _WITHOUT_MEMORY = frozenset(
 class ConstantTensor(Tensor):
     """One time step that stands for T equal ones, until an operation looks at its memory.
 
-    Layers and neurons compute with the one step. For everybody else it is an ordinary tensor with
+    Layers and neurons compute with the one step. Elsewhere it is an ordinary tensor with
     memory of its own, which they may write into: the first operation makes it one.
     """
 

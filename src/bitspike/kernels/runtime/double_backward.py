@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from bitspike.kernels.runtime.memory import without_negative_bit
+from bitspike.spikes import SpikeTensor
 
 Arguments = tuple[Any, ...]
 Reference = Callable[[Any], tuple[Arguments, Callable[..., Any]]]
@@ -54,11 +55,15 @@ def _decorate(again: Callable[[Any, tuple[Tensor | None, ...]], Any]) -> Callabl
         def run(ctx: Any, *grads: Tensor | None) -> Any:
             if torch.is_grad_enabled():
                 return again(ctx, grads)
-            return backward(ctx, *map(without_negative_bit, grads))
+            return backward(ctx, *map(without_negative_bit, map(_dense, grads)))
 
         return run
 
     return decorate
+
+
+def _dense(grad: Tensor | None) -> Tensor | None:
+    return grad.dense() if isinstance(grad, SpikeTensor) else grad
 
 
 def _by_reference(ctx: Any, reference: Reference, grads: tuple[Tensor | None, ...]) -> Any:

@@ -106,7 +106,7 @@ class _Buffer:
 
 
 class _Pool(threading.local):
-    """Large buffers of this thread that nobody uses any more.
+    """Large buffers of this thread that are no longer in use.
 
     Fresh pages from the system cost more than the arithmetic of a time loop: a step that asks
     for the same sizes as the last one gets the same memory. The sizes that were wanted last are

@@ -157,6 +157,21 @@ def _threads_of_process() -> int:
     return os.getpid()
 
 
+@cache
+def _layer_is_thread_safe() -> bool:
+    return bool(numba.threading_layer() != "workqueue")  # type: ignore[attr-defined]
+
+
+def _may_run_parallel() -> bool:
+    """Return whether this thread of this process may enter a parallel region.
+
+    Numba's own layer ends the process where two threads do so at once: there only the main one may.
+    """
+    if CHECKED or _threads_of_process() != os.getpid():
+        return False
+    return _layer_is_thread_safe() or threading.current_thread() is threading.main_thread()
+
+
 class _Current(threading.local):
     """The number of threads that this thread has told Numba, which costs 2 microseconds."""
 
@@ -180,7 +195,8 @@ class Kernel:
 
     The parallel form takes at most as many threads as `kernels.get_num_threads` says, and one where
     that was measured to be faster. A process that was forked after OpenMP has run would be killed
-    by its next parallel region: there the serial form runs. All give the same bits, since no
+    by its next parallel region: there the serial form runs, as on threads beside the main one where
+    Numba has no layer but its own. All give the same bits, since no
     reduction depends on the number of threads.
 
     Args:
@@ -224,7 +240,7 @@ class Kernel:
             else:
                 located += array.locate(value, sizes)
         # An exception must find its way out: with bounds checks there is one thread.
-        parallel = not CHECKED and _threads_of_process() == os.getpid()
+        parallel = _may_run_parallel()
         form = self._forms.get(parallel)
         if form is None:
             form = self._forms[parallel] = self.compile(parallel)

@@ -37,7 +37,7 @@ U8 = Vector("U8", types.uint64, ir.IntType(64), 8)
 
 
 CHECKED = bool(config.BOUNDSCHECK)  # type: ignore[attr-defined]
-"""Whether kernels check every index: ``NUMBA_BOUNDSCHECK=1``, as ``make bounds`` sets it."""
+"""True lets kernels check every index: ``NUMBA_BOUNDSCHECK=1``, as ``make bounds`` sets it."""
 
 
 def _check_bounds(context: Any, builder: Any, length: Any, position: Any, vector: Vector) -> None:

@@ -102,12 +102,12 @@ def operator(
         given = [g is not None for g in every]
         args = tree_unflatten(leaves, ctx.spec)
         made = iter(backward([g for g in every if g is not None], given, wanted, *args))
-        found: list[Any] = [None] * len(leaves)
+        gradients_of: list[Any] = [None] * len(leaves)
         for k, want in zip(learning, wanted, strict=True):
-            found[k] = next(made) if want else None
+            gradients_of[k] = next(made) if want else None
         return tuple(
             gradient if _holds_tensors(argument) else None
-            for gradient, argument in zip(tree_unflatten(found, ctx.spec), args, strict=True)
+            for gradient, argument in zip(tree_unflatten(gradients_of, ctx.spec), args, strict=True)
         )
 
     result.register_autograd(differentiate, setup_context=setup_context)

@@ -60,10 +60,11 @@ class ThreadChoice:
         """Learn from a call."""
         trial = len(self._seconds) < 2 or many != self._better
         if trial:
-            self._trial.append(seconds)
-            if len(self._trial) < self.TRIAL:
+            calls = self._trial  # another thread may begin the next trial meanwhile
+            calls.append(seconds)
+            if len(calls) < self.TRIAL:
                 return
-            self._seconds[many] = min(self._trial)
+            self._seconds[many] = min(calls)
             self._trial = []
         else:
             usual = self._seconds[many]

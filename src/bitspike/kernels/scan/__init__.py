@@ -16,7 +16,7 @@ from bitspike.spikes import SpikeTensor
 
 
 class Watcher(Protocol):
-    """What is told when the graph of the states has been freed."""
+    """An observer that is told when the graph of the states has been freed."""
 
     def watch(self, x: Tensor) -> Tensor:
         """Return ``x`` with a node of the watcher's own in its graph."""
@@ -73,8 +73,7 @@ def scan(
     Returns:
         Outputs ``[T, B, ...]``, the last states, and the recorded ``[T, B, ...]`` or None.
     """
-    if isinstance(x_seq, SpikeTensor):
-        x_seq = x_seq.dense()
+    x_seq, *states = (x.dense() if isinstance(x, SpikeTensor) else x for x in (x_seq, *states))
     if torch.compiler.is_compiling():
         return traced_scan(step, x_seq, states, store_v_seq, backend)
     T, constant = x_seq.shape[0], isinstance(x_seq, ConstantTensor)

@@ -111,6 +111,9 @@ class _Scan(torch.autograd.Function):
                 numbers, *before, *last, *wide,
                 work=T * sizes.R * sizes.N * 0.12 * kernels.plan.forward,
             )  # fmt: skip
+        elif T == 0:
+            for end, start in zip(last, starts, strict=True):
+                end.copy_(start)
         if saving:
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(x_seq, *tensors)

@@ -46,11 +46,34 @@ def recorded_step(
         like: a tensor of the input's dtype and device.
     """
     nodes, results, learned = _structure(step)
+    leaves = {kind: {node[1] for node in nodes if node[0] == kind} for kind in ("number", "field")}
+    fields = len(parameters) - len(learned)
+    if max(leaves["number"], default=-1) >= len(numbers) or fields != len(leaves["field"]):
+        raise ValueError(
+            f"scan: the step computes with {len(leaves['number'])} numbers and "
+            f"{len(learned) + len(leaves['field'])} parameters, but got {len(numbers)} numbers and "
+            f"{len(parameters)} parameters; take them from bitspike.kernels.describe_step"
+        )
     values: list[Any] = list(numbers)
     for place, value in zip(learned, parameters, strict=False):
         values[place] = value
-    fields = parameters[len(learned) :]
-    return Recorded(Program.restore(nodes, results, values, fields, like.dtype, like.device))
+    tensors = parameters[len(learned) :]
+    return Recorded(Program.restore(nodes, results, values, tensors, like.dtype, like.device))
+
+
+def check_states(
+    states: Sequence[Tensor], step: str, shape: Sequence[int], dtype: torch.dtype
+) -> None:
+    """Raise ValueError unless these are the step's states, each of this shape and dtype."""
+    count = len(_structure(step)[1]) - 1
+    if len(states) != count:
+        raise ValueError(f"scan: the step has {count} states, but got {len(states)}")
+    for state in states:
+        if tuple(state.shape) != tuple(shape) or state.dtype != dtype:
+            raise ValueError(
+                f"scan: a state must have the shape {tuple(shape)} and be {dtype}, but got "
+                f"{tuple(state.shape)} and {state.dtype}"
+            )
 
 
 def describe_step(
@@ -95,6 +118,9 @@ def _scan(
     step: str,
     store_v_seq: bool,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    if x_seq.ndim == 0 or len(x_seq) == 0:
+        raise ValueError(f"scan: the input needs a time step, but got {tuple(x_seq.shape)}")
+    check_states(states, step, x_seq.shape[1:], x_seq.dtype)
     recorded = recorded_step(step, numbers, parameters, x_seq)
     backend, reason = dispatch.explain("scan", x_seq, states, device=x_seq.device.type)
     if reason is None:

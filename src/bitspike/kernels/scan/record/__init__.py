@@ -18,14 +18,14 @@ _KEPT = 256  # records and plans; a parameter that changes at each call would ma
 
 
 class Recorded:
-    """What a step computes, with the kernels that were found for it."""
+    """The operations of a step, with the kernels that were made for them."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.states, self.fields = len(program.results) - 1, program.fields
         self.learned = [k for k, value in enumerate(program.numbers) if isinstance(value, Tensor)]
         self.gives_bits = deciding_value(program) is not None
-        self._found: dict[Any, Any] = {}
+        self._chosen: dict[Any, Any] = {}
 
     def tensors(self, x_seq: Tensor, states: Sequence[Tensor]) -> tuple[tuple[Any, ...], bool]:
         """Return the tensors of a scan, and whether backward may be asked for their gradients.
@@ -48,11 +48,11 @@ class Recorded:
         wanted = tuple(
             k for k, value in zip(self.learned, learned, strict=True) if value.requires_grad
         )
-        entry: tuple[Kernels, Any] | None = self._found.get((store, wanted, form))
+        entry: tuple[Kernels, Any] | None = self._chosen.get((store, wanted, form))
         if entry is None:
             kernels = store.find(self.program, wanted, form)
             entry = kernels, store.array(self.program.numbers, form)
-            self._found[store, wanted, form] = entry
+            self._chosen[store, wanted, form] = entry
         return entry
 
 

@@ -1,4 +1,4 @@
-"""What torch's functions do with symbols: the operations that they put into the program.
+"""Torch's functions of symbols: the operations that each puts into the program.
 
 A handler takes the arguments of torch's function, and those alone of which it makes what torch
 makes of them, to the bit: anything else is refused. Values have the input's dtype or are truths;

@@ -47,7 +47,7 @@ class Plan:
 
     @cached_property
     def keeps_x(self) -> bool:
-        """Whether backward needs the input itself."""
+        """True if backward needs the input itself."""
         return len(self.stored) < len(self.kept)
 
 

@@ -217,7 +217,7 @@ class Symbol:
     __hash__ = None  # type: ignore[assignment]
 
     handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
-    """What each of torch's functions does, by name: ``handler(program, *args, **kwargs)``."""
+    """Torch's functions of symbols, by name: ``handler(program, *args, **kwargs)``."""
 
     if TYPE_CHECKING:  # `_handlers` makes them
 

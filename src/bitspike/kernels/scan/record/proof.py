@@ -1,4 +1,4 @@
-"""Whether a recorded step is what the step does, found out by running both.
+"""The proof that a recorded step computes what the step does: both run on the same values.
 
 A step may look at what a symbol is, draw random numbers, count its calls or keep its values
 elsewhere, and none of that is in its record. So before a record is trusted for the first time, the
