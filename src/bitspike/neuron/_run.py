@@ -126,11 +126,11 @@ def check_precision(storage: torch.dtype | str | None, fwd: str, bwd: str) -> No
 
 def step_key(step: Step) -> Hashable | None:
     """Return a key that is equal for two steps only if they compute the same; None without one."""
-    node = getattr(step, "__self__", None)
+    node: Any = getattr(step, "__self__", None)
     if not isinstance(node, nn.Module) or torch.compiler.is_compiling():
         return None
-    function = step.__func__  # type: ignore[attr-defined]
-    if getattr(type(node), function.__name__, None) is not function:
+    function: Any = getattr(step, "__func__", None)
+    if function is None or getattr(type(node), function.__name__, None) is not function:
         return None  # the method is called by another name than that of its function
     return _module_key(node, function.__name__)
 
