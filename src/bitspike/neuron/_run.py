@@ -126,13 +126,13 @@ def check_precision(storage: torch.dtype | str | None, fwd: str, bwd: str) -> No
 
 def step_key(step: Step) -> Hashable | None:
     """Return a key that is equal for two steps only if they compute the same; None without one."""
-    node: Any = getattr(step, "__self__", None)
+    node, function = getattr(step, "__self__", None), getattr(step, "__func__", None)
     if not isinstance(node, nn.Module) or torch.compiler.is_compiling():
         return None
-    function: Any = getattr(step, "__func__", None)
-    if function is None or getattr(type(node), function.__name__, None) is not function:
+    name: str = getattr(function, "__name__", "")
+    if function is None or getattr(type(node), name, None) is not function:
         return None  # the method is called by another name than that of its function
-    return _module_key(node, function.__name__)
+    return _module_key(node, name)
 
 
 def _module_key(module: nn.Module, *roots: str) -> Hashable | None:
