@@ -34,6 +34,11 @@ functions: dict[Any, Handler] = {
 operations: dict[Any, Handler] = {}
 """ATen's operations that `SpikeTensor` implements itself, below autograd."""
 
+_PROPERTIES = frozenset(
+    getattr(Tensor, name).__get__ for name in ("device", "is_cpu", "layout", "requires_grad")
+)
+"""Attributes that kernels ask for at each call: their answers need none of the checks below."""
+
 _traces: list[Counter[str]] = []
 
 
@@ -136,7 +141,7 @@ class SpikeTensor(Tensor):
     def __torch_function__(
         cls, func: Any, kinds: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or func in _PROPERTIES:
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **(kwargs or {}))
         if torch._C._are_functorch_transforms_active():

@@ -13,7 +13,7 @@ from bitspike.spikes import SpikeTensor
 SLACK = 16
 """Elements that a kernel may read beyond the last output, since it reads 16 at a time."""
 
-_WITH_MEMORY = frozenset({Tensor, nn.Parameter, SpikeTensor})
+_WITH_MEMORY = frozenset({Tensor, nn.Parameter})
 
 
 def unreadable(*tensors: Tensor | None) -> str | None:
@@ -23,7 +23,7 @@ def unreadable(*tensors: Tensor | None) -> str | None:
     each of torch's operations.
     """
     for tensor in tensors:
-        if tensor is None:
+        if tensor is None or type(tensor) is SpikeTensor:
             continue
         if type(tensor) not in _WITH_MEMORY:
             return f"a {type(tensor).__name__} is not a plain tensor"
