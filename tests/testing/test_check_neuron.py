@@ -69,8 +69,8 @@ class Forgetful(Saturating):
 
 
 class OffByOne(Saturating):
-    def single_step_forward(self, x: Tensor) -> Tensor:
-        return super().single_step_forward(x * 1.001)
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        return super().multi_step_forward(x_seq * 1.001)
 
 
 class WrongGradient(Saturating):

@@ -42,7 +42,7 @@ def _linear_scan(
 def _check_pixels(index: Tensor, count: Tensor, features: int) -> None:
     """Raise ValueError unless all listed pixels, and what fills up their groups, are features."""
     groups = (count.unsqueeze(-1) + 3) // 4
-    listed = index[torch.arange(index.shape[-1]) < 4 * groups]
+    listed = index[torch.arange(index.shape[-1], device=index.device) < 4 * groups]
     for values in (listed, count):
         if values.numel() and not 0 <= int(values.min()) <= int(values.max()) <= features:
             raise ValueError(
