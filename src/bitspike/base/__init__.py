@@ -19,7 +19,7 @@ from bitspike.base._checks import (
     name_of,
 )
 from bitspike.base._containers import calls_in_turn, has_hooks, is_chain, wants_more_than_output
-from bitspike.base._lent_states import States, lending
+from bitspike.base._lent_states import States, as_tuple, lending
 from bitspike.base._memory import MemoryModule, StateError
 from bitspike.base._network_modes import set_backend, set_step_mode
 from bitspike.base._network_state import (
@@ -54,6 +54,7 @@ __all__ = [
     "StateError",
     "States",
     "StepModule",
+    "as_tuple",
     "calls_in_turn",
     "check_between",
     "check_channels",

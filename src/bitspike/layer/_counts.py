@@ -14,7 +14,7 @@ from bitspike.base import (
     check_sequence,
     seq_to_ann_forward,
 )
-from bitspike.layer._memory_shape import dense
+from bitspike.spikes import dense
 
 
 class VotingLayer(ShowsSettings, nn.Module, StepModule):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from bitspike import kernels
 from bitspike.base import MemoryModule, ShowsSettings, check_finite, check_rank, check_sequence
 from bitspike.layer._containers import check_children
-from bitspike.layer._memory_shape import dense, shaped
+from bitspike.layer._memory_shape import shaped
+from bitspike.spikes import dense
 
 
 class Dropout(ShowsSettings, MemoryModule):

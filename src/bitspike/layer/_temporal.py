@@ -15,8 +15,8 @@ from bitspike.base import (
     check_sequence,
     check_tau,
 )
-from bitspike.layer._memory_shape import dense, shaped
-from bitspike.spikes import SpikeTensor
+from bitspike.layer._memory_shape import shaped
+from bitspike.spikes import SpikeTensor, dense
 
 
 def _check_delay(delay_steps: int) -> int:

@@ -15,8 +15,9 @@ from bitspike.base import (
     seq_to_ann_forward,
     step_axes,
 )
-from bitspike.layer._memory_shape import dense, shaped
+from bitspike.layer._memory_shape import shaped
 from bitspike.layer._stepwise import Device
+from bitspike.spikes import dense
 
 
 def _check_rank(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bitspike import monitor
 from bitspike.base import MemoryModule
-from bitspike.spikes import SpikeTensor
+from bitspike.spikes import dense
 
 Traces = tuple[Tensor, Tensor]
 Modulation = Callable[[Tensor], Tensor]
@@ -70,11 +70,6 @@ def euler(trace: Tensor, spike: Tensor, tau: float) -> Tensor:
 def exponential(trace: Tensor, spike: Tensor, tau: float) -> Tensor:
     """Return ``tr[t] = tr[t-1] exp(-1 / tau) + s[t]``."""
     return trace * math.exp(-1 / tau) + spike
-
-
-def dense(x: Tensor) -> Tensor:
-    """Return spikes as an ordinary tensor."""
-    return x.dense() if isinstance(x, SpikeTensor) else x
 
 
 def as_numbers(spike: Tensor, weight: Tensor) -> Tensor:

@@ -15,11 +15,10 @@ from bitspike.learning._learner import (
     as_numbers,
     check_spikes,
     check_taus,
-    dense,
     euler,
     identity,
 )
-from bitspike.spikes import SpikeTensor
+from bitspike.spikes import SpikeTensor, dense
 
 _LARGEST = 2**24  # elements that a part of a sequence may unpack to
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
-from bitspike.base import MemoryModule, check_sequence
+from bitspike.base import MemoryModule, as_tuple, check_sequence
 from bitspike.neuron._arguments import Older
 from bitspike.neuron._catalogue import Demo, Describable
 from bitspike.neuron._run import run
@@ -169,7 +169,7 @@ class FlexSN(Describable, MemoryModule):
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Run `functional_forward` for one time step; None takes the neuron's own static inputs."""
         static = self.static_inputs if static_inputs is None else static_inputs
-        results = _as_tuple(self.core(*inputs, *states, *static))
+        results = as_tuple(self.core(*inputs, *states, *static))
         return results[: self._outputs], results[self._outputs :]
 
     def multi_step_functional_forward(
@@ -211,7 +211,7 @@ class FlexSN(Describable, MemoryModule):
         if self._inputs == self._outputs == 1 and self.num_states >= 1:
 
             def step(x: Any, *states: Any) -> tuple[Any, ...]:
-                return _as_tuple(self.core(x, *states, *static))
+                return as_tuple(self.core(x, *states, *static))
 
             if not record or self.num_states == 1:
                 y, states, v_seq = run(step, inputs[0], states, record=record, backend=self.backend)
@@ -254,7 +254,7 @@ class FlexSN(Describable, MemoryModule):
             zero = zero.to(self.static_inputs[0])
         trial = [zero.clone() for _ in range(self._inputs + self.num_states)]
         try:
-            results = _as_tuple(self.core(*trial, *self.static_inputs))
+            results = as_tuple(self.core(*trial, *self.static_inputs))
         except Exception as error:
             raise RuntimeError(f"FlexSN: core does not run on zeros: {error}") from error
         if len(results) <= self.num_states or not all(isinstance(v, Tensor) for v in results):
@@ -263,10 +263,6 @@ class FlexSN(Describable, MemoryModule):
                 f"states, but returned {len(results)} values"
             )
         return len(results) - self.num_states
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
 def _held_by(core: Any) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from bitspike.spikes._bytes import (
 )
 from bitspike.spikes._layouts import ActivePixels, Permuted, Rows, as_channels_last, channels_last
 from bitspike.spikes._sums import count_over_time
-from bitspike.spikes._tensor import SpikeTensor, pack, rebuild, trace_unpacking
+from bitspike.spikes._tensor import SpikeTensor, dense, pack, rebuild, trace_unpacking
 from bitspike.spikes._words import own, pack_bits, popcount, reorder_bits, unpack_bits, word_count
 from bitspike.spikes._written import plain
 
@@ -34,6 +34,7 @@ __all__ = [
     "bit_spike_decompress",
     "channels_last",
     "count_over_time",
+    "dense",
     "own",
     "pack",
     "pack_bits",

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from bitspike.spikes._layouts import Rows
-from bitspike.spikes._tensor import SpikeTensor, pack
+from bitspike.spikes._tensor import SpikeTensor, dense, pack
 from bitspike.spikes._words import pack_bits, unpack_bits, word_count
 from bitspike.spikes._written import plain
 
@@ -40,8 +40,7 @@ def bit_spike_compress(spike: Tensor) -> Tensor:
     Returns:
         uint8, ``[ceil(numel / 8)]``; the bits beyond the last value are 0.
     """
-    dense = spike.dense() if isinstance(spike, SpikeTensor) else spike
-    return _to_bytes(dense.detach().reshape(-1))
+    return _to_bytes(dense(spike).detach().reshape(-1))
 
 
 def bit_spike_decompress(
@@ -87,8 +86,7 @@ def bit_pack_spike_dense(spike: Tensor) -> Tensor:
         ValueError: if ``spike`` is not a matrix.
     """
     _check_matrix(spike, "bit_pack_spike_dense")
-    dense = spike.dense() if isinstance(spike, SpikeTensor) else spike
-    return _to_bytes(dense.detach() > 0.5)
+    return _to_bytes(dense(spike).detach() > 0.5)
 
 
 def packed_spike_linear(packed: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

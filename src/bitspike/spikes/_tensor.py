@@ -259,6 +259,11 @@ def _joined(func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     return join(whole, result, lambda x: func(x, *others, **kwargs))
 
 
+def dense(x: Tensor) -> Tensor:
+    """Return ``x``, unpacked once where arithmetic would unpack spikes at each use."""
+    return x.dense() if isinstance(x, SpikeTensor) else x
+
+
 def _apart(result: Any) -> Any:
     """Return copies in place of views that could not stay bits: they must not be written into."""
     if type(result) is Tensor and result._is_view() and isinstance(result._base, SpikeTensor):

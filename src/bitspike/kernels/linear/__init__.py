@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bitspike import dispatch
-from bitspike.spikes import SpikeTensor
+from bitspike.spikes import SpikeTensor, dense
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -40,8 +40,7 @@ def weight_gradient(x: Tensor, grad: Tensor, backend: str = "auto") -> Tensor:
     spikes = isinstance(x, SpikeTensor)
     kernels = dispatch.choose("linear", x, grad, backend=backend) if spikes else None
     if kernels is None:
-        dense = x.dense() if isinstance(x, SpikeTensor) else x
         rows = math.prod(x.shape[:-1])  # -1 cannot be inferred from an empty axis
-        return grad.reshape(rows, grad.shape[-1]).t() @ dense.reshape(rows, x.shape[-1])
+        return grad.reshape(rows, grad.shape[-1]).t() @ dense(x).reshape(rows, x.shape[-1])
     gradient: Tensor = kernels.weight_gradient(x, grad)
     return gradient

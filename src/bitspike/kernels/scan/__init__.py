@@ -12,7 +12,7 @@ from bitspike.kernels.runtime.memory import is_channels_last, without_negative_b
 from bitspike.kernels.scan.operator import traced_scan
 from bitspike.kernels.scan.record import Recorded, record
 from bitspike.kernels.scan.reference import Step
-from bitspike.spikes import SpikeTensor
+from bitspike.spikes import dense
 
 
 class Watcher(Protocol):
@@ -73,7 +73,7 @@ def scan(
     Returns:
         Outputs ``[T, B, ...]``, the last states, and the recorded ``[T, B, ...]`` or None.
     """
-    x_seq, *states = (x.dense() if isinstance(x, SpikeTensor) else x for x in (x_seq, *states))
+    x_seq, *states = (dense(x) for x in (x_seq, *states))
     if torch.compiler.is_compiling():
         return traced_scan(step, x_seq, states, store_v_seq, backend)
     T, constant = x_seq.shape[0], isinstance(x_seq, ConstantTensor)

@@ -10,7 +10,7 @@ from bitspike.kernels.scan import reference
 from bitspike.kernels.scan.record.interpret import step_of
 from bitspike.kernels.scan.record.plan import Plan
 from bitspike.kernels.scan.record.program import NotTraceableError, Program, deciding_value
-from bitspike.kernels.scan.record.proof import proved
+from bitspike.kernels.scan.record.proof import keep, proved
 
 Step = Callable[..., Sequence[Tensor]]
 
@@ -59,12 +59,6 @@ class Recorded:
 _records: dict[Any, Recorded] = {}
 
 
-def _keep(store: dict[Any, Any], key: Any, value: Any) -> None:
-    store[key] = value
-    if len(store) > _KEPT:
-        del store[next(iter(store))]
-
-
 def record(
     step: Step, states: int, shape: Sequence[int], like: Tensor, key: Any = None
 ) -> Recorded | str:
@@ -93,7 +87,7 @@ def record(
         return f"the neuron's step cannot be recorded: {type(error).__name__}: {error}"
     recorded = Recorded(program)
     if key is not None and not recorded.learned and not recorded.fields:
-        _keep(_records, (key, like.dtype), recorded)
+        keep(_records, (key, like.dtype), recorded, _KEPT)
     return recorded
 
 
@@ -133,7 +127,7 @@ class KernelStore:
         kernels = self._plans.get(key)
         if kernels is None:
             kernels = self._shared(Plan.of(program.copy(), wanted), form)
-            _keep(self._plans, key, kernels)
+            keep(self._plans, key, kernels, _KEPT)
         return kernels
 
     def _shared(self, plan: Plan, form: Hashable) -> Kernels:

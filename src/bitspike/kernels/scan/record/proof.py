@@ -92,7 +92,7 @@ def proved(step: Step, states: int, shape: Sequence[int], like: Tensor) -> Progr
         program = trace(step, states, like.dtype, like.device)
     finally:
         if before is not None:
-            _keep(source, before.put_back())
+            keep(_verdicts, source, before.put_back(), _KEPT)
     _check_fit(program, shape)
     seen = (source, tuple(program.nodes), program.results, like.dtype, torch.is_grad_enabled())
     if seen not in _verdicts:
@@ -101,9 +101,10 @@ def proved(step: Step, states: int, shape: Sequence[int], like: Tensor) -> Progr
         why = None
         try:
             why = _impurity(step, program)
-            _keep(seen, _difference(step, program, shape) if why is None else why)
+            verdict = _difference(step, program, shape) if why is None else why
+            keep(_verdicts, seen, verdict, _KEPT)
         finally:
-            _keep(source, before.put_back() or why)
+            keep(_verdicts, source, before.put_back() or why, _KEPT)
     _raise(_verdicts[seen])
     return program
 
@@ -113,10 +114,11 @@ def _raise(why: str | None) -> None:
         raise NotTraceableError(why)
 
 
-def _keep(key: Any, why: str | None) -> None:
-    _verdicts[key] = why
-    if len(_verdicts) > _KEPT:
-        del _verdicts[next(iter(_verdicts))]
+def keep(store: dict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Put ``value`` into a store of ``most`` entries, whose oldest goes when it is full."""
+    store[key] = value
+    if len(store) > most:
+        del store[next(iter(store))]
 
 
 def _check_fit(program: Program, shape: Sequence[int]) -> None:
